@@ -1,0 +1,194 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# One VM from start to end. V_DIR is its directory in the logs: console (the
+# kernel's), output (the command's), status, qemu (command line and messages).
+
+readonly LOGS_KEPT=200
+
+lab_run() {
+	options_default
+	options_parse "$@"
+	[ ${#COMMAND[@]} -gt 0 ] || die "no command: scripts/lab run [OPTIONS] -- COMMAND"
+	need qemu-system-x86_64 cpio rsync
+	vm_prepare command "${COMMAND[@]}" || exit "$EX_USAGE"
+	vm_arguments run
+	vm_start
+	vm_wait
+	vm_verdict
+}
+
+lab_shell() {
+	local size
+
+	options_default
+	O_TIMEOUT=0
+	options_parse "$@"
+	[ ${#COMMAND[@]} -eq 0 ] || die "shell takes no command; use run"
+	need qemu-system-x86_64 cpio rsync
+	size=$(stty size 2>/dev/null) || size='24 80'
+	vm_prepare shell "$size" || exit "$EX_USAGE"
+	vm_arguments shell
+	say "console log: $V_DIR/console; leave with exit"
+	vm_interactive
+	vm_verdict
+}
+
+# vm_prepare MODE WORD...: kernel, modules, initramfs, disk.
+vm_prepare() {
+	local mode=$1
+
+	shift
+	kernel_prepare "$O_KERNEL" || return
+	build_modules || return
+	if [ "$O_DRIVERS" = pvg ] && [ -z "$(built_modules)" ]; then
+		die "no pvg module was built from $TREE; --drivers intree or none runs without"
+	fi
+	image_user || return
+	image_modules || return
+	vm_directories
+	image_run "$V_TMP" "$mode" "$O_DRIVERS" "$@" || return
+	[ "$O_DISK" = none ] || truncate -s "$(in_mib "$O_DISK")M" "$V_TMP/disk"
+}
+
+vm_directories() {
+	local old
+
+	V_DIR=$CACHE/logs/$(date +%Y%m%d-%H%M%S)-$$
+	mkdir -p "$V_DIR"
+	: >"$V_DIR/output"
+	V_TMP=$(mktemp -d "${TMPDIR:-/tmp}/pvguest-lab.XXXXXX")
+	V_PID=''
+	trap vm_cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	find "$CACHE/logs" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort |
+		head -n -"$LOGS_KEPT" | while read -r old; do
+		rm -rf "$CACHE/logs/$old"
+	done
+}
+
+vm_cleanup() {
+	if [ -n "$V_PID" ]; then
+		kill -KILL "$V_PID" 2>/dev/null || true
+	fi
+	rm -rf "$V_TMP"
+	[ -z "$O_QMP" ] || rm -f "$O_QMP"
+}
+
+# A /dev/kvm that opens proves nothing: some hosts hang in the guest's first
+# instructions. So a probe VM has to get through its firmware.
+accelerator() {
+	local known=$CACHE/accelerator boot
+
+	if [ -n "${LAB_ACCEL:-}" ]; then
+		printf '%s\n' "$LAB_ACCEL"
+	elif ! grep -qwE 'vmx|svm' /proc/cpuinfo || ! [ -w /dev/kvm ]; then
+		echo tcg
+	else
+		boot=$(cat /proc/sys/kernel/random/boot_id)
+		if ! grep -qs "$boot" "$known"; then
+			printf '%s %s\n' "$(kvm_probe)" "$boot" >"$known"
+		fi
+		cut -d' ' -f1 "$known"
+	fi
+}
+
+# Without any disk, SeaBIOS ends with this line on its debug port.
+kvm_probe() {
+	if timeout 15 qemu-system-x86_64 -accel kvm -nodefaults -display none -m 64 \
+		-no-reboot -boot reboot-timeout=100 -debugcon stdio </dev/null 2>/dev/null |
+		grep -q 'No bootable device'; then
+		echo kvm
+	else
+		echo tcg
+	fi
+}
+
+vm_arguments() {
+	local accel
+
+	accel=$(accelerator)
+	QEMU=(qemu-system-x86_64 -name "pvguest-lab-$$" -machine q35 -nodefaults
+		-display none -no-reboot -smp "$O_SMP" -m "$O_MEM")
+	if [ "$accel" = kvm ]; then
+		QEMU+=(-accel kvm -cpu host)
+	else
+		QEMU+=(-accel "tcg,thread=multi" -cpu "max,-erms,-fsrm")
+	fi
+	QEMU+=(-kernel "$K_DIR/vmlinuz" -initrd "$V_TMP/initrd"
+		-append "$(vm_command_line "$accel")"
+		-chardev "file,id=console,path=$V_DIR/console" -serial chardev:console)
+	case $1 in
+	run) QEMU+=(-chardev "file,id=output,path=$V_DIR/output") ;;
+	shell) QEMU+=(-chardev "stdio,id=output,signal=off") ;;
+	esac
+	QEMU+=(-serial chardev:output
+		-chardev "file,id=status,path=$V_DIR/status" -serial chardev:status
+		-qmp "unix:${O_QMP:-$V_TMP/qmp},server=on,wait=off")
+	if [ "$O_DISK" != none ]; then
+		QEMU+=(-object iothread,id=labio
+			-blockdev "driver=file,node-name=labfile,filename=$V_TMP/disk,discard=unmap"
+			-blockdev driver=raw,node-name=labdisk,file=labfile,discard=unmap
+			-device "virtio-blk-pci,id=labblk,drive=labdisk,serial=pvgtest,iothread=labio")
+	fi
+	QEMU+=("${O_QEMU[@]}")
+	printf '%q ' "${QEMU[@]}" >"$V_DIR/qemu"
+	echo >>"$V_DIR/qemu"
+}
+
+# Warnings must reach the log, and hangs must end. Without tsc=reliable the
+# guest may fall back to a clocksource of several microseconds per reading.
+vm_command_line() {
+	printf '%s' "console=ttyS0 loglevel=7 panic=-1 oops=panic" \
+		" sysctl.kernel.hung_task_timeout_secs=120" \
+		" printk.devkmsg=on"
+	[ "$1" = tcg ] && printf '%s' " tsc=reliable no_timer_check rcupdate.rcu_expedited=1"
+	printf '%s\n' "$O_APPEND"
+}
+
+vm_start() {
+	local log=$V_DIR/qemu
+
+	"${QEMU[@]}" </dev/null >>"$log" 2>&1 &
+	V_PID=$!
+	tail -c +1 -s 0.1 -f --pid="$V_PID" "$V_DIR/output" &
+	V_TAIL=$!
+}
+
+# Ends with V_END: done, timeout or hung (a status was given, but no power off).
+vm_wait() {
+	local end=$((SECONDS + O_TIMEOUT)) off=0
+
+	V_END='done'
+	while kill -0 "$V_PID" 2>/dev/null; do
+		if [ "$O_TIMEOUT" -gt 0 ] && [ "$SECONDS" -ge "$end" ]; then
+			V_END=timeout
+			break
+		fi
+		if [ "$off" = 0 ] && [ -s "$V_DIR/status" ]; then
+			off=$((SECONDS + 60))
+		elif [ "$off" -gt 0 ] && [ "$SECONDS" -ge "$off" ]; then
+			V_END=hung
+			break
+		fi
+		sleep 0.1
+	done
+	[ "$V_END" = 'done' ] || kill -KILL "$V_PID" 2>/dev/null || true
+	wait "$V_PID" 2>/dev/null || true
+	V_PID=''
+	wait "$V_TAIL" || true
+}
+
+vm_interactive() {
+	local saved
+
+	V_END='done'
+	V_PID=''
+	if saved=$(stty -g 2>/dev/null); then
+		"${QEMU[@]}" 2>>"$V_DIR/qemu" || true
+		stty "$saved"
+	else
+		# A pipe's end becomes the end of the shell's input.
+		{ cat; printf '\004'; sleep 5; } | "${QEMU[@]}" 2>>"$V_DIR/qemu" || true
+	fi
+}
