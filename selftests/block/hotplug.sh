@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A disk is plugged in, used, and unplugged by the host while fio is writing to
+# it. fio must get errors rather than wait for ever, the disk must go, and the
+# same disk plugged in again must work.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/blk.sh
+. ../lib/blk.sh
+
+[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody plugs disks: start with selftests/vm"
+
+plug()
+{
+	echo '@qmp {"execute": "device_add", "arguments": {"driver": "virtio-blk-pci",' \
+		'"drive": "hot", "serial": "pvghot", "id": "hot-dev",' \
+		'"bus": "hot-port"}}'
+}
+
+unplug()
+{
+	echo '@qmp {"execute": "device_del", "arguments": {"id": "hot-dev"}}'
+}
+
+for round in 1 2 3; do
+	plug
+	if ! tap_check "round $round: the disk appears" blk_wait pvghot 30; then
+		dmesg | tail -5 | sed 's/^/# /'
+		break
+	fi
+	blk_need pvghot
+	tap_check "round $round: it can be written and read" blk_rw "$DEV"
+
+	blk_load /dev/null "$DEV" --rw=randwrite --bs=4k --size=32m --iodepth=32 --numjobs=2
+	sleep 1
+	before=$(blk_ios "$DISK")
+	unplug
+	tap_num "$before > 0" "round $round: fio was writing"
+	tap_check "round $round: the disk goes" blk_wait_gone pvghot 30
+	tap_check "round $round: fio ends" blk_load_ended || break
+	blk_load_status
+	tap_num "$? % 128 != 0" "round $round: fio was told of the loss"
+	tap_fails "round $round: no trace is left in debugfs" \
+		test -e "$BLK_DEBUGFS/pvguest/$VIRTIO"
+done
+
+tap_done

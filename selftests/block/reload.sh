@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The driver lets go of a disk that is in use and takes it again: unbind and
+# bind under load, in-tree driver in between, then the modules out and in.
+# Nothing may hang, and in the end the disk is as good as new.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/blk.sh
+. ../lib/blk.sh
+
+ROUNDS=$(blk_scaled 8 2)
+
+# under_load SERIAL ROUND OPTION...
+under_load()
+{
+	local what="$1 round $2" serial=$1
+
+	shift 2
+	DISK=$(blk_find "$serial")
+	blk_load /dev/null "/dev/$DISK" --bs=4k --size=64m "$@"
+	sleep 0.$((RANDOM % 8 + 1))
+	tap_check "$what: unbind under load" timeout 60 bash -c "echo $VIRTIO > $BLK_BUS/drivers/$BLK_DRIVER/unbind"
+	tap_check "$what: fio ends" blk_load_ended || return 1
+	tap_fails "$what: the disk is gone" blk_find "$serial"
+	tap_check "$what: bind" blk_bind "$BLK_DRIVER" "$VIRTIO" || return 1
+	tap_check "$what: the disk is back" blk_wait "$serial"
+}
+
+for serial in $(blk_disks); do
+	blk_need "$serial"
+	for ((round = 1; round <= ROUNDS; round++)); do
+		under_load "$serial" $round --rw=randrw --iodepth=32 --numjobs=2 || tap_done
+	done
+	DISK=$(blk_find "$serial")
+	tap_check "$serial: it can be written and read" blk_rw "/dev/$DISK"
+done
+
+# Batches and depth 1 have their own states to be caught in.
+serial=$(blk_disks | head -1)
+blk_need "$serial"
+under_load "$serial" batches --rw=randread --iodepth=32 --iodepth_batch_submit=16 \
+	--iodepth_batch_complete_min=16
+under_load "$serial" depth1 --rw=randwrite --iodepth=1
+
+# Unbinding all devices, modules out; both orders of what was loaded in between.
+modules()
+{
+	case $BLK_DRIVER in
+	pvg_blk) echo pvg_blk pvg_ring ;;
+	*) echo "$BLK_DRIVER" ;;
+	esac
+}
+
+disks_before=$(blk_disks | wc -l)
+for ((round = 1; round <= ROUNDS; round++)); do
+	for module in $(modules); do
+		tap_check "modules $round: rmmod $module" rmmod "$module" || tap_done
+	done
+	tap_is "$(blk_disks | wc -l)" 0 "modules $round: no disk is left"
+	tap_check "modules $round: modprobe" modprobe "$BLK_DRIVER" || tap_done
+	tap_check "modules $round: the disks are back" blk_wait "$serial"
+done
+tap_is "$(blk_disks | wc -l)" "$disks_before" "as many disks as before"
+
+# rmmod with I/O in flight: the kernel takes the devices away first.
+DISK=$(blk_find "$serial")
+blk_load /dev/null "/dev/$DISK" --rw=randread --bs=4k --size=64m --iodepth=16
+sleep 0.5
+status=0
+output=$(timeout 60 rmmod "$BLK_DRIVER" 2>&1) || status=$?
+# An open disk keeps its driver's module busy: refused, or everything is gone.
+if [ "$status" -eq 0 ]; then
+	tap_check "rmmod under load: fio ends" blk_load_ended || tap_done
+	modprobe "$BLK_DRIVER"
+else
+	tap_check "rmmod under load: refused as in use, not stuck" \
+		grep -q "in use" <<< "$output"
+	tap_check "rmmod under load: the load still runs" kill -0 "$LOAD_PID"
+	kill -TERM "$LOAD_PID"
+	tap_check "rmmod under load: fio ends when told" blk_load_ended || tap_done
+fi
+
+# Back and forth with the in-tree driver, data written by one read by the other.
+other=virtio_blk
+if [ "$BLK_DRIVER" = virtio_blk ]; then
+	tap_skip "hand over to another driver" "the in-tree driver is under test"
+else
+	blk_wait "$serial" > /dev/null
+	blk_need "$serial"
+	head -c 1M /dev/urandom > /tmp/handover
+	dd if=/tmp/handover of="$DEV" bs=64k oflag=direct conv=fsync 2> /dev/null
+	modprobe "$other"
+	blk_unbind "$VIRTIO"
+	tap_check "hand over: $other takes the disk" blk_bind "$other" "$VIRTIO"
+	DISK=$(blk_wait "$serial")
+	tap_check "hand over: it reads what we wrote" cmp -n 1048576 /tmp/handover "/dev/$DISK"
+	head -c 1M /dev/urandom > /tmp/handover
+	dd if=/tmp/handover of="/dev/$DISK" bs=64k oflag=direct conv=fsync 2> /dev/null
+	blk_unbind "$VIRTIO"
+	tap_check "hand over: we take it back" blk_bind "$BLK_DRIVER" "$VIRTIO"
+	DISK=$(blk_wait "$serial")
+	tap_check "hand over: we read what it wrote" cmp -n 1048576 /tmp/handover "/dev/$DISK"
+	rmmod "$other"
+	rm -f /tmp/handover
+fi
+
+blk_need "$serial"
+tap_check "integrity afterwards" blk_fio "$DEV" --rw=randwrite --verify=crc32c \
+	--verify_fatal=1 --bsrange=512-64k --blockalign=512 --size=16m --iodepth=32
+
+tap_done

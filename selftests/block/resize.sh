@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The disk follows when its capacity is changed on the host, idle and under
+# load, and says so to userspace.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/blk.sh
+. ../lib/blk.sh
+
+[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody resizes the disk: start with selftests/vm"
+blk_need pvgsplit
+
+# sectors_become SECTORS
+sectors_become()
+{
+	local deadline=$((SECONDS + 20))
+
+	until [ "$(cat "/sys/block/$DISK/size")" = "$1" ]; do
+		[ "$SECONDS" -lt "$deadline" ] || break
+		sleep 0.1
+	done
+	[ "$(cat "/sys/block/$DISK/size")" = "$1" ]
+}
+
+# resize MIB
+resize()
+{
+	echo "@qmp {\"execute\": \"block_resize\", \"arguments\":" \
+		"{\"node-name\": \"split\", \"size\": $(($1 * 1048576))}}"
+	tap_check "the disk becomes $1 MiB" sectors_become $(($1 * 2048))
+	tap_is "$(blockdev --getsize64 "$DEV")" $(($1 * 1048576)) "blockdev sees $1 MiB"
+}
+
+resize 224
+tap_check "the new end can be written" dd if=/dev/zero of="$DEV" bs=1M seek=223 count=1 oflag=direct
+resize 160
+tap_fails "nothing can be read beyond the end" \
+	sh -c "dd if=$DEV bs=1M skip=160 count=1 iflag=direct 2> /dev/null | grep -q ."
+
+blk_load /dev/null "$DEV" --rw=randrw --bs=4k --size=64m --iodepth=16
+for mib in 256 176 192; do
+	resize $mib
+done
+tap_check "the load still runs" kill -0 "$LOAD_PID"
+kill -TERM "$LOAD_PID"
+tap_check "the load ends" blk_load_ended || tap_done
+blk_load_status
+tap_is $? 128 "the load saw no error"
+
+tap_done

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Policies and their figures can be changed while requests are in flight; no
+# completion is lost or left waiting on the way.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/blk.sh
+. ../lib/blk.sh
+
+SWITCHES=$(blk_scaled 300)
+SETTINGS=("off" "fixed 64 100000" "adaptive" "fixed 1 1" "fixed 4096 100" "off" "adaptive")
+
+# switch_under_load SERIAL OPTION...: fio runs on the disk until the policies
+# have been changed SWITCHES times.
+switch_under_load()
+{
+	local serial=$1 i status failures=0 max
+
+	shift
+	blk_stats_reset "$VIRTIO"
+	blk_load "$TMP/json" "$DEV" "$@"
+	for ((i = 0; i < SWITCHES; i++)); do
+		# shellcheck disable=SC2086 # several words
+		blk_moderate "$VIRTIO" ${SETTINGS[i % ${#SETTINGS[@]}]} || failures=$((failures + 1))
+		sleep 0.02
+	done
+	kill -TERM "$LOAD_PID"
+	# fio ends once what it has in flight is there: a lost completion hangs it.
+	tap_check "$serial: fio ends after $SWITCHES changes" blk_load_ended || tap_done
+	blk_load_status
+	status=$?
+	tap_num "$status == 0 || $status == 128" "$serial: fio saw no error" "status $status"
+	tap_is "$failures" 0 "$serial: every change was taken"
+	blk_stats_load "$VIRTIO"
+	tap_is "${STAT[inflight]}" 0 "$serial: nothing is left in flight"
+	tap_num "${STAT[completions]} > $SWITCHES" "$serial: requests flowed meanwhile" \
+		"${STAT[completions]} completions"
+	# 100 ms is the longest that usecs may ask for; more is a lost wakeup that
+	# something else happened to repair.
+	max=$(sed -n '/^{/,$p' "$TMP/json" |
+		jq '[.jobs[] | .read.lat_ns.max, .write.lat_ns.max] | max / 1000 | floor')
+	tap_num "$max < $(blk_slow && echo 1500000 || echo 400000)" \
+		"$serial: no request waited for a lost interrupt" "longest $max us"
+}
+
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
+
+for serial in pvglat pvgzero pvgiops pvgpkiops; do
+	blk_need "$serial"
+	blk_moderation_keep "$VIRTIO"
+	switch_under_load "$serial" --rw=randread --bs=4k --size=1g --iodepth=32
+done
+for serial in pvgnoev pvgpknoev; do
+	blk_need "$serial"
+	blk_moderation_keep "$VIRTIO"
+	switch_under_load "$serial" --rw=randrw --bs=4k --size=64m --iodepth=32 \
+		--iodepth_batch_submit=8 --iodepth_batch_complete_min=4
+done
+
+tap_done

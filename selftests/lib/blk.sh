@@ -1,0 +1,270 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the block tests share: finding disks by their serial, moving a device
+# between drivers, reading the moderation counters. Sourced after tap.sh.
+#
+# Tests know disks by serial, never by name, because names depend on the order
+# of discovery: see selftests/block/devices for who is who.
+
+BLK_DRIVER=${PVG_DRIVER:-pvg_blk}
+BLK_DEBUGFS=/sys/kernel/debug
+BLK_BUS=/sys/bus/virtio
+
+# blk_slow: true on kernels where everything takes several times as long.
+blk_slow()
+{
+	[ -e "$BLK_DEBUGFS/kmemleak" ]
+}
+
+# blk_scaled N [DIVISOR]: N, or less on a slow kernel (default a quarter).
+blk_scaled()
+{
+	if blk_slow; then
+		echo $(($1 / ${2:-4}))
+	else
+		echo "$1"
+	fi
+}
+
+# blk_find SERIAL: prints the disk's name (vdX), or fails.
+blk_find()
+{
+	local dir serial
+
+	for dir in /sys/block/vd*; do
+		serial=
+		[ ! -r "$dir/serial" ] || read -r serial < "$dir/serial" || true
+		if [ "$serial" = "$1" ]; then
+			echo "${dir##*/}"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# blk_wait SERIAL [SECONDS]: blk_find, waiting for the disk to appear.
+blk_wait()
+{
+	local deadline=$((SECONDS + ${2:-20}))
+
+	until blk_find "$1"; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+
+# blk_wait_gone SERIAL [SECONDS]
+blk_wait_gone()
+{
+	local deadline=$((SECONDS + ${2:-20}))
+
+	while blk_find "$1" > /dev/null; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+
+# blk_virtio DISK: prints the virtio device (virtioN) behind the disk.
+blk_virtio()
+{
+	local link
+
+	link=$(readlink -f "/sys/block/$1/device") || return 1
+	echo "${link##*/}"
+}
+
+# blk_driver_of VIRTIO: prints the bound driver, or "none".
+blk_driver_of()
+{
+	local link
+
+	if link=$(readlink "$BLK_BUS/devices/$1/driver"); then
+		echo "${link##*/}"
+	else
+		echo none
+	fi
+}
+
+blk_bind()
+{
+	echo "$2" > "$BLK_BUS/drivers/$1/bind"
+}
+
+blk_unbind()
+{
+	echo "$1" > "$BLK_BUS/devices/$1/driver/unbind"
+}
+
+# blk_need SERIAL: sets DISK, DEV and VIRTIO, and asserts that the driver under
+# test is the one that drives it. A disk this machine was not given skips the
+# whole test, with the way to get it.
+blk_need()
+{
+	DISK=$(blk_find "$1") ||
+		tap_skip_all "no disk with serial $1: start the VM with selftests/vm"
+	VIRTIO=$(blk_virtio "$DISK")
+	# shellcheck disable=SC2034 # for the caller
+	DEV=/dev/$DISK
+	tap_is "$(blk_driver_of "$VIRTIO")" "$BLK_DRIVER" "$1: driven by $BLK_DRIVER"
+}
+
+# blk_disks: the serials of the disks that keep what is written to them: the
+# ones that selftests/block/devices makes, or what the lab gives by default.
+blk_disks()
+{
+	local serial
+
+	for serial in pvgsplit pvgpacked pvgnoev pvgpknoev pvgtest; do
+		! blk_find "$serial" > /dev/null || echo "$serial"
+	done
+}
+
+# blk_stats VIRTIO: `name value` per counter, summed over the device's queues.
+blk_stats()
+{
+	cat "$BLK_DEBUGFS/pvguest/$1"/*/stats | awk -F': *' '
+		$2 ~ /^[0-9]+$/ { sum[$1] += $2 }
+		END { for (name in sum) print name, sum[name] }'
+}
+
+# blk_stat VIRTIO NAME: one counter; fails if there is none of that name.
+blk_stat()
+{
+	blk_stats "$1" | awk -v name="$2" '
+		$1 == name { print $2; found = 1 }
+		END { exit !found }'
+}
+
+# blk_stats_load VIRTIO: the counters into the associative array STAT.
+blk_stats_load()
+{
+	local name value
+
+	declare -gA STAT=()
+	while read -r name value; do
+		# shellcheck disable=SC2034 # for the caller
+		STAT[$name]=$value
+	done < <(blk_stats "$1")
+}
+
+blk_stats_reset()
+{
+	local file
+
+	for file in "$BLK_DEBUGFS/pvguest/$1"/*/stats; do
+		echo 0 > "$file"
+	done
+}
+
+# blk_moderate VIRTIO POLICY [FRAMES USECS]
+blk_moderate()
+{
+	local dir=$BLK_BUS/devices/$1/moderation
+
+	[ $# -lt 4 ] || { echo "$3" > "$dir/frames" && echo "$4" > "$dir/usecs"; }
+	echo "$2" > "$dir/policy"
+}
+
+# blk_moderation_keep VIRTIO: put the moderation back when the test ends.
+blk_moderation_keep()
+{
+	local dir=$BLK_BUS/devices/$1/moderation frames usecs policy
+
+	read -r frames < "$dir/frames"
+	read -r usecs < "$dir/usecs"
+	policy=$(sed 's/.*\[\(.*\)\].*/\1/' "$dir/policy")
+	tap_at_exit blk_moderate "$1" "$policy" "$frames" "$usecs"
+}
+
+# blk_irqs VIRTIO: interrupts the kernel has counted for the request queues.
+blk_irqs()
+{
+	awk -v name="^$1-req" '
+		$NF ~ name { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) sum += $i }
+		END { print sum + 0 }' /proc/interrupts
+}
+
+# blk_ios DISK: requests completed since the disk appeared, of every kind.
+blk_ios()
+{
+	awk '{ print $1 + $5 + $12 + $16 }' "/sys/block/$1/stat"
+}
+
+# blk_fio DEVICE OPTION...: one direct fio job; JSON on stdout.
+blk_fio()
+{
+	local dev=$1
+
+	shift
+	fio --name=t --filename="$dev" --direct=1 --ioengine=libaio \
+		--norandommap --output-format=json "$@"
+}
+
+# blk_load OUTPUT DEVICE OPTION...: blk_fio in the background until blk_load_stop
+# or an error; LOAD_PID is the fio that can be signalled.
+blk_load()
+{
+	local output=$1 dev=$2
+
+	shift 2
+	fio --name=t --filename="$dev" --direct=1 --ioengine=libaio --norandommap \
+		--time_based --runtime=900 --output-format=json "$@" > "$output" 2>&1 &
+	LOAD_PID=$!
+	tap_at_exit _blk_load_kill "$LOAD_PID"
+}
+
+_blk_load_kill()
+{
+	kill -KILL "$1" 2> /dev/null
+}
+
+# blk_load_ended [SECONDS]: wait until the load is a zombie or gone; fails if it
+# is still there. A lost completion keeps fio for ever, so nothing here may
+# simply `wait` for it.
+blk_load_ended()
+{
+	local i
+
+	for ((i = 0; i < ${1:-60} * 10; i++)); do
+		[ -r "/proc/$LOAD_PID/stat" ] || return 0
+		[ "$(awk '{ print $3 }' "/proc/$LOAD_PID/stat" 2> /dev/null)" != Z ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# blk_load_status: how fio ended: 0 or, when it was stopped by a signal, 128;
+# anything else is I/O errors.
+blk_load_status()
+{
+	wait "$LOAD_PID"
+}
+
+# blk_rw DEVICE: write a fresh pattern, read it back.
+blk_rw()
+{
+	local dev=$1 tmp=${TMPDIR:-/tmp}/blk_rw.$$
+
+	dd if=/dev/urandom of="$tmp" bs=4096 count=16 2> /dev/null &&
+		dd if="$tmp" of="$dev" bs=4096 count=16 oflag=direct conv=fsync 2> /dev/null &&
+		dd if="$dev" bs=4096 count=16 iflag=direct 2> /dev/null | cmp - "$tmp"
+	local status=$?
+	rm -f "$tmp"
+	return "$status"
+}
+
+# blk_kmsg_mark: prints a mark for blk_kmsg_since MARK, which prints what the
+# kernel logged after it.
+blk_kmsg_mark()
+{
+	local mark=pvg-selftest-$$-$SECONDS-$RANDOM
+
+	echo "<7>$mark" > /dev/kmsg
+	echo "$mark"
+}
+
+blk_kmsg_since()
+{
+	dmesg | sed "1,/$1/d"
+}

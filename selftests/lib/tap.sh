@@ -1,0 +1,140 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# TAP version 13 for test programs written in bash. A test sources this file,
+# reports with the functions below and ends with tap_done. Exit status is that
+# of kselftest: 0 passed, 1 failed, 4 skipped. A test that dies before tap_done
+# (set -e, a signal, a forgotten call) reports that as a failure of its own.
+
+TAP_COUNT=0
+TAP_FAILED=0
+TAP_SKIPPED=0
+TAP_ENDED=
+TAP_ON_EXIT=()
+
+# tap_at_exit COMMAND...: run COMMAND when the test ends, last registered first.
+tap_at_exit()
+{
+	TAP_ON_EXIT=("$(printf '%q ' "$@")" "${TAP_ON_EXIT[@]}")
+}
+
+_tap_exit()
+{
+	local status=$? command
+
+	set +e
+	for command in "${TAP_ON_EXIT[@]}"; do
+		eval "$command"
+	done
+	[ -n "$TAP_ENDED" ] && exit "$TAP_ENDED"
+	tap_not_ok "test ran to its end" "it stopped with status $status"
+	echo "1..$TAP_COUNT"
+	exit 1
+}
+
+tap_diag()
+{
+	local line
+
+	while IFS= read -r line; do
+		printf '# %s\n' "$line"
+	done <<< "$*"
+}
+
+tap_ok()
+{
+	TAP_COUNT=$((TAP_COUNT + 1))
+	echo "ok $TAP_COUNT - $1"
+}
+
+# tap_not_ok DESCRIPTION [DIAGNOSIS...]
+tap_not_ok()
+{
+	TAP_COUNT=$((TAP_COUNT + 1))
+	TAP_FAILED=$((TAP_FAILED + 1))
+	echo "not ok $TAP_COUNT - $1"
+	shift
+	[ $# -eq 0 ] || tap_diag "$*"
+}
+
+# tap_skip DESCRIPTION REASON: this one check cannot run here.
+tap_skip()
+{
+	TAP_COUNT=$((TAP_COUNT + 1))
+	TAP_SKIPPED=$((TAP_SKIPPED + 1))
+	echo "ok $TAP_COUNT - $1 # SKIP $2"
+}
+
+# tap_skip_all REASON: nothing of this test can run here.
+tap_skip_all()
+{
+	TAP_ENDED=4
+	echo "1..0 # SKIP $1"
+	exit 4
+}
+
+# tap_check DESCRIPTION COMMAND...: the command must succeed; what it printed
+# is shown only if it does not.
+tap_check()
+{
+	local what=$1 output status=0
+
+	shift
+	output=$("$@" 2>&1) || status=$?
+	if [ "$status" -eq 0 ]; then
+		tap_ok "$what"
+	else
+		tap_not_ok "$what" "exit status $status: $*"$'\n'"$output"
+	fi
+	return "$status"
+}
+
+# tap_fails DESCRIPTION COMMAND...: the command must fail.
+tap_fails()
+{
+	local what=$1 output
+
+	shift
+	if output=$("$@" 2>&1); then
+		tap_not_ok "$what" "succeeded: $*"$'\n'"$output"
+	else
+		tap_ok "$what"
+	fi
+}
+
+# tap_is GOT WANTED DESCRIPTION: equal as strings.
+tap_is()
+{
+	if [ "$1" = "$2" ]; then
+		tap_ok "$3"
+	else
+		tap_not_ok "$3" "got '$1', wanted '$2'"
+	fi
+}
+
+# tap_num EXPRESSION DESCRIPTION [DIAGNOSIS]: the arithmetic expression (bc-like
+# reals and comparisons, as awk has them) must be true.
+tap_num()
+{
+	if awk "BEGIN { exit !($1) }"; then
+		tap_ok "$2"
+	else
+		tap_not_ok "$2" "not true: $1${3:+; $3}"
+	fi
+}
+
+tap_done()
+{
+	echo "1..$TAP_COUNT"
+	if [ "$TAP_FAILED" -gt 0 ]; then
+		TAP_ENDED=1
+	elif [ "$TAP_COUNT" -eq "$TAP_SKIPPED" ]; then
+		TAP_ENDED=4
+	else
+		TAP_ENDED=0
+	fi
+	exit "$TAP_ENDED"
+}
+
+trap _tap_exit EXIT
+echo "TAP version 13"
