@@ -4,11 +4,17 @@
 # that several kernels and several trees never share an object file. Sets
 #   B_DIR  the copy; B_KEY  names exactly what is in it
 
-# What the modules are made of; the userspace tools take no part in it.
+# What the modules are made of, without what a build in the tree leaves there;
+# the userspace tools take no part in it.
 build_sources() {
-	(cd "$TREE" && find Kbuild Kconfig Makefile include drivers selftests \
-		\( -name '*.[chS]' -o -name Kbuild -o -name 'Kconfig*' -o -name Makefile \
-		-o -name '*.mk' -o -name '*.sh' \) -type f -print0 2>/dev/null || true) | sort -z
+	(cd "$TREE" && {
+		find Kbuild Kconfig Makefile include drivers scripts/compat \
+			-path include/generated -prune -o -type f \
+			! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*' \
+			! -name '*.order' ! -name '*.symvers' ! -name '*.a' -print0
+		find selftests -type f \( -name '*.[chS]' -o -name Kbuild \
+			-o -name Makefile -o -name '*.mk' \) ! -name '*.mod.c' -print0
+	} 2>/dev/null || true) | sort -z
 }
 
 build_key() {
@@ -70,6 +76,7 @@ build_env() {
 
 # The modules that were built, one path a line.
 built_modules() {
+	[ "$B_KEY" = none ] && return
 	find "$B_DIR" -name '*.ko' | sort
 }
 

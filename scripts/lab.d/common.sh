@@ -45,7 +45,7 @@ run_logged() {
 	local log=$1 rc=0
 
 	shift
-	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	"$@" >"$log" 2>&1 || rc=$?
 	[ "$rc" = 0 ] && return
 	tail -n 60 "$log" >&2
 	say "failed ($rc): $* (whole log: $log)"

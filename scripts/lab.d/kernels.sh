@@ -3,7 +3,7 @@
 # Which kernels there are and where each comes from. Preparing a kernel sets
 #   K_NAME     as the user calls it
 #   K_RELEASE  as uname -r prints it
-#   K_DIR      directory with vmlinuz and lib/modules/$K_RELEASE
+#   K_DIR      directory with vmlinux and lib/modules/$K_RELEASE
 #   K_ROOT     root directory to build modules in: / or a chroot
 #   K_KDIR     KDIR for make, as seen from K_ROOT
 
@@ -43,40 +43,66 @@ stable_prepare() {
 	K_RELEASE=$(stable_release)
 	K_DIR=$CACHE/kernels/$K_RELEASE
 	K_KDIR=/usr/src/linux-headers-$K_RELEASE
-	[ -e "$K_DIR/vmlinuz" ] || with_lock "kernel-$K_NAME" image_fetch
+	[ -e "$K_DIR/vmlinux" ] || with_lock "kernel-$K_NAME" image_fetch
 }
 
 # Get the linux-image package for K_RELEASE through K_ROOT's apt, unpack it.
 image_fetch() {
 	local tmp=$K_DIR.tmp
 
-	[ -e "$K_DIR/vmlinuz" ] && return
+	[ -e "$K_DIR/vmlinux" ] && return
 	say "downloading the $K_NAME kernel (linux-image-$K_RELEASE)"
 	rm -rf "$tmp" && mkdir -p "$tmp" || return
 	image_download "$tmp" || return
-	mv "$tmp/boot/vmlinuz-$K_RELEASE" "$tmp/vmlinuz" || return
+	vmlinux_extract "$tmp/boot/vmlinuz-$K_RELEASE" "$tmp/vmlinux" || return
 	if [ ! -d "$tmp/lib" ]; then
 		mv "$tmp/usr/lib" "$tmp/lib" || return
 	fi
-	rm -rf "$tmp"/*.deb "$tmp/boot" "$tmp/usr"
+	rm -rf "$tmp/boot" "$tmp/usr"
 	mv -T "$tmp" "$K_DIR"
 }
 
-image_download() {
-	local dir=$1
+# Unpacking itself takes a bzImage five seconds without KVM; QEMU boots the
+# vmlinux inside as it is (PVH). Where that lies is in the header, see
+# Documentation/x86/boot.rst: setup_sects, payload_offset and payload_length.
+vmlinux_extract() {
+	local image=$1 to=$2 sectors offset length magic unpack
 
-	if [ "$K_ROOT" = / ]; then
-		(cd "$dir" && run_logged "$dir/apt.log" apt-get -q \
-			-o APT::Sandbox::User=root download "linux-image-$K_RELEASE") || return
-	else
-		in_chroot "$K_ROOT" apt-get -q -o APT::Sandbox::User=root \
-			-o Dir::Cache::archives=/var/cache/apt/archives \
-			--download-only -y --no-install-recommends --reinstall \
-			install "linux-image-$K_RELEASE" >"$dir/apt.log" 2>&1 ||
-			{ tail "$dir/apt.log" >&2; return 1; }
-		mv "$K_ROOT/var/cache/apt/archives/linux-image-$K_RELEASE"_*.deb "$dir"/ || return
+	sectors=$(od -An -tu1 -j 0x1f1 -N 1 "$image")
+	read -r offset length < <(od -An -tu4 -j 0x248 -N 8 "$image")
+	offset=$(((sectors + 1) * 512 + offset))
+	magic=$(od -An -tx4 -j "$offset" -N 4 "$image")
+	case $magic in
+	*587a37fd) unpack='xz -dc --single-stream' ;;
+	*fd2fb528) unpack='zstd -dcq' ;;
+	*184c2102) unpack='lz4 -dcq' ;;
+	*8b1f) unpack='gzip -dcq' ;;
+	*) say "$image: compressed in an unknown way ($magic)"; return 1 ;;
+	esac
+	# The size appended to the payload makes the unpacker complain at the end.
+	tail -c "+$((offset + 1))" "$image" | head -c "$length" |
+		$unpack >"$to" 2>/dev/null || true
+	if ! readelf -h "$to" >/dev/null 2>&1; then
+		say "$image: no vmlinux in it"
+		return 1
 	fi
-	dpkg-deb -x "$dir"/linux-image-*.deb "$dir"
+}
+
+image_download() {
+	local dir=$1 spool=$K_ROOT/tmp/lab-image.$$
+
+	rm -rf "$spool" && mkdir -p "$spool" || return
+	if [ "$K_ROOT" != / ]; then
+		run_logged "$dir/apt.log" build_env apt-get -q update || return
+	fi
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	run_logged "$dir/apt.log" build_env sh -c 'cd "$1" && apt-get -q \
+		-o APT::Sandbox::User=root download "$2"' sh \
+		"/tmp/lab-image.$$" "linux-image-$K_RELEASE" &&
+		dpkg-deb -x "$spool"/linux-image-*.deb "$dir"
+	set -- "$?"
+	rm -rf "$spool"
+	return "$1"
 }
 
 lab_kernels() {
@@ -86,7 +112,7 @@ lab_kernels() {
 	for k in $KERNELS; do
 		release=$(kernel_cached "$k")
 		where=$CACHE/kernels/$release
-		[ -e "$where/vmlinuz" ] || where='not cached; lab fetch gets it'
+		[ -e "$where/vmlinux" ] || where='not cached; lab fetch gets it'
 		printf '%-7s %-28s %s\n' "$k" "${release:--}" "$where"
 	done
 }

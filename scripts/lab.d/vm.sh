@@ -39,7 +39,11 @@ vm_prepare() {
 
 	shift
 	kernel_prepare "$O_KERNEL" || return
-	build_modules || return
+	if ! build_modules; then
+		[ "$O_DRIVERS" = pvg ] && return 1
+		say "going on without our modules"
+		B_KEY=none
+	fi
 	if [ "$O_DRIVERS" = pvg ] && [ -z "$(built_modules)" ]; then
 		die "no pvg module was built from $TREE; --drivers intree or none runs without"
 	fi
@@ -115,7 +119,7 @@ vm_arguments() {
 	else
 		QEMU+=(-accel "tcg,thread=multi" -cpu "max,-erms,-fsrm")
 	fi
-	QEMU+=(-kernel "$K_DIR/vmlinuz" -initrd "$V_TMP/initrd"
+	QEMU+=(-kernel "$K_DIR/vmlinux" -initrd "$V_TMP/initrd"
 		-append "$(vm_command_line "$accel")"
 		-chardev "file,id=console,path=$V_DIR/console" -serial chardev:console)
 	case $1 in
