@@ -48,13 +48,14 @@ stable_prepare() {
 
 # Get the linux-image package for K_RELEASE through K_ROOT's apt, unpack it.
 image_fetch() {
-	local tmp=$K_DIR.tmp
+	local tmp=$K_DIR.tmp image
 
 	[ -e "$K_DIR/vmlinux" ] && return
 	say "downloading the $K_NAME kernel (linux-image-$K_RELEASE)"
 	rm -rf "$tmp" && mkdir -p "$tmp" || return
 	image_download "$tmp" || return
-	vmlinux_extract "$tmp/boot/vmlinuz-$K_RELEASE" "$tmp/vmlinux" || return
+	image=$(find "$tmp" -type f \( -name "vmlinuz-$K_RELEASE" -o -name vmlinuz \))
+	vmlinux_extract "$image" "$tmp/vmlinux" || return
 	if [ ! -d "$tmp/lib" ]; then
 		mv "$tmp/usr/lib" "$tmp/lib" || return
 	fi
@@ -89,20 +90,23 @@ vmlinux_extract() {
 }
 
 image_download() {
-	local dir=$1 spool=$K_ROOT/tmp/lab-image.$$
+	local dir=$1 spool=$K_ROOT/tmp/lab-image.$$ deb
 
 	rm -rf "$spool" && mkdir -p "$spool" || return
 	if [ "$K_ROOT" != / ]; then
 		run_logged "$dir/apt.log" build_env apt-get -q update || return
 	fi
+	# Newer packages have the kernel, modules and lists in ones that this depends on.
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	run_logged "$dir/apt.log" build_env sh -c 'cd "$1" && apt-get -q \
-		-o APT::Sandbox::User=root download "$2"' sh \
-		"/tmp/lab-image.$$" "linux-image-$K_RELEASE" &&
-		dpkg-deb -x "$spool"/linux-image-*.deb "$dir"
-	set -- "$?"
+		-o APT::Sandbox::User=root download "linux-image-$2" $(
+		apt-cache depends --important "linux-image-$2" |
+		sed -nE "s/^ *Depends: (linux-(base|binary|modules)-[0-9].*)/\1/p")' \
+		sh "/tmp/lab-image.$$" "$K_RELEASE" || return
+	for deb in "$spool"/*.deb; do
+		dpkg-deb -x "$deb" "$dir" || return
+	done
 	rm -rf "$spool"
-	return "$1"
 }
 
 lab_kernels() {
