@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
 # SPDX-License-Identifier: GPL-2.0
 # Builds our modules against one kernel, in a copy of the tree in the cache, so
 # that several kernels and several trees never share an object file. Sets
@@ -7,14 +7,15 @@
 # What the modules are made of, without what a build in the tree leaves there;
 # the userspace tools take no part in it.
 build_sources() {
-	(cd "$TREE" && {
+	{
+		cd "$TREE" || return
 		find Kbuild Kconfig Makefile include drivers scripts/compat \
 			-path include/generated -prune -o -type f \
 			! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*' \
 			! -name '*.order' ! -name '*.symvers' ! -name '*.a' -print0
 		find selftests -type f \( -name '*.[chS]' -o -name Kbuild \
 			-o -name Makefile -o -name '*.mk' \) ! -name '*.mod.c' -print0
-	} 2>/dev/null || true) | sort -z
+	} 2>/dev/null | sort -z || true
 }
 
 build_key() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
 # SPDX-License-Identifier: GPL-2.0
 # Kernels newer than this machine's suite: one chroot of the next suite holds the
 # headers of its own kernel and of the one in its backports, and the compilers
@@ -48,6 +48,7 @@ chroot_install() {
 
 # The mirrors come from the machine's own apt, whatever they are.
 mirror() {
+	# shellcheck disable=SC2016 # apt expands these
 	apt-get indextargets 'Created-By: Packages' --format '$(LABEL)	$(SITE)' |
 		awk -F '\t' -v label="$1" '$1 == label { print $2; exit }'
 }

@@ -1,3 +1,89 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
 # SPDX-License-Identifier: GPL-2.0
-debug_prepare() { die "debug: not yet"; }
+# The debug kernel: Debian's 6.1 source with debug.config, which asks for
+# everything that finds bugs and for little else. An interrupted build goes on
+# where it was.
+
+readonly DEBUG_ARCHIVE=/usr/src/linux-source-6.1.tar.xz
+# Lines that make prints for a whole build, to show how far it is.
+readonly DEBUG_STEPS=3300
+
+debug_prepare() {
+	local key
+
+	[ -e "$DEBUG_ARCHIVE" ] || die "no $DEBUG_ARCHIVE here: run scripts/setup"
+	key=$(hash_of "$(dpkg-query -W linux-source-6.1)" \
+		"$(sha256sum <"$LAB_DIR/debug.config")")
+	K_DIR=$CACHE/kernels/debug-$key
+	K_KDIR=$CACHE/debug-6.1/linux-source-6.1
+	if [ "$(cat "$K_KDIR/.key" 2>/dev/null)" != "$key" ] || [ ! -e "$K_DIR/vmlinux" ]; then
+		with_lock kernel-debug debug_make "$key" || die "the debug kernel was not built"
+	fi
+	K_RELEASE=$(cat "$K_DIR/release")
+}
+
+debug_make() {
+	local key=$1
+
+	[ "$(cat "$K_KDIR/.key" 2>/dev/null)" = "$key" ] && [ -e "$K_DIR/vmlinux" ] && return
+	need flex bison bc
+	[ -d "$K_KDIR" ] || debug_unpack || return
+	rm -f "$K_KDIR/.key"
+	debug_configure || return
+	debug_compile || return
+	debug_install || return
+	printf '%s\n' "$key" >"$K_KDIR/.key"
+}
+
+debug_unpack() {
+	local tmp=$CACHE/debug-6.1/tmp
+
+	say "unpacking the kernel's source"
+	rm -rf "$tmp" && mkdir -p "$tmp" || return
+	tar -xJf "$DEBUG_ARCHIVE" -C "$tmp" || return
+	mv -T "$tmp/linux-source-6.1" "$K_KDIR"
+}
+
+# An option that the configuration silently drops would be a check we only
+# believe to have, so that is an error.
+debug_configure() {
+	local dropped
+
+	run_logged "$CACHE/debug-6.1/config.log" make -C "$K_KDIR" \
+		KCONFIG_ALLCONFIG="$LAB_DIR/debug.config" allnoconfig || return
+	dropped=$(grep '^CONFIG_.*=[^n]' "$LAB_DIR/debug.config" |
+		grep -vxF -f "$K_KDIR/.config" || true)
+	[ -z "$dropped" ] && return
+	say "debug.config asks for what this kernel does not offer: ${dropped//$'\n'/ }"
+	return 1
+}
+
+debug_compile() {
+	local log=$CACHE/debug-6.1/build.log watcher rc=0
+
+	say "building the debug kernel: about 12 minutes on two CPUs, once"
+	: >"$log"
+	debug_progress "$log" &
+	watcher=$!
+	run_logged "$log" nice make -C "$K_KDIR" -j"$(nproc)" bzImage modules || rc=$?
+	kill "$watcher" 2>/dev/null
+	return "$rc"
+}
+
+debug_progress() {
+	while sleep 20; do
+		say "debug kernel: step $(grep -cE '^ +[A-Z0-9]+ ' "$1") of about $DEBUG_STEPS"
+	done
+}
+
+debug_install() {
+	local tmp=$K_DIR.tmp
+
+	rm -rf "$tmp" && mkdir -p "$tmp" || return
+	run_logged "$CACHE/debug-6.1/install.log" make -C "$K_KDIR" -s \
+		INSTALL_MOD_PATH="$tmp" modules_install || return
+	cp "$K_KDIR/vmlinux" "$tmp/vmlinux" || return
+	make -s -C "$K_KDIR" kernelrelease >"$tmp/release" || return
+	rm -rf "$CACHE"/kernels/debug-*[0-9a-f]/ "$K_DIR"
+	mv -T "$tmp" "$K_DIR"
+}

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
 # SPDX-License-Identifier: GPL-2.0
 # The guest's root is an initramfs in three parts, each a cpio archive, which the
 # kernel unpacks one after the other:
@@ -51,7 +51,7 @@ user_assemble() {
 	ln -s usr/lib64 "$root/lib64"
 	user_programs "$root" || return
 	user_etc "$root" || return
-	rm -f "$CACHE"/image/user-*.cpio
+	find "$CACHE/image" -maxdepth 1 -name "user-*.cpio" -mtime +1 -delete
 	pack "$root" "$I_USER" || return
 	rm -rf "$root"
 }
@@ -139,7 +139,7 @@ modules_assemble() {
 	built_modules | xargs -r cp -t "$root/usr/$lib/updates" || return
 	depmod -b "$root/usr" "$K_RELEASE" || return
 	built_modules | sed 's,.*/,,; s,\.ko$,,' >"$root/usr/$lib/pvguest.built"
-	rm -f "$I_DIR"/modules-*.cpio
+	find "$I_DIR" -name "modules-*.cpio" -mmin +60 -delete
 	pack "$root" "$I_MODULES" || return
 	rm -rf "$root"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
 # SPDX-License-Identifier: GPL-2.0
 # Which kernels there are and where each comes from. Preparing a kernel sets
 #   K_NAME     as the user calls it
@@ -59,7 +59,7 @@ image_fetch() {
 	if [ ! -d "$tmp/lib" ]; then
 		mv "$tmp/usr/lib" "$tmp/lib" || return
 	fi
-	rm -rf "$tmp/boot" "$tmp/usr"
+	rm -rf "${tmp:?}/boot" "${tmp:?}/usr"
 	mv -T "$tmp" "$K_DIR"
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
 # SPDX-License-Identifier: GPL-2.0
 # Options of run and shell. They land in O_* and COMMAND.
 
@@ -69,7 +69,7 @@ options_check() {
 	pvg | intree | none) ;;
 	*) die "unknown drivers '$O_DRIVERS': there are pvg, intree, none" ;;
 	esac
-	[[ $O_SMP =~ ^[0-9]{1,3}$ ]] && [ "$O_SMP" -ge 1 ] && [ "$O_SMP" -le 64 ] ||
+	[[ $O_SMP =~ ^([1-9]|[1-5][0-9]|6[0-4])$ ]] ||
 		die "--smp '$O_SMP' is not a number from 1 to 64"
 	[[ $O_TIMEOUT =~ ^[0-9]{1,7}$ ]] ||
 		die "--timeout '$O_TIMEOUT' is not a number of seconds"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
 # SPDX-License-Identifier: GPL-2.0
 # One VM from start to end. V_DIR is its directory in the logs: console (the
 # kernel's), output (the command's), status, qemu (command line and messages).
@@ -130,9 +130,9 @@ vm_arguments() {
 		-chardev "file,id=status,path=$V_DIR/status" -serial chardev:status
 		-qmp "unix:${O_QMP:-$V_TMP/qmp},server=on,wait=off")
 	if [ "$O_DISK" != none ]; then
-		QEMU+=(-object iothread,id=labio
+		QEMU+=(-object "iothread,id=labio"
 			-blockdev "driver=file,node-name=labfile,filename=$V_TMP/disk,discard=unmap"
-			-blockdev driver=raw,node-name=labdisk,file=labfile,discard=unmap
+			-blockdev "driver=raw,node-name=labdisk,file=labfile,discard=unmap"
 			-device "virtio-blk-pci,id=labblk,drive=labdisk,serial=pvgtest,iothread=labio")
 	fi
 	QEMU+=("${O_QEMU[@]}")
