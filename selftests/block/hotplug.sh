@@ -35,10 +35,7 @@ for round in 1 2 3; do
 	tap_check "round $round: it can be written and read" blk_rw "$DEV"
 
 	blk_load /dev/null "$DEV" --rw=randwrite --bs=4k --size=32m --iodepth=32 --numjobs=2
-	sleep 1
-	before=$(blk_ios "$DISK")
 	unplug
-	tap_num "$before > 0" "round $round: fio was writing"
 	tap_check "round $round: the disk goes" blk_wait_gone pvghot 30
 	tap_check "round $round: fio ends" blk_load_ended || break
 	blk_load_status

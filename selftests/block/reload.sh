@@ -11,7 +11,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-ROUNDS=$(blk_scaled 8 2)
+ROUNDS=4
 
 # under_load SERIAL ROUND OPTION...
 under_load()
@@ -21,7 +21,7 @@ under_load()
 	shift 2
 	DISK=$(blk_find "$serial")
 	blk_load /dev/null "/dev/$DISK" --bs=4k --size=64m "$@"
-	sleep 0.$((RANDOM % 8 + 1))
+	sleep 0.$((RANDOM % 5))
 	tap_check "$what: unbind under load" timeout 60 bash -c "echo $VIRTIO > $BLK_BUS/drivers/$BLK_DRIVER/unbind"
 	tap_check "$what: fio ends" blk_load_ended || return 1
 	tap_fails "$what: the disk is gone" blk_find "$serial"
@@ -32,6 +32,8 @@ under_load()
 for serial in $(blk_disks); do
 	blk_need "$serial"
 	for ((round = 1; round <= ROUNDS; round++)); do
+		# One disk is enough for the rare; the others are for their rings.
+		[ $round -le 2 ] || [ "$serial" = "$(blk_disks | head -1)" ] || break
 		under_load "$serial" $round --rw=randrw --iodepth=32 --numjobs=2 || tap_done
 	done
 	DISK=$(blk_find "$serial")
@@ -91,14 +93,14 @@ else
 	blk_wait "$serial" > /dev/null
 	blk_need "$serial"
 	head -c 1M /dev/urandom > /tmp/handover
-	dd if=/tmp/handover of="$DEV" bs=64k oflag=direct conv=fsync 2> /dev/null
+	dd if=/tmp/handover of="$DEV" bs=64k oflag=direct conv=nocreat,fsync 2> /dev/null
 	modprobe "$other"
 	blk_unbind "$VIRTIO"
 	tap_check "hand over: $other takes the disk" blk_bind "$other" "$VIRTIO"
 	DISK=$(blk_wait "$serial")
 	tap_check "hand over: it reads what we wrote" cmp -n 1048576 /tmp/handover "/dev/$DISK"
 	head -c 1M /dev/urandom > /tmp/handover
-	dd if=/tmp/handover of="/dev/$DISK" bs=64k oflag=direct conv=fsync 2> /dev/null
+	dd if=/tmp/handover of="/dev/$DISK" bs=64k oflag=direct conv=nocreat,fsync 2> /dev/null
 	blk_unbind "$VIRTIO"
 	tap_check "hand over: we take it back" blk_bind "$BLK_DRIVER" "$VIRTIO"
 	DISK=$(blk_wait "$serial")

@@ -34,14 +34,14 @@ resize()
 	tap_is "$(blockdev --getsize64 "$DEV")" $(($1 * 1048576)) "blockdev sees $1 MiB"
 }
 
-resize 224
-tap_check "the new end can be written" dd if=/dev/zero of="$DEV" bs=1M seek=223 count=1 oflag=direct
-resize 160
+resize 416
+tap_check "the new end can be written" dd if=/dev/zero of="$DEV" bs=1M seek=415 count=1 oflag=direct conv=nocreat
+resize 320
 tap_fails "nothing can be read beyond the end" \
-	sh -c "dd if=$DEV bs=1M skip=160 count=1 iflag=direct 2> /dev/null | grep -q ."
+	sh -c "dd if=$DEV bs=1M skip=320 count=1 iflag=direct 2> /dev/null | grep -q ."
 
 blk_load /dev/null "$DEV" --rw=randrw --bs=4k --size=64m --iodepth=16
-for mib in 256 176 192; do
+for mib in 448 352 384; do
 	resize $mib
 done
 tap_check "the load still runs" kill -0 "$LOAD_PID"

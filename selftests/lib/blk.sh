@@ -191,27 +191,37 @@ blk_ios()
 	awk '{ print $1 + $5 + $12 + $16 }' "/sys/block/$1/stat"
 }
 
-# blk_fio DEVICE OPTION...: one direct fio job; JSON on stdout.
+# blk_fio DEVICE OPTION...: one direct fio job; JSON on stdout. It must not make
+# a file of the disk's name where the disk has gone.
 blk_fio()
 {
 	local dev=$1
 
 	shift
-	fio --name=t --filename="$dev" --direct=1 --ioengine=libaio \
-		--norandommap --output-format=json "$@"
+	fio --name=t --filename="$dev" --allow_file_create=0 --direct=1 \
+		--ioengine=libaio --norandommap --output-format=json "$@"
 }
 
-# blk_load OUTPUT DEVICE OPTION...: blk_fio in the background until blk_load_stop
-# or an error; LOAD_PID is the fio that can be signalled.
+# blk_load OUTPUT DEVICE OPTION...: fio in the background until it is signalled
+# or has an error. LOAD_PID is fio itself. Returns once requests are flowing.
 blk_load()
 {
-	local output=$1 dev=$2
+	local output=$1 dev=$2 disk=${2##*/} deadline=$((SECONDS + 60)) before
 
 	shift 2
-	fio --name=t --filename="$dev" --direct=1 --ioengine=libaio --norandommap \
-		--time_based --runtime=900 --output-format=json "$@" > "$output" 2>&1 &
+	before=$(blk_ios "$disk")
+	fio --name=t --filename="$dev" --allow_file_create=0 --direct=1 \
+		--ioengine=libaio --norandommap --time_based --runtime=900 \
+		--output-format=json "$@" > "$output" 2>&1 &
 	LOAD_PID=$!
 	tap_at_exit _blk_load_kill "$LOAD_PID"
+	until [ "$(blk_ios "$disk")" -gt $((before + 32)) ]; do
+		if [ "$SECONDS" -ge "$deadline" ] || ! kill -0 "$LOAD_PID"; then
+			tap_not_ok "requests flow on $disk"
+			return 1
+		fi
+		sleep 0.05
+	done
 }
 
 _blk_load_kill()
@@ -247,7 +257,8 @@ blk_rw()
 	local dev=$1 tmp=${TMPDIR:-/tmp}/blk_rw.$$
 
 	dd if=/dev/urandom of="$tmp" bs=4096 count=16 2> /dev/null &&
-		dd if="$tmp" of="$dev" bs=4096 count=16 oflag=direct conv=fsync 2> /dev/null &&
+		dd if="$tmp" of="$dev" bs=4096 count=16 oflag=direct conv=nocreat,fsync \
+			2> /dev/null &&
 		dd if="$dev" bs=4096 count=16 iflag=direct 2> /dev/null | cmp - "$tmp"
 	local status=$?
 	rm -f "$tmp"
