@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The adaptive policy: predicting what the submitter does next.
+ *
+ * Most submitters keep a fixed number of requests in flight: they submit until
+ * that depth is reached and then wait. Two consequences cost nothing to use:
+ *
+ *  - Below that depth another submission is about to come. Its doorbell can
+ *    serve this request too, and it will reap completions on its way, so the
+ *    interrupt can stay parked.
+ *  - At that depth the submitter waits. The doorbell must ring now and the
+ *    interrupt be armed.
+ *
+ * The depth is learned: it is at least what was seen in flight, and when a
+ * predicted submission does not come before the timer, the submitter waits at
+ * exactly what is in flight then. On a device faster than the guest no depth
+ * ever builds up by itself, because every request is back before the next one
+ * is submitted; so now and then a doorbell is held as a probe to see whether
+ * the submitter goes on without its completions. A submitter of depth 1 does
+ * not, which costs one short timer and doubles the distance to the next probe.
+ *
+ * Confidence is a saturating counter. Wrong predictions halve it, and at zero
+ * the policy only probes.
+ */
+#include <linux/minmax.h>
+#include <linux/sched/clock.h>
+#include <linux/time64.h>
+
+#include "core.h"
+#include "pvguest/threshold.h"
+
+#define CREDIT_MAX		64
+#define PROBE_EVERY_MIN		16	/* commits between probes */
+#define PROBE_EVERY_MAX		1024
+#define HOLD_MIN		8	/* buffers one doorbell may serve */
+#define HOLD_MAX		32
+#define WANT_MAX		16	/* completions per interrupt */
+#define GAP_MAX_NS		(500 * NSEC_PER_USEC) /* too slow to predict */
+#define WINDOW_MIN_NS		(20 * NSEC_PER_USEC)
+#define WINDOW_MAX_NS		NSEC_PER_MSEC
+#define WINDOW_GAPS		8	/* the timer, in gaps */
+#define PROBE_GAPS		2	/* the timer of a probe without credit */
+#define STALE_GAPS		4	/* a submitter silent for longer waits */
+
+void pvg_adaptive_start(struct pvg_queue *q)
+{
+	q->pred = (struct pvg_predictor) {
+		.depth = 1,
+		.probe_every = PROBE_EVERY_MIN,
+		.probe_wait = PROBE_EVERY_MIN,
+	};
+}
+
+static u64 gaps_ns(const struct pvg_predictor *p, u32 gaps)
+{
+	return clamp_t(u64, (u64)p->gap_ns * gaps, WINDOW_MIN_NS,
+		       WINDOW_MAX_NS);
+}
+
+/* Mean of the last eight or so gaps; a pause counts as eight gaps at most. */
+static void learn_gap(struct pvg_predictor *p, u64 now)
+{
+	u64 limit = (u64)p->gap_ns * 8 + WINDOW_MIN_NS;
+	s64 gap = now - p->commit_ns;
+
+	/* local_clock() may differ between CPUs by a little. */
+	gap = clamp_t(s64, gap, 0, min_t(u64, limit, U32_MAX / 2));
+	p->gap_ns += ((s32)gap - (s32)p->gap_ns) / 8;
+	p->commit_ns = now;
+	p->seen_ns = now;
+}
+
+static void learn_hit(struct pvg_queue *q)
+{
+	struct pvg_predictor *p = &q->pred;
+
+	q->stats.prediction_hits++;
+	p->credit = min(p->credit + 1, CREDIT_MAX);
+	p->probe_every = PROBE_EVERY_MIN;
+}
+
+/* Buffers that may wait for one doorbell. */
+static u32 hold_max(const struct pvg_predictor *p)
+{
+	return clamp_t(u32, p->depth / 4, HOLD_MIN, HOLD_MAX);
+}
+
+/* Will the submitter be back before the window closes? */
+static bool predict(struct pvg_queue *q)
+{
+	struct pvg_predictor *p = &q->pred;
+
+	if (q->urgent || p->gap_ns > GAP_MAX_NS) {
+		p->probing = false;
+		return false;
+	}
+	if (p->probing) {
+		p->probing = q->held < hold_max(p);
+		return true;
+	}
+	if (p->credit && q->inflight < p->depth)
+		return true;
+	if (--p->probe_wait)
+		return false;
+	p->probe_wait = p->probe_every;
+	p->probing = true;
+	return true;
+}
+
+/**
+ * pvg_adaptive_commit() - a batch was added
+ * @q: the queue
+ * @before_reap: buffers in flight with the batch, before the submitter reaped
+ * @may_hold: false if the submitter is known to wait
+ *
+ * Return: true if the doorbell is to be held for a later batch.
+ */
+bool pvg_adaptive_commit(struct pvg_queue *q, u32 before_reap, bool may_hold)
+{
+	struct pvg_predictor *p = &q->pred;
+
+	lockdep_assert_held(&q->lock);
+
+	learn_gap(p, local_clock());
+	if (p->expecting)
+		learn_hit(q);
+	if (before_reap > p->depth)
+		p->depth = before_reap;
+
+	p->expecting = may_hold && predict(q);
+	return p->expecting && q->held < hold_max(p);
+}
+
+/**
+ * pvg_adaptive_delivered() - completions were handed up outside a submission
+ * @q: the queue
+ * @n: how many
+ *
+ * Somebody now has answers in hand and is likely to submit again.
+ */
+void pvg_adaptive_delivered(struct pvg_queue *q, u32 n)
+{
+	struct pvg_predictor *p = &q->pred;
+
+	lockdep_assert_held(&q->lock);
+
+	if (!n || !p->credit || p->gap_ns > GAP_MAX_NS)
+		return;
+	p->expecting = q->inflight && !q->urgent && q->inflight < p->depth;
+	if (p->expecting)
+		p->seen_ns = local_clock();
+}
+
+/**
+ * pvg_adaptive_want() - completions to the next interrupt
+ * @q: the queue
+ *
+ * Return: 0 to park.
+ */
+u32 pvg_adaptive_want(const struct pvg_queue *q)
+{
+	if (q->urgent || !q->inflight)
+		return 1;
+	if (q->pred.expecting)
+		return 0;
+	if (q->lull || q->mode == PVG_EVENT_PLAIN)
+		return 1;
+	return clamp_t(u32, q->inflight / 4, 1, WANT_MAX);
+}
+
+/**
+ * pvg_adaptive_window_ns() - how long the timer may run
+ * @q: the queue
+ */
+u64 pvg_adaptive_window_ns(const struct pvg_queue *q)
+{
+	const struct pvg_predictor *p = &q->pred;
+
+	return gaps_ns(p, p->probing && !p->credit ? PROBE_GAPS : WINDOW_GAPS);
+}
+
+/**
+ * pvg_adaptive_fresh() - at timer expiry: is the prediction still open?
+ * @q: the queue
+ *
+ * The timer is not restarted for each submission; it looks here instead.
+ */
+bool pvg_adaptive_fresh(const struct pvg_queue *q)
+{
+	const struct pvg_predictor *p = &q->pred;
+
+	return p->expecting && !(p->probing && !p->credit) &&
+	       (s64)(local_clock() - p->seen_ns) < (s64)gaps_ns(p, STALE_GAPS);
+}
+
+/**
+ * pvg_adaptive_missed() - the timer fired before the predicted submission
+ * @q: the queue
+ */
+void pvg_adaptive_missed(struct pvg_queue *q)
+{
+	struct pvg_predictor *p = &q->pred;
+
+	lockdep_assert_held(&q->lock);
+
+	if (!p->expecting)
+		return;
+	q->stats.prediction_misses++;
+	if (p->probing) {
+		p->depth = max(q->inflight, 1u);
+		p->probe_every = min(p->probe_every * 2, PROBE_EVERY_MAX);
+		p->probe_wait = p->probe_every;
+	} else {
+		p->depth = max3(q->inflight, p->depth / 2, 1u);
+		p->credit /= 2;
+	}
+	p->probing = false;
+	p->expecting = false;
+}

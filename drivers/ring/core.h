@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of pvg_ring share with each other and with nobody else. */
+#ifndef _PVG_RING_CORE_H
+#define _PVG_RING_CORE_H
+
+#include <linux/types.h>
+
+#include "pvguest/ring.h"
+
+/* event.c: the event index of one queue. Lock held. */
+void pvg_event_start(struct pvg_queue *q);
+bool pvg_event_arm(struct pvg_queue *q, u32 n);
+void pvg_event_park(struct pvg_queue *q);
+void pvg_event_consumed(struct pvg_queue *q, u32 descs);
+const char *pvg_event_mode_name(enum pvg_event_mode mode);
+
+/* adaptive.c: the adaptive policy. Lock held. */
+void pvg_adaptive_start(struct pvg_queue *q);
+bool pvg_adaptive_commit(struct pvg_queue *q, u32 before_reap, bool may_hold);
+void pvg_adaptive_delivered(struct pvg_queue *q, u32 n);
+u32 pvg_adaptive_want(const struct pvg_queue *q);
+u64 pvg_adaptive_window_ns(const struct pvg_queue *q);
+bool pvg_adaptive_fresh(const struct pvg_queue *q);
+void pvg_adaptive_missed(struct pvg_queue *q);
+
+/* debugfs.c */
+void pvg_debugfs_init(void);
+void pvg_debugfs_exit(void);
+void pvg_debugfs_add_ring(struct pvg_ring *ring);
+void pvg_debugfs_add_queue(struct pvg_ring *ring, struct pvg_queue *q);
+void pvg_debugfs_remove_queue(struct pvg_queue *q);
+
+/* sysfs.c */
+extern const struct attribute_group pvg_moderation_group;
+
+#endif /* _PVG_RING_CORE_H */

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/debug/pvguest/<virtioN>/<queue>/stats
+ * Documentation/ABI.md describes it. Writing anything resets the counters.
+ */
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/virtio.h>
+
+#include "core.h"
+
+static struct dentry *root;
+
+static int stats_show(struct seq_file *m, void *unused)
+{
+	struct pvg_queue *q = m->private;
+	struct pvg_queue_stats s;
+	struct pvg_predictor p;
+	u32 inflight, armed;
+	unsigned long flags;
+
+	flags = pvg_queue_lock(q);
+	s = q->stats;
+	p = q->pred;
+	inflight = q->inflight;
+	armed = q->armed;
+	pvg_queue_unlock(q, flags);
+
+	seq_printf(m, "interrupts: %llu\n", s.interrupts);
+	seq_printf(m, "spurious: %llu\n", s.spurious);
+	seq_printf(m, "timer_starts: %llu\n", s.timer_starts);
+	seq_printf(m, "timer_fires: %llu\n", s.timer_fires);
+	seq_printf(m, "submissions: %llu\n", s.submissions);
+	seq_printf(m, "completions: %llu\n", s.completions);
+	seq_printf(m, "reaped: %llu\n", s.reaped);
+	seq_printf(m, "doorbells: %llu\n", s.doorbells);
+	seq_printf(m, "doorbells_suppressed: %llu\n", s.doorbells_suppressed);
+	seq_printf(m, "doorbells_held: %llu\n", s.doorbells_held);
+	seq_printf(m, "prediction_hits: %llu\n", s.prediction_hits);
+	seq_printf(m, "prediction_misses: %llu\n", s.prediction_misses);
+	seq_printf(m, "inflight: %u\n", inflight);
+	seq_printf(m, "event_threshold: %u\n", armed);
+	seq_printf(m, "event_mode: %s\n", pvg_event_mode_name(q->mode));
+	seq_printf(m, "predicted_depth: %u\n", p.depth);
+	seq_printf(m, "prediction_credit: %u\n", p.credit);
+	seq_printf(m, "submission_gap_ns: %u\n", p.gap_ns);
+	return 0;
+}
+
+static ssize_t stats_write(struct file *file, const char __user *buf,
+			   size_t count, loff_t *pos)
+{
+	struct pvg_queue *q = file_inode(file)->i_private;
+	unsigned long flags;
+
+	flags = pvg_queue_lock(q);
+	q->stats = (struct pvg_queue_stats) {};
+	pvg_queue_unlock(q, flags);
+	return count;
+}
+
+static int stats_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, stats_show, inode->i_private);
+}
+
+static const struct file_operations stats_fops = {
+	.owner = THIS_MODULE,
+	.open = stats_open,
+	.read = seq_read,
+	.write = stats_write,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
+void pvg_debugfs_init(void)
+{
+	root = debugfs_create_dir("pvguest", NULL);
+}
+
+void pvg_debugfs_exit(void)
+{
+	debugfs_remove(root);
+}
+
+void pvg_debugfs_add_ring(struct pvg_ring *ring)
+{
+	ring->debugfs = debugfs_create_dir(dev_name(&ring->vdev->dev), root);
+}
+
+void pvg_debugfs_add_queue(struct pvg_ring *ring, struct pvg_queue *q)
+{
+	q->debugfs = debugfs_create_dir(q->vq->name, ring->debugfs);
+	debugfs_create_file("stats", 0600, q->debugfs, q, &stats_fops);
+}
+
+/* Waits for readers, so the queue may go afterwards. */
+void pvg_debugfs_remove_queue(struct pvg_queue *q)
+{
+	debugfs_remove(q->debugfs);
+	q->debugfs = NULL;
+}

@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One moderated virtqueue: adding, committing, draining, and the timer.
+ *
+ * Completions are taken back in three places, all under the queue lock: the
+ * virtqueue callback, the timer, and (adaptive policy) the submitter. All of
+ * them end in settle(), which arms or parks the event index and starts the
+ * timer where something might otherwise wait for ever, and then hand what they
+ * collected to the driver without the lock.
+ */
+#include <linux/export.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+
+#include "core.h"
+#include "pvguest/compat.h"
+#include "pvguest/threshold.h"
+#include "trace.h"
+
+static u32 drain(struct pvg_queue *q, struct pvg_done *done)
+{
+	u32 len, n = 0;
+	void *token;
+
+	lockdep_assert_held(&q->lock);
+
+	/* Each round returns a token the device holds, so this ends. */
+	for (;;) {
+		u32 before = q->vq->num_free, descs;
+
+		token = virtqueue_get_buf(q->vq, &len);
+		if (!token)
+			break;
+		descs = q->vq->num_free - before;
+		q->inflight--;
+		q->inflight_descs -= descs;
+		pvg_event_consumed(q, descs);
+		q->ops->used(q, token, len, done);
+		n++;
+	}
+	if (n) {
+		done->count += n;
+		q->lull = false;
+		q->stats.completions += n;
+	}
+	return n;
+}
+
+static void timer_start(struct pvg_queue *q, u64 ns)
+{
+	if (q->timer_active)
+		return;
+	q->timer_active = true;
+	q->stats.timer_starts++;
+	hrtimer_start(&q->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED);
+}
+
+/* Completions to the next interrupt by the queue's policy; 0 to park. */
+static u32 want(const struct pvg_queue *q)
+{
+	switch (q->mod.policy) {
+	case PVG_POLICY_ADAPTIVE:
+		return pvg_adaptive_want(q);
+	case PVG_POLICY_FIXED:
+		if (q->lull)
+			return 1;
+		/* Without a threshold, the timer polls. */
+		if (q->mode == PVG_EVENT_PLAIN)
+			return q->mod.frames > 1 && q->inflight > 1 ? 0 : 1;
+		return pvg_clamp_frames(q->mod.frames, q->inflight);
+	case PVG_POLICY_OFF:
+		break;
+	}
+	return 1;
+}
+
+/*
+ * Arm or park, drain what came meanwhile, and bound every wait. A caller that
+ * may not take completions passes no @done; the timer gets them.
+ */
+static void settle(struct pvg_queue *q, struct pvg_done *done)
+{
+	u32 n;
+
+	for (;;) {
+		n = want(q);
+		if (!n) {
+			pvg_event_park(q);
+			break;
+		}
+		if (!pvg_event_arm(q, n))
+			break;
+		if (!done) {
+			n = 0;
+			break;
+		}
+		if (!drain(q, done))
+			break;
+	}
+	if (n == 1 || !q->inflight)
+		return;
+	if (q->mod.policy == PVG_POLICY_ADAPTIVE)
+		timer_start(q, pvg_adaptive_window_ns(q));
+	else
+		timer_start(q, (u64)q->mod.usecs * NSEC_PER_USEC);
+}
+
+/* Returns whether the device wants to be notified, once the lock is dropped. */
+static bool ring_doorbell(struct pvg_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+
+	q->held = 0;
+	if (!virtqueue_kick_prepare(q->vq)) {
+		q->stats.doorbells_suppressed++;
+		return false;
+	}
+	q->stats.doorbells++;
+	return true;
+}
+
+static void deliver(struct pvg_queue *q, struct pvg_done *done)
+{
+	if (done->count)
+		q->ops->done(q, done);
+}
+
+/**
+ * pvg_queue_callback() - the virtqueue callback of every moderated queue
+ * @vq: the virtqueue, of a device with a registered struct pvg_ring
+ *
+ * Context: hard interrupt. Tolerates being called before pvg_queue_start() and
+ * after pvg_queue_stop().
+ */
+void pvg_queue_callback(struct virtqueue *vq)
+{
+	/* vq->priv belongs to the transport. */
+	struct pvg_ring *ring = dev_get_drvdata(&vq->vdev->dev);
+	struct pvg_queue *q = ring->queue(ring, vq->index);
+	struct pvg_done done = {};
+	unsigned long flags;
+	u32 n;
+
+	flags = pvg_queue_lock(q);
+	if (!q->running) {
+		pvg_queue_unlock(q, flags);
+		return;
+	}
+	q->stats.interrupts++;
+	if (q->mode == PVG_EVENT_PLAIN)
+		pvg_event_park(q);
+	n = drain(q, &done);
+	if (!n)
+		q->stats.spurious++;
+	if (q->mod.policy == PVG_POLICY_ADAPTIVE)
+		pvg_adaptive_delivered(q, n);
+	settle(q, &done);
+	trace_pvg_interrupt(q, n);
+	pvg_queue_unlock(q, flags);
+
+	deliver(q, &done);
+}
+EXPORT_SYMBOL_GPL(pvg_queue_callback);
+
+static enum hrtimer_restart queue_timer(struct hrtimer *timer)
+{
+	struct pvg_queue *q = container_of(timer, struct pvg_queue, timer);
+	struct pvg_done done = {};
+	bool notify = false;
+	unsigned long flags;
+	u32 n;
+
+	flags = pvg_queue_lock(q);
+	q->timer_active = false;
+	if (!q->running) {
+		pvg_queue_unlock(q, flags);
+		return HRTIMER_NORESTART;
+	}
+	q->stats.timer_fires++;
+	if (q->mod.policy == PVG_POLICY_ADAPTIVE && pvg_adaptive_fresh(q)) {
+		if (q->inflight)
+			timer_start(q, pvg_adaptive_window_ns(q));
+		pvg_queue_unlock(q, flags);
+		return HRTIMER_NORESTART;
+	}
+
+	pvg_adaptive_missed(q);
+	/* No interrupt for what is taken here: it would find nothing. */
+	pvg_event_park(q);
+	n = drain(q, &done);
+	q->lull = !n;
+	if (q->held)
+		notify = ring_doorbell(q);
+	settle(q, &done);
+	trace_pvg_timer(q, n);
+	pvg_queue_unlock(q, flags);
+
+	if (notify)
+		virtqueue_notify(q->vq);
+	deliver(q, &done);
+	return HRTIMER_NORESTART;
+}
+
+/**
+ * pvg_queue_add() - give the device a buffer
+ * @q: the queue
+ * @sgs: scatterlists, device-readable ones first
+ * @out: device-readable ones
+ * @in: device-writable ones
+ * @token: returned to &pvg_queue_ops.used, not NULL
+ * @urgent: somebody waits for this one: the adaptive policy holds back neither
+ *	doorbell nor interrupt while it is in flight. used() must then call
+ *	pvg_queue_urgent_done() for it.
+ *
+ * The device may see the buffer at once, but is only told of it by
+ * pvg_queue_commit_unlock().
+ *
+ * Context: @q->lock held. Return: 0; -ENOSPC when the ring is full; -ENOMEM;
+ * -EIO when the queue is broken or stopped.
+ */
+int pvg_queue_add(struct pvg_queue *q, struct scatterlist *sgs[],
+		  unsigned int out, unsigned int in, void *token, bool urgent)
+{
+	u32 before;
+	int err;
+
+	lockdep_assert_held(&q->lock);
+
+	if (unlikely(!q->running))
+		return -EIO;
+	before = q->vq->num_free;
+	err = virtqueue_add_sgs(q->vq, sgs, out, in, token, GFP_ATOMIC);
+	if (unlikely(err))
+		return err;
+	q->inflight++;
+	q->inflight_descs += before - q->vq->num_free;
+	q->urgent += urgent;
+	q->batch++;
+	q->held++;
+	q->stats.submissions++;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_add);
+
+static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
+	__releases(&q->lock)
+{
+	/*
+	 * A completion may submit the next request, which ends up here while
+	 * ops->done() below runs further up the stack. That one must not reap,
+	 * or the two would recurse.
+	 */
+	bool may_reap = !READ_ONCE(q->reaping);
+	struct virtqueue *vq = q->vq;
+	struct pvg_done done = {};
+	u32 before = q->inflight;
+	bool notify = false;
+	bool hold = false;
+
+	lockdep_assert_held(&q->lock);
+
+	if (unlikely(!q->running)) {
+		pvg_queue_unlock(q, flags);
+		return;
+	}
+	if (q->mod.policy == PVG_POLICY_ADAPTIVE) {
+		if (may_reap && before > q->batch)
+			drain(q, &done);
+		hold = pvg_adaptive_commit(q, before, may_hold);
+	}
+	q->batch = 0;
+	settle(q, may_reap ? &done : NULL);
+	if (hold)
+		q->stats.doorbells_held++;
+	else
+		notify = ring_doorbell(q);
+	if (done.count) {
+		q->stats.reaped += done.count;
+		WRITE_ONCE(q->reaping, true);
+	}
+	trace_pvg_commit(q, done.count, hold);
+	pvg_queue_unlock(q, flags);
+
+	if (notify)
+		virtqueue_notify(vq);
+	if (done.count) {
+		q->ops->done(q, &done);
+		WRITE_ONCE(q->reaping, false);
+	}
+}
+
+/**
+ * pvg_queue_commit_unlock() - end a batch
+ * @q: the queue
+ * @flags: from pvg_queue_lock()
+ *
+ * Decides on doorbell and interrupt for all buffers added since the last
+ * commit, drops the lock, notifies the device, and completes what was reaped.
+ *
+ * Context: any; @q->lock held on entry, not on return. Calls
+ * &pvg_queue_ops.done.
+ */
+void pvg_queue_commit_unlock(struct pvg_queue *q, unsigned long flags)
+	__releases(&q->lock)
+{
+	end_batch(q, flags, true);
+}
+EXPORT_SYMBOL_GPL(pvg_queue_commit_unlock);
+
+/**
+ * pvg_queue_flush_unlock() - end a batch after which the submitter must wait
+ * @q: the queue
+ * @flags: from pvg_queue_lock()
+ *
+ * As pvg_queue_commit_unlock(), for a ring that is full: nothing is held back
+ * and an interrupt will tell when there is room.
+ */
+void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
+	__releases(&q->lock)
+{
+	end_batch(q, flags, false);
+}
+EXPORT_SYMBOL_GPL(pvg_queue_flush_unlock);
+
+/**
+ * pvg_queue_init() - prepare a zeroed queue, once in its life
+ * @q: the queue
+ * @ops: the driver's
+ *
+ * Context: any.
+ */
+void pvg_queue_init(struct pvg_queue *q, const struct pvg_queue_ops *ops)
+{
+	q->ops = ops;
+	spin_lock_init(&q->lock);
+	pvg_hrtimer_setup(&q->timer, queue_timer, CLOCK_MONOTONIC,
+			  HRTIMER_MODE_REL_PINNED);
+}
+EXPORT_SYMBOL_GPL(pvg_queue_init);
+
+static void start(struct pvg_queue *q)
+{
+	unsigned long flags;
+
+	pvg_event_start(q);
+	pvg_adaptive_start(q);
+
+	flags = pvg_queue_lock(q);
+	q->inflight = 0;
+	q->inflight_descs = 0;
+	q->urgent = 0;
+	q->batch = 0;
+	q->held = 0;
+	q->lull = false;
+	q->running = true;
+	pvg_event_arm(q, 1);
+	pvg_queue_unlock(q, flags);
+}
+
+/**
+ * pvg_queue_start() - run a queue on a fresh virtqueue
+ * @ring: its device
+ * @q: the queue, initialised and not running
+ * @vq: from pvg_find_vqs(), with pvg_queue_callback() as its callback; empty
+ *
+ * Call before virtio_device_ready(), and again after each reset of the device.
+ *
+ * Context: may sleep (debugfs).
+ */
+void pvg_queue_start(struct pvg_ring *ring, struct pvg_queue *q,
+		     struct virtqueue *vq)
+{
+	q->vq = vq;
+	mutex_lock(&ring->lock);
+	q->mod = ring->mod;
+	mutex_unlock(&ring->lock);
+	start(q);
+	pvg_debugfs_add_queue(ring, q);
+}
+EXPORT_SYMBOL_GPL(pvg_queue_start);
+
+/* No callback, timer or submitter touches the virtqueue after this. */
+static void quiesce(struct pvg_queue *q)
+{
+	bool notify = false;
+	unsigned long flags;
+
+	flags = pvg_queue_lock(q);
+	if (q->running) {
+		q->running = false;
+		pvg_event_park(q);
+		if (q->held)
+			notify = ring_doorbell(q);
+	}
+	pvg_queue_unlock(q, flags);
+
+	if (notify)
+		virtqueue_notify(q->vq);
+	hrtimer_cancel(&q->timer);
+	q->timer_active = false;
+}
+
+/**
+ * pvg_queue_stop() - stop a queue before its device is reset
+ * @q: the queue; may be stopped or never have run
+ *
+ * Afterwards pvg_queue_add() fails with -EIO, the timer is off and interrupts
+ * are ignored. Buffers the device still holds are left for
+ * pvg_queue_detach() after the reset.
+ *
+ * Context: may sleep.
+ */
+void pvg_queue_stop(struct pvg_queue *q)
+{
+	if (!q->vq)
+		return;
+	pvg_debugfs_remove_queue(q);
+	quiesce(q);
+}
+EXPORT_SYMBOL_GPL(pvg_queue_stop);
+
+/**
+ * pvg_queue_detach() - take back what a reset device still held
+ * @q: the queue, stopped; may never have run
+ * @reclaim: called for each token, without locks
+ *
+ * Afterwards the virtqueue may be deleted. Context: as @reclaim needs.
+ */
+void pvg_queue_detach(struct pvg_queue *q, void (*reclaim)(void *token))
+{
+	void *token;
+
+	if (!q->vq)
+		return;
+	while ((token = virtqueue_detach_unused_buf(q->vq)))
+		reclaim(token);
+	q->vq = NULL;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_detach);
+
+/**
+ * pvg_queue_resize() - change the ring size of a queue (RING_RESET)
+ * @ring: its device
+ * @q: the queue; the driver has stopped submitting to it
+ * @num: descriptors
+ * @recycle: called for each token the device still held
+ *
+ * Context: may sleep. Return: 0, or what virtqueue_resize() returns: -ENOENT
+ * (feature not negotiated), -E2BIG, -EINVAL, -ENOMEM, -EBUSY, -EPERM. On error
+ * the queue runs on with its old size unless the virtqueue is broken.
+ */
+int pvg_queue_resize(struct pvg_ring *ring, struct pvg_queue *q, u32 num,
+		     void (*recycle)(struct virtqueue *vq, void *token))
+{
+	int err;
+
+	lockdep_assert_held(&ring->lock);
+
+	quiesce(q);
+	err = pvg_virtqueue_resize(q->vq, num, recycle);
+	start(q);
+	return err;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_resize);
+
+/**
+ * pvg_queue_set_moderation() - change the settings of a running queue
+ * @q: the queue
+ * @mod: settings, checked by pvg_moderation_check()
+ *
+ * Takes effect at once, also for what is in flight. Context: any.
+ */
+void pvg_queue_set_moderation(struct pvg_queue *q,
+			      const struct pvg_moderation *mod)
+{
+	struct pvg_done done = {};
+	bool notify = false;
+	unsigned long flags;
+
+	flags = pvg_queue_lock(q);
+	q->mod = *mod;
+	q->lull = false;
+	pvg_adaptive_start(q);
+	if (q->running) {
+		drain(q, &done);
+		settle(q, &done);
+		if (q->held)
+			notify = ring_doorbell(q);
+	}
+	pvg_queue_unlock(q, flags);
+
+	if (notify)
+		virtqueue_notify(q->vq);
+	deliver(q, &done);
+}
+EXPORT_SYMBOL_GPL(pvg_queue_set_moderation);

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pvg_ring: when to interrupt and when to ring the doorbell.
+ *
+ * The kernel's virtqueue code owns descriptors and buffers. This core owns
+ * everything around it: the virtqueue callback, the drain loop, the event
+ * index, the timer, the doorbell decision and the counters. Drivers add
+ * buffers, commit batches and get completions back; they contain no moderation
+ * code. Documentation/ring.md describes the policy.
+ *
+ * A driver:
+ *  1. fills a struct pvg_ring and pvg_ring_register()s it for the device;
+ *  2. calls pvg_find_vqs() with pvg_queue_callback() for each moderated queue;
+ *  3. pvg_queue_start()s each queue before virtio_device_ready();
+ *  4. for each batch: pvg_queue_lock(), pvg_queue_add()..., then
+ *     pvg_queue_commit_unlock();
+ *  5. before the device is reset: pvg_queue_stop() each queue.
+ */
+#ifndef _PVGUEST_RING_H
+#define _PVGUEST_RING_H
+
+#include <linux/cache.h>
+#include <linux/gfp.h>
+#include <linux/hrtimer.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct dentry;
+struct pvg_queue;
+struct scatterlist;
+struct virtio_device;
+struct virtqueue;
+struct vring;
+
+/* Ranges of the sysfs moderation attributes; anything else is -EINVAL. */
+#define PVG_FRAMES_MIN	1
+#define PVG_FRAMES_MAX	4096
+#define PVG_USECS_MIN	1
+#define PVG_USECS_MAX	100000
+
+/**
+ * enum pvg_policy - how completions and doorbells are moderated
+ * @PVG_POLICY_OFF: an interrupt per completion, a doorbell per batch
+ * @PVG_POLICY_FIXED: an interrupt at the frames-th completion (or the last in
+ *	flight); no completion waits longer than usecs
+ * @PVG_POLICY_ADAPTIVE: the core decides from what is in flight and from what
+ *	the submitter does next
+ */
+enum pvg_policy {
+	PVG_POLICY_OFF,
+	PVG_POLICY_FIXED,
+	PVG_POLICY_ADAPTIVE,
+};
+
+/**
+ * enum pvg_event_mode - how a queue asks the device for its next interrupt
+ * @PVG_EVENT_PLAIN: through virtqueue_enable_cb(); at the next completion or
+ *	not at all (no EVENT_IDX, or a packed ring that failed its self-test)
+ * @PVG_EVENT_SPLIT: the core writes used_event (virtio 1.2, 2.7.10)
+ * @PVG_EVENT_PACKED: the core writes the driver event area (2.8.14)
+ */
+enum pvg_event_mode {
+	PVG_EVENT_PLAIN,
+	PVG_EVENT_SPLIT,
+	PVG_EVENT_PACKED,
+};
+
+/**
+ * struct pvg_moderation - the settings of a queue
+ * @policy: see enum pvg_policy
+ * @frames: completions per interrupt under PVG_POLICY_FIXED,
+ *	PVG_FRAMES_MIN to PVG_FRAMES_MAX
+ * @usecs: longest wait of a completion under PVG_POLICY_FIXED, microseconds,
+ *	PVG_USECS_MIN to PVG_USECS_MAX
+ */
+struct pvg_moderation {
+	enum pvg_policy policy;
+	u32 frames;
+	u32 usecs;
+};
+
+/**
+ * struct pvg_done - completions collected by one drain
+ * @first: owned by the driver's used() and done()
+ * @last: owned by the driver's used() and done()
+ * @count: completions collected; maintained by the core
+ */
+struct pvg_done {
+	void *first;
+	void *last;
+	u32 count;
+};
+
+/**
+ * struct pvg_queue_ops - what a driver provides per queue
+ * @used: a buffer came back. Called with the queue lock held and interrupts
+ *	off, once per token; takes the token's result from driver memory,
+ *	validates it, and links the token into @done. @len is what the device
+ *	says it wrote, not yet trusted.
+ * @done: complete what used() linked. Called without the queue lock, in hard
+ *	interrupt, timer or submitter context; must not sleep.
+ */
+struct pvg_queue_ops {
+	void (*used)(struct pvg_queue *q, void *token, u32 len,
+		     struct pvg_done *done);
+	void (*done)(struct pvg_queue *q, struct pvg_done *done);
+};
+
+/**
+ * struct pvg_queue_stats - free-running counters, reset by writing to stats
+ *
+ * All are protected by &pvg_queue.lock.
+ */
+struct pvg_queue_stats {
+	u64 interrupts;		/* callbacks of the virtqueue */
+	u64 spurious;		/* callbacks that found nothing */
+	u64 timer_starts;	/* hrtimer programmed */
+	u64 timer_fires;	/* hrtimer expired */
+	u64 submissions;	/* buffers added */
+	u64 completions;	/* buffers taken back */
+	u64 reaped;		/* of these, by a submitter */
+	u64 doorbells;		/* device notified */
+	u64 doorbells_suppressed; /* device said it needs no notification */
+	u64 doorbells_held;	/* batches whose doorbell was left to a later one */
+	u64 prediction_hits;	/* a submission came as predicted */
+	u64 prediction_misses;	/* the timer fired instead */
+};
+
+/**
+ * struct pvg_predictor - what the adaptive policy has learned of a submitter
+ *
+ * All are protected by &pvg_queue.lock. See drivers/ring/adaptive.c.
+ */
+struct pvg_predictor {
+	u64 commit_ns;		/* local_clock() of the last commit */
+	u64 seen_ns;		/* of the last commit or delivery */
+	u32 gap_ns;		/* mean time between commits */
+	u32 depth;		/* in flight where the submitter stops to wait */
+	u16 credit;		/* confidence; 0: do not act on predictions */
+	u16 probe_wait;		/* commits until the next probe */
+	u16 probe_every;	/* its reload value; doubles on failure */
+	bool expecting;		/* a submission is predicted before the timer */
+	bool probing;		/* the prediction is an experiment */
+};
+
+/**
+ * struct pvg_queue - one moderated virtqueue
+ *
+ * Embedded in the driver's queue structure and zeroed by the driver before
+ * pvg_queue_init(). Lock order: @lock is innermost; no other lock is taken
+ * under it. Fields without a remark are protected by @lock.
+ */
+struct pvg_queue {
+	/* Set by pvg_queue_init() and pvg_queue_start(), then only read. */
+	const struct pvg_queue_ops *ops;
+	struct virtqueue *vq;
+	const struct vring *vring;	/* of @vq; its rings move on resize */
+	enum pvg_event_mode mode;
+	bool in_order;			/* IN_ORDER: one used entry for many */
+
+	/* Written by whoever submits or drains. */
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	bool running;		/* between start and stop */
+	bool reaping;		/* a submitter runs ops->done(); no nesting.
+				 * Set under @lock, cleared without it. */
+	bool timer_active;	/* the timer is queued or about to be */
+	bool lull;		/* the timer found nothing to do */
+	u16 last;		/* split: used index; packed: position */
+	u16 event;		/* value last stored for the device */
+	u16 armed;		/* completions to the interrupt; 0: parked */
+	u32 inflight;		/* buffers the device holds */
+	u32 inflight_descs;	/* descriptors they occupy (packed) */
+	u32 urgent;		/* of @inflight, those somebody waits for */
+	u32 batch;		/* of @inflight, added since the last commit */
+	u32 held;		/* added since the last doorbell decision */
+	struct pvg_moderation mod;
+	struct pvg_predictor pred;
+	struct pvg_queue_stats stats;
+
+	struct hrtimer timer;
+	struct dentry *debugfs;		/* of the owner; no lock */
+};
+
+/**
+ * struct pvg_ring - the moderated queues of one device
+ * @vdev: the device
+ * @queue: returns the queue of virtqueue number i, 0 to @nr_queues - 1, which
+ *	exists and is initialised before the registration; any context
+ * @nr_queues: how many there are
+ * @mod: settings new queues start with; protected by @lock
+ * @lock: serialises changes of @mod; taken before &pvg_queue.lock
+ * @debugfs: /sys/kernel/debug/pvguest/<virtioN>
+ */
+struct pvg_ring {
+	struct virtio_device *vdev;
+	struct pvg_queue *(*queue)(struct pvg_ring *ring, unsigned int i);
+	unsigned int nr_queues;
+	struct pvg_moderation mod;
+	struct mutex lock;
+	struct dentry *debugfs;
+};
+
+/* ring.c: devices and settings */
+int pvg_ring_register(struct pvg_ring *ring);
+void pvg_ring_unregister(struct pvg_ring *ring);
+int pvg_moderation_check(const struct virtio_device *vdev,
+			 const struct pvg_moderation *mod);
+void pvg_queue_set_moderation(struct pvg_queue *q,
+			      const struct pvg_moderation *mod);
+
+/* queue.c: life of a queue */
+void pvg_queue_init(struct pvg_queue *q, const struct pvg_queue_ops *ops);
+void pvg_queue_start(struct pvg_ring *ring, struct pvg_queue *q,
+		     struct virtqueue *vq);
+void pvg_queue_stop(struct pvg_queue *q);
+void pvg_queue_detach(struct pvg_queue *q, void (*reclaim)(void *token));
+int pvg_queue_resize(struct pvg_ring *ring, struct pvg_queue *q, u32 num,
+		     void (*recycle)(struct virtqueue *vq, void *token));
+
+/* queue.c: data path */
+void pvg_queue_callback(struct virtqueue *vq);
+int pvg_queue_add(struct pvg_queue *q, struct scatterlist *sgs[],
+		  unsigned int out, unsigned int in, void *token,
+		  bool urgent);
+void pvg_queue_commit_unlock(struct pvg_queue *q, unsigned long flags);
+void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags);
+
+/**
+ * pvg_queue_lock() - take the submission lock of a queue
+ * @q: the queue
+ *
+ * Context: any. Return: interrupt flags for pvg_queue_unlock() or
+ * pvg_queue_commit_unlock().
+ */
+#define pvg_queue_lock(q)						\
+({									\
+	unsigned long __pvg_flags;					\
+	spin_lock_irqsave(&(q)->lock, __pvg_flags);			\
+	__pvg_flags;							\
+})
+
+static inline void pvg_queue_unlock(struct pvg_queue *q, unsigned long flags)
+	__releases(&q->lock)
+{
+	spin_unlock_irqrestore(&q->lock, flags);
+}
+
+/**
+ * pvg_queue_urgent_done() - an urgent buffer came back
+ * @q: the queue
+ *
+ * Called from &pvg_queue_ops.used for each token that was added as urgent.
+ */
+static inline void pvg_queue_urgent_done(struct pvg_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+	q->urgent--;
+}
+
+#endif /* _PVGUEST_RING_H */
