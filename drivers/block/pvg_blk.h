@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of pvg_blk share with each other. */
+#ifndef _PVG_BLK_H
+#define _PVG_BLK_H
+
+#include <linux/blk-mq.h>
+#include <linux/scatterlist.h>
+#include <linux/virtio_blk.h>
+#include <linux/workqueue.h>
+
+#include "pvguest/compat_blk.h"
+#include "pvguest/ring.h"
+
+struct virtio_device;
+
+/**
+ * enum pvg_blk_state - life of a device; changed by pvg_blk_set_state() only
+ * @PVG_BLK_NEW: being probed
+ * @PVG_BLK_LIVE: virtqueues run
+ * @PVG_BLK_STOPPED: reset, virtqueues gone (suspend)
+ * @PVG_BLK_DEAD: being removed; nothing brings it back
+ */
+enum pvg_blk_state {
+	PVG_BLK_NEW,
+	PVG_BLK_LIVE,
+	PVG_BLK_STOPPED,
+	PVG_BLK_DEAD,
+};
+
+/**
+ * struct pvg_blk_queue - a request virtqueue and its hardware context
+ * @pvg: the moderated queue
+ * @blk: the device
+ * @full: a hardware context was stopped for lack of descriptors; protected by
+ *	&pvg_queue.lock
+ * @name: of the virtqueue
+ */
+struct pvg_blk_queue {
+	struct pvg_queue pvg;
+	struct pvg_blk *blk;
+	bool full;
+	char name[16];
+};
+
+/**
+ * struct pvg_blk - a device
+ *
+ * Allocated by probe; freed with its disk if that was ever added, since an
+ * open file keeps the disk beyond removal.
+ */
+struct pvg_blk {
+	/* Set by probe, then only read. */
+	struct virtio_device *vdev;
+	struct pvg_blk_limits limits;
+	struct virtio_blk_geometry geometry;	/* cylinders 0: not told */
+	struct pvg_blk_queue *queues;
+	unsigned int nr_queues;
+	unsigned int ring_size;			/* descriptors per queue */
+
+	/* What exists already, in the order of creation; for tear-down. */
+	bool ring_registered;
+	bool have_vqs;
+	bool have_tags;
+	struct gendisk *disk;
+	bool disk_added;
+
+	enum pvg_blk_state state;	/* serialised by the driver core */
+	struct pvg_ring ring;
+	struct blk_mq_tag_set tags;
+	struct work_struct config_work;
+};
+
+/* Scatterlist entries that come with each request; more are allocated. */
+#ifdef CONFIG_ARCH_NO_SG_CHAIN
+#define PVG_BLK_INLINE_SG	0
+#else
+#define PVG_BLK_INLINE_SG	2
+#endif
+
+/**
+ * struct pvg_blk_req - per-request data (virtio 1.2, section 5.2.6)
+ * @hdr: read by the device
+ * @status: written by the device; read once, by pvg_blk_used()
+ * @urgent: somebody waits for this very request
+ * @result: what @status was found to mean
+ * @next: the next completed request of a drain
+ * @table: data, mapped for the virtqueue
+ * @sg: first entries of @table
+ */
+struct pvg_blk_req {
+	struct virtio_blk_outhdr hdr;
+	u8 status;
+	bool urgent;
+	blk_status_t result;
+	struct pvg_blk_req *next;
+	struct sg_table table;
+	struct scatterlist sg[PVG_BLK_INLINE_SG];
+};
+
+/* limits.c */
+int pvg_blk_read_limits(struct pvg_blk *blk);
+int pvg_blk_read_nr_queues(struct virtio_device *vdev);
+bool pvg_blk_read_write_cache(struct virtio_device *vdev);
+u64 pvg_blk_read_capacity(struct pvg_blk *blk);
+
+/* queue.c */
+extern const struct blk_mq_ops pvg_blk_mq_ops;
+extern const struct pvg_queue_ops pvg_blk_queue_ops;
+void pvg_blk_reclaim(void *token);
+
+/* sysfs.c */
+extern const struct attribute_group *pvg_blk_attr_groups[];
+
+/* name.c */
+int pvg_blk_choose_name(struct gendisk *disk);
+
+#endif /* _PVG_BLK_H */

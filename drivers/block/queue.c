@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests: from the block layer to the virtqueue and back (virtio 1.2,
+ * sections 5.2.6 and 5.2.6.1).
+ */
+#include <linux/blk-mq.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+
+#include "pvg_blk.h"
+
+static struct pvg_blk_queue *to_blk_queue(struct pvg_queue *q)
+{
+	return container_of(q, struct pvg_blk_queue, pvg);
+}
+
+/* Discard and write-zeroes carry a table of ranges instead of data. */
+static blk_status_t setup_ranges(struct request *rq, bool unmap)
+{
+	unsigned int n = blk_rq_nr_discard_segments(rq), i = 0;
+	struct virtio_blk_discard_write_zeroes *range;
+	__le32 flags = 0;
+	struct bio *bio;
+
+	if (unmap)
+		flags = cpu_to_le32(VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
+	range = kmalloc_array(n, sizeof(*range), GFP_ATOMIC);
+	if (!range)
+		return BLK_STS_RESOURCE;
+
+	if (n == 1) {
+		/* May be several contiguous bios: the request has the sum. */
+		range[i].flags = flags;
+		range[i].num_sectors = cpu_to_le32(blk_rq_sectors(rq));
+		range[i].sector = cpu_to_le64(blk_rq_pos(rq));
+		i++;
+	} else {
+		__rq_for_each_bio(bio, rq) {
+			if (WARN_ON_ONCE(i == n))
+				break;
+			range[i].flags = flags;
+			range[i].num_sectors =
+				cpu_to_le32(bio->bi_iter.bi_size >>
+					    SECTOR_SHIFT);
+			range[i].sector = cpu_to_le64(bio->bi_iter.bi_sector);
+			i++;
+		}
+	}
+	if (WARN_ON_ONCE(i != n)) {
+		kfree(range);
+		return BLK_STS_IOERR;
+	}
+
+	rq->special_vec.bv_page = virt_to_page(range);
+	rq->special_vec.bv_offset = offset_in_page(range);
+	rq->special_vec.bv_len = sizeof(*range) * n;
+	rq->rq_flags |= RQF_SPECIAL_PAYLOAD;
+	return BLK_STS_OK;
+}
+
+static void free_ranges(struct request *rq)
+{
+	if (rq->rq_flags & RQF_SPECIAL_PAYLOAD)
+		kfree(bvec_virt(&rq->special_vec));
+}
+
+/* Fill in the header; allocates ranges where the operation has them. */
+static blk_status_t setup_header(struct pvg_blk *blk, struct request *rq,
+				 struct pvg_blk_req *req)
+{
+	blk_status_t status = BLK_STS_OK;
+	u64 sector = 0;
+	u32 type;
+
+	req->urgent = false;
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		type = VIRTIO_BLK_T_IN;
+		sector = blk_rq_pos(rq);
+		req->urgent = rq->cmd_flags & REQ_PRIO;
+		break;
+	case REQ_OP_WRITE:
+		type = VIRTIO_BLK_T_OUT;
+		sector = blk_rq_pos(rq);
+		break;
+	case REQ_OP_FLUSH:
+		type = VIRTIO_BLK_T_FLUSH;
+		req->urgent = true;
+		break;
+	case REQ_OP_DISCARD:
+		type = VIRTIO_BLK_T_DISCARD;
+		status = setup_ranges(rq, false);
+		break;
+	case REQ_OP_WRITE_ZEROES:
+		type = VIRTIO_BLK_T_WRITE_ZEROES;
+		status = setup_ranges(rq, !(rq->cmd_flags & REQ_NOUNMAP));
+		break;
+	case REQ_OP_DRV_IN:
+		type = VIRTIO_BLK_T_GET_ID;
+		req->urgent = true;
+		break;
+	default:
+		WARN_ON_ONCE(1);
+		return BLK_STS_IOERR;
+	}
+
+	req->hdr.type = cpu_to_virtio32(blk->vdev, type);
+	req->hdr.ioprio = cpu_to_virtio32(blk->vdev, req_get_ioprio(rq));
+	req->hdr.sector = cpu_to_virtio64(blk->vdev, sector);
+	/* No status a device may write: one it did not write is an error. */
+	req->status = U8_MAX;
+	return status;
+}
+
+static blk_status_t map_data(struct request *rq, struct pvg_blk_req *req)
+{
+	unsigned int n = blk_rq_nr_phys_segments(rq);
+	int err;
+
+	req->table.nents = 0;
+	if (!n)
+		return BLK_STS_OK;
+	req->table.sgl = req->sg;
+	err = sg_alloc_table_chained(&req->table, n, req->sg,
+				     PVG_BLK_INLINE_SG);
+	if (unlikely(err))
+		return BLK_STS_RESOURCE;
+	req->table.nents = pvg_blk_rq_map_sg(rq, req->table.sgl);
+	return BLK_STS_OK;
+}
+
+static void unmap_data(struct request *rq, struct pvg_blk_req *req)
+{
+	if (blk_rq_nr_phys_segments(rq))
+		sg_free_table_chained(&req->table, PVG_BLK_INLINE_SG);
+}
+
+/* Make a request ready to be added. On failure nothing is left behind. */
+static blk_status_t prepare(struct pvg_blk *blk, struct request *rq)
+{
+	struct pvg_blk_req *req = blk_mq_rq_to_pdu(rq);
+	blk_status_t status;
+
+	status = setup_header(blk, rq, req);
+	if (unlikely(status))
+		return status;
+	status = map_data(rq, req);
+	if (unlikely(status)) {
+		free_ranges(rq);
+		return status;
+	}
+	blk_mq_start_request(rq);
+	return BLK_STS_OK;
+}
+
+static void unprepare(struct request *rq)
+{
+	unmap_data(rq, blk_mq_rq_to_pdu(rq));
+	free_ranges(rq);
+}
+
+static int add(struct pvg_blk_queue *bq, struct request *rq)
+{
+	struct pvg_blk_req *req = blk_mq_rq_to_pdu(rq);
+	struct scatterlist hdr, status, *sgs[3];
+	unsigned int out = 0, in = 0;
+
+	sg_init_one(&hdr, &req->hdr, sizeof(req->hdr));
+	sgs[out++] = &hdr;
+	if (req->table.nents) {
+		if (rq_data_dir(rq) == WRITE)
+			sgs[out++] = req->table.sgl;
+		else
+			sgs[out + in++] = req->table.sgl;
+	}
+	sg_init_one(&status, &req->status, sizeof(req->status));
+	sgs[out + in++] = &status;
+
+	return pvg_queue_add(&bq->pvg, sgs, out, in, req, req->urgent);
+}
+
+static blk_status_t add_error(int err)
+{
+	switch (err) {
+	case -ENOSPC:
+		return BLK_STS_DEV_RESOURCE;
+	case -ENOMEM:
+		return BLK_STS_RESOURCE;
+	default:
+		return BLK_STS_IOERR;
+	}
+}
+
+static blk_status_t pvg_blk_queue_rq(struct blk_mq_hw_ctx *hctx,
+				     const struct blk_mq_queue_data *bd)
+{
+	struct pvg_blk_queue *bq = hctx->driver_data;
+	struct request *rq = bd->rq;
+	blk_status_t status;
+	unsigned long flags;
+	int err;
+
+	status = prepare(bq->blk, rq);
+	if (unlikely(status))
+		return status;
+
+	flags = pvg_queue_lock(&bq->pvg);
+	err = add(bq, rq);
+	if (unlikely(err)) {
+		/* Without memory to map, a later run of the queue retries. */
+		if (err == -ENOSPC) {
+			bq->full = true;
+			blk_mq_stop_hw_queue(hctx);
+		}
+		pvg_queue_flush_unlock(&bq->pvg, flags);
+		unprepare(rq);
+		return add_error(err);
+	}
+	if (bd->last)
+		pvg_queue_commit_unlock(&bq->pvg, flags);
+	else
+		pvg_queue_unlock(&bq->pvg, flags);
+	return BLK_STS_OK;
+}
+
+static void pvg_blk_commit_rqs(struct blk_mq_hw_ctx *hctx)
+{
+	struct pvg_blk_queue *bq = hctx->driver_data;
+
+	pvg_queue_commit_unlock(&bq->pvg, pvg_queue_lock(&bq->pvg));
+}
+
+/* Add prepared requests of one queue as one batch. */
+static void submit_batch(struct pvg_blk_queue *bq, pvg_rq_list *list)
+{
+	struct request *rq;
+	unsigned long flags;
+	bool failed = false;
+
+	pvg_rq_list_oldest_first(list);
+	flags = pvg_queue_lock(&bq->pvg);
+	while ((rq = rq_list_pop(list))) {
+		if (likely(!add(bq, rq)))
+			continue;
+		failed = true;
+		unprepare(rq);
+		blk_mq_requeue_request(rq, true);
+	}
+	if (unlikely(failed))
+		pvg_queue_flush_unlock(&bq->pvg, flags);
+	else
+		pvg_queue_commit_unlock(&bq->pvg, flags);
+}
+
+/* A whole plug at once. What cannot be prepared goes back to the caller. */
+static void pvg_blk_queue_rqs(pvg_rq_list *list)
+{
+	pvg_rq_list ready = PVG_RQ_LIST_INIT, rejected = PVG_RQ_LIST_INIT;
+	struct pvg_blk_queue *bq = NULL;
+	struct request *rq;
+
+	pvg_rq_list_oldest_first(list);
+	while ((rq = rq_list_pop(list))) {
+		struct pvg_blk_queue *this = rq->mq_hctx->driver_data;
+
+		if (bq && bq != this)
+			submit_batch(bq, &ready);
+		bq = this;
+		/* Iterators over busy tags must find it; 6.1 leaves it to us. */
+		rq->mq_hctx->tags->rqs[rq->tag] = rq;
+		pvg_rq_list_add(prepare(bq->blk, rq) ? &rejected : &ready, rq);
+	}
+	if (bq)
+		submit_batch(bq, &ready);
+	*list = rejected;
+}
+
+static blk_status_t result(u8 status)
+{
+	switch (status) {
+	case VIRTIO_BLK_S_OK:
+		return BLK_STS_OK;
+	case VIRTIO_BLK_S_UNSUPP:
+		return BLK_STS_NOTSUPP;
+	default:
+		return BLK_STS_IOERR;
+	}
+}
+
+static void pvg_blk_used(struct pvg_queue *q, void *token, u32 len,
+			 struct pvg_done *done)
+{
+	struct pvg_blk_req *req = token;
+	struct pvg_blk_req *last = done->last;
+
+	req->result = result(READ_ONCE(req->status));
+	if (req->urgent)
+		pvg_queue_urgent_done(q);
+
+	req->next = NULL;
+	if (last)
+		last->next = req;
+	else
+		done->first = req;
+	done->last = req;
+}
+
+static void pvg_blk_complete_rq(struct request *rq)
+{
+	struct pvg_blk_req *req = blk_mq_rq_to_pdu(rq);
+
+	unprepare(rq);
+	blk_mq_end_request(rq, req->result);
+}
+
+static void complete_batch(struct io_comp_batch *iob)
+{
+	struct request *rq;
+
+	rq_list_for_each(&iob->req_list, rq)
+		unprepare(rq);
+	blk_mq_end_request_batch(iob);
+}
+
+/* Descriptors came free: whoever was turned away may try again. */
+static void restart_if_full(struct pvg_blk_queue *bq)
+{
+	unsigned long flags;
+	bool full;
+
+	if (likely(!READ_ONCE(bq->full)))
+		return;
+	flags = pvg_queue_lock(&bq->pvg);
+	full = bq->full;
+	bq->full = false;
+	pvg_queue_unlock(&bq->pvg, flags);
+	if (full)
+		blk_mq_start_stopped_hw_queues(bq->blk->disk->queue, true);
+}
+
+static void pvg_blk_done(struct pvg_queue *q, struct pvg_done *done)
+{
+	struct pvg_blk_req *req, *next;
+	DEFINE_IO_COMP_BATCH(iob);
+
+	for (req = done->first; req; req = next) {
+		struct request *rq = blk_mq_rq_from_pdu(req);
+
+		next = req->next;
+		if (blk_mq_complete_request_remote(rq))
+			continue;
+		if (!blk_mq_add_to_batch(rq, &iob, req->result != BLK_STS_OK,
+					 complete_batch))
+			pvg_blk_complete_rq(rq);
+	}
+	if (iob.complete)
+		iob.complete(&iob);
+	restart_if_full(to_blk_queue(q));
+}
+
+/**
+ * pvg_blk_reclaim() - fail a request the device held when it was reset
+ * @token: the struct pvg_blk_req
+ */
+void pvg_blk_reclaim(void *token)
+{
+	struct pvg_blk_req *req = token;
+
+	req->result = BLK_STS_IOERR;
+	blk_mq_complete_request(blk_mq_rq_from_pdu(req));
+}
+
+static int pvg_blk_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,
+			     unsigned int index)
+{
+	struct pvg_blk *blk = data;
+
+	hctx->driver_data = &blk->queues[index];
+	return 0;
+}
+
+static void pvg_blk_map(struct blk_mq_tag_set *set)
+{
+	struct pvg_blk *blk = set->driver_data;
+
+	set->map[HCTX_TYPE_DEFAULT].nr_queues = blk->nr_queues;
+	pvg_blk_map_queues(&set->map[HCTX_TYPE_DEFAULT], blk->vdev);
+}
+
+const struct blk_mq_ops pvg_blk_mq_ops = {
+	.queue_rq	= pvg_blk_queue_rq,
+	.queue_rqs	= pvg_blk_queue_rqs,
+	.commit_rqs	= pvg_blk_commit_rqs,
+	.complete	= pvg_blk_complete_rq,
+	.init_hctx	= pvg_blk_init_hctx,
+	.map_queues	= pvg_blk_map,
+};
+
+const struct pvg_queue_ops pvg_blk_queue_ops = {
+	.used	= pvg_blk_used,
+	.done	= pvg_blk_done,
+};

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* /sys/block/vdX/{serial,cache_type}, as the in-tree driver has them. */
+#include <linux/sysfs.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+
+#include "pvg_blk.h"
+
+static struct pvg_blk *dev_to_blk(struct device *dev)
+{
+	return dev_to_disk(dev)->private_data;
+}
+
+/* Ask the device for its serial number (virtio 1.2, 5.2.6, GET_ID). */
+static int get_id(struct gendisk *disk, char *id)
+{
+	struct request *rq;
+	int err;
+
+	rq = blk_mq_alloc_request(disk->queue, REQ_OP_DRV_IN, 0);
+	if (IS_ERR(rq))
+		return PTR_ERR(rq);
+	err = pvg_blk_rq_map_kern(rq, id, VIRTIO_BLK_ID_BYTES, GFP_KERNEL);
+	if (!err)
+		err = blk_status_to_errno(blk_execute_rq(rq, false));
+	blk_mq_free_request(rq);
+	return err;
+}
+
+static ssize_t serial_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	char *id;
+	ssize_t len;
+
+	/* The device writes here: memory of its own, not the stack. */
+	id = kzalloc(VIRTIO_BLK_ID_BYTES + 1, GFP_KERNEL);
+	if (!id)
+		return -ENOMEM;
+	len = get_id(dev_to_disk(dev), id);
+	id[VIRTIO_BLK_ID_BYTES] = '\0';
+	if (!len)
+		len = sysfs_emit(buf, "%s", id);
+	else if (len == -EIO || len == -EOPNOTSUPP)
+		len = 0;	/* a device without a serial number */
+	kfree(id);
+	return len;
+}
+
+static DEVICE_ATTR_RO(serial);
+
+static const char * const cache_types[] = {
+	"write through", "write back"
+};
+
+static ssize_t cache_type_show(struct device *dev,
+			       struct device_attribute *attr, char *buf)
+{
+	struct pvg_blk *blk = dev_to_blk(dev);
+
+	return sysfs_emit(buf, "%s\n",
+			  cache_types[pvg_blk_read_write_cache(blk->vdev)]);
+}
+
+static ssize_t cache_type_store(struct device *dev,
+				struct device_attribute *attr,
+				const char *buf, size_t count)
+{
+	struct pvg_blk *blk = dev_to_blk(dev);
+	int type, err;
+
+	type = sysfs_match_string(cache_types, buf);
+	if (type < 0) {
+		dev_warn_ratelimited(&blk->vdev->dev,
+				     "unknown cache type, allowed are \"write through\" and \"write back\"\n");
+		return type;
+	}
+	virtio_cwrite8(blk->vdev, offsetof(struct virtio_blk_config, wce),
+		       type);
+	err = pvg_blk_set_write_cache(blk->disk->queue,
+				      pvg_blk_read_write_cache(blk->vdev));
+	return err ?: count;
+}
+
+static DEVICE_ATTR_RW(cache_type);
+
+static struct attribute *blk_attrs[] = {
+	&dev_attr_serial.attr,
+	&dev_attr_cache_type.attr,
+	NULL,
+};
+
+/* The cache type can be changed only where the device lets us. */
+static umode_t attr_is_visible(struct kobject *kobj, struct attribute *attr,
+			       int n)
+{
+	struct pvg_blk *blk = dev_to_blk(kobj_to_dev(kobj));
+
+	if (attr == &dev_attr_cache_type.attr &&
+	    !virtio_has_feature(blk->vdev, VIRTIO_BLK_F_CONFIG_WCE))
+		return 0444;
+	return attr->mode;
+}
+
+static const struct attribute_group blk_attr_group = {
+	.attrs = blk_attrs,
+	.is_visible = attr_is_visible,
+};
+
+const struct attribute_group *pvg_blk_attr_groups[] = {
+	&blk_attr_group,
+	NULL,
+};
