@@ -82,12 +82,29 @@ find_disk()
 # device_init NAME: sets SERIAL, VIRTIO for the device.
 device_init()
 {
-	local disk
+	local disk device
 
 	SERIAL=bench$1
+	release_disks
+	for device in "$BUS"/devices/virtio*; do
+		echo "${device##*/}" 2>/dev/null > "$BUS/drivers/$OURS/bind" || true
+	done
 	disk=$(find_disk "$SERIAL") || fail "no disk with serial $SERIAL"
 	VIRTIO=$(readlink -f "/sys/block/$disk/device")
 	VIRTIO=${VIRTIO##*/}
+}
+
+# release_disks: no disk has a driver. The in-tree driver always takes the
+# lowest name it has not given out itself, and fails where ours holds it.
+release_disks()
+{
+	local driver device
+
+	for driver in "$OURS" "$IN_TREE"; do
+		for device in "$BUS/drivers/$driver"/virtio*; do
+			[ ! -e "$device" ] || echo "${device##*/}" > "$device/driver/unbind"
+		done
+	done
 }
 
 # use_driver DRIVER: the device's driver is DRIVER; sets DISK.
@@ -95,9 +112,7 @@ use_driver()
 {
 	local i
 
-	if [ -e "$BUS/devices/$VIRTIO/driver" ]; then
-		echo "$VIRTIO" > "$BUS/devices/$VIRTIO/driver/unbind"
-	fi
+	release_disks
 	echo "$VIRTIO" > "$BUS/drivers/$1/bind" || fail "$1 does not take $VIRTIO"
 	for ((i = 0; i < 100; i++)); do
 		DISK=$(find_disk "$SERIAL") && break
@@ -233,7 +248,7 @@ run()
 # shellcheck disable=SC2154
 report()
 {
-	jq -c --arg device "$1" --arg load "$2" --arg driver "$DRIVER" \
+	jq -cM --arg device "$1" --arg load "$2" --arg driver "$DRIVER" \
 		--argjson alternation "$3" --argjson us $((b_us - a_us)) \
 		--argjson ios $((b_ios - a_ios)) --argjson irqs $((b_irqs - a_irqs)) \
 		--argjson idle $((b_idle - a_idle)) --argjson ncpu "$NCPU" \

@@ -68,7 +68,7 @@ FNR == NR {
 
 $1 != device {
 	device = $1
-	printf "%s%s device\n%-23s", FNR > 1 ? "\n" : "", title[device], ""
+	printf "%s%s device\n%-23s", (FNR > 1 ? "\n" : ""), title[device], ""
 	for (i = 1; i <= 9; i++)
 		printf "%13s", head[i]
 	printf "\n"
