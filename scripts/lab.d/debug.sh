@@ -6,7 +6,7 @@
 
 readonly DEBUG_ARCHIVE=/usr/src/linux-source-6.1.tar.xz
 # Lines that make prints for a whole build, to show how far it is.
-readonly DEBUG_STEPS=3300
+readonly DEBUG_STEPS=2240
 
 debug_prepare() {
 	local key

@@ -112,21 +112,31 @@ image_download() {
 lab_kernels() {
 	local k release where
 
-	printf '%-7s %-28s %s\n' kernel release where
+	printf '%-7s %-24s %s\n' kernel release where
 	for k in $KERNELS; do
-		release=$(kernel_cached "$k")
-		where=$CACHE/kernels/$release
-		[ -e "$where/vmlinux" ] || where='not cached; lab fetch gets it'
-		printf '%-7s %-28s %s\n' "$k" "${release:--}" "$where"
+		release='' where=''
+		# In a subshell: a kernel that is not there ends with a message.
+		read -r release where < <(kernel_cached "$k" 2>/dev/null) || true
+		[ -e "$where/vmlinux" ] || where="not cached: scripts/lab fetch --kernel $k"
+		printf '%-7s %-24s %s\n' "$k" "${release:--}" "$where"
 	done
 }
 
-# The release of a kernel without fetching anything.
+# Release and directory of a kernel, without fetching anything.
 kernel_cached() {
+	local dir
+
 	case $1 in
-	6.1) (stable_release 2>/dev/null) || true ;;
-	*) cat "$CACHE/kernels/$1.release" 2>/dev/null || true ;;
+	6.1) K_RELEASE=$(stable_release) ;;
+	debug)
+		for dir in "$CACHE"/kernels/debug-*/; do
+			[ -e "$dir/release" ] && echo "$(cat "$dir/release") ${dir%/}"
+		done
+		return
+		;;
+	*) K_RELEASE=$(cat "$CACHE/chroot/$CHROOT_SUITE/.release-$1") ;;
 	esac
+	echo "$K_RELEASE $CACHE/kernels/$K_RELEASE"
 }
 
 lab_fetch() {

@@ -10,7 +10,7 @@ lab_run() {
 	options_parse "$@"
 	[ ${#COMMAND[@]} -gt 0 ] || die "no command: scripts/lab run [OPTIONS] -- COMMAND"
 	need qemu-system-x86_64 cpio rsync
-	vm_prepare command "${COMMAND[@]}" || exit "$EX_USAGE"
+	vm_prepare command "${COMMAND[@]}" || die "no VM was started, see above"
 	vm_arguments run
 	vm_start
 	vm_wait
@@ -26,7 +26,7 @@ lab_shell() {
 	[ ${#COMMAND[@]} -eq 0 ] || die "shell takes no command; use run"
 	need qemu-system-x86_64 cpio rsync
 	size=$(stty size 2>/dev/null) || size='24 80'
-	vm_prepare shell "$size" || exit "$EX_USAGE"
+	vm_prepare shell "$size" || die "no VM was started, see above"
 	vm_arguments shell
 	say "console log: $V_DIR/console; leave with exit"
 	vm_interactive
@@ -146,7 +146,7 @@ vm_command_line() {
 	printf '%s' "console=ttyS0 loglevel=7 panic=-1 oops=panic" \
 		" sysctl.kernel.hung_task_timeout_secs=120" \
 		" printk.devkmsg=on"
-	[ "$1" = tcg ] && printf '%s' " tsc=reliable no_timer_check rcupdate.rcu_expedited=1"
+	[ "$1" = tcg ] && printf '%s' " tsc=reliable no_timer_check cryptomgr.notests"
 	printf '%s\n' "$O_APPEND"
 }
 
