@@ -202,13 +202,10 @@ int pvg_blk_read_limits(struct pvg_blk *blk)
 		return err;
 
 	blk->limits.write_cache = pvg_blk_read_write_cache(vdev);
-	if (virtio_has_feature(vdev, VIRTIO_BLK_F_GEOMETRY)) {
-		virtio_cread(vdev, struct virtio_blk_config, geometry.cylinders,
-			     &blk->geometry.cylinders);
-		virtio_cread(vdev, struct virtio_blk_config, geometry.heads,
-			     &blk->geometry.heads);
-		virtio_cread(vdev, struct virtio_blk_config, geometry.sectors,
-			     &blk->geometry.sectors);
-	}
+	read_feature(vdev, VIRTIO_BLK_F_GEOMETRY, geometry.cylinders,
+		     &blk->cylinders);
+	read_feature(vdev, VIRTIO_BLK_F_GEOMETRY, geometry.heads, &blk->heads);
+	read_feature(vdev, VIRTIO_BLK_F_GEOMETRY, geometry.sectors,
+		     &blk->sectors);
 	return 0;
 }

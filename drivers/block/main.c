@@ -61,7 +61,6 @@ static noinline int pvg_blk_check_device(struct pvg_blk *blk)
 	}
 	return pvg_blk_read_limits(blk);
 }
-ALLOW_ERROR_INJECTION(pvg_blk_check_device, ERRNO);
 
 static noinline int pvg_blk_alloc_queues(struct pvg_blk *blk)
 {
@@ -85,7 +84,6 @@ static noinline int pvg_blk_alloc_queues(struct pvg_blk *blk)
 	}
 	return 0;
 }
-ALLOW_ERROR_INJECTION(pvg_blk_alloc_queues, ERRNO);
 
 static noinline int pvg_blk_register_ring(struct pvg_blk *blk)
 {
@@ -98,7 +96,6 @@ static noinline int pvg_blk_register_ring(struct pvg_blk *blk)
 	blk->ring_registered = !err;
 	return err;
 }
-ALLOW_ERROR_INJECTION(pvg_blk_register_ring, ERRNO);
 
 static int find_vqs(struct pvg_blk *blk, struct virtqueue **vqs)
 {
@@ -154,7 +151,6 @@ free_vqs:
 	kfree(vqs);
 	return err;
 }
-ALLOW_ERROR_INJECTION(pvg_blk_bring_up, ERRNO);
 
 /*
  * A chain may not be longer than the ring, indirect or not (virtio 1.2,
@@ -182,17 +178,16 @@ static noinline int pvg_blk_alloc_tags(struct pvg_blk *blk)
 	blk->have_tags = !err;
 	return err;
 }
-ALLOW_ERROR_INJECTION(pvg_blk_alloc_tags, ERRNO);
 
 static int pvg_blk_getgeo(pvg_getgeo_arg *arg, struct hd_geometry *geo)
 {
 	struct gendisk *disk = pvg_getgeo_disk(arg);
 	struct pvg_blk *blk = disk->private_data;
 
-	if (blk->geometry.cylinders) {
-		geo->cylinders = blk->geometry.cylinders;
-		geo->heads = blk->geometry.heads;
-		geo->sectors = blk->geometry.sectors;
+	if (blk->cylinders) {
+		geo->cylinders = blk->cylinders;
+		geo->heads = blk->heads;
+		geo->sectors = blk->sectors;
 	} else {
 		/* What other disks make up: 64 heads, 32 sectors. */
 		geo->heads = 64;
@@ -228,7 +223,6 @@ static noinline int pvg_blk_alloc_disk(struct pvg_blk *blk)
 	blk->disk = disk;
 	return 0;
 }
-ALLOW_ERROR_INJECTION(pvg_blk_alloc_disk, ERRNO);
 
 static noinline int pvg_blk_add_disk(struct pvg_blk *blk)
 {
@@ -243,7 +237,6 @@ static noinline int pvg_blk_add_disk(struct pvg_blk *blk)
 	blk->disk_added = !err;
 	return err;
 }
-ALLOW_ERROR_INJECTION(pvg_blk_add_disk, ERRNO);
 
 /* A device that was pulled out reads as all ones. */
 static bool device_is_present(struct pvg_blk *blk)
@@ -436,6 +429,16 @@ static struct virtio_driver pvg_blk_driver = {
 };
 module_virtio_driver(pvg_blk_driver);
 
+/* The steps of probe, so that a test can fail each in turn. */
+ALLOW_ERROR_INJECTION(pvg_blk_check_device, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_blk_alloc_queues, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_blk_register_ring, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_blk_bring_up, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_blk_alloc_tags, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_blk_alloc_disk, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_blk_add_disk, ERRNO);
+
 MODULE_DESCRIPTION("pvguest virtio block driver");
 MODULE_LICENSE("GPL");
-PVG_MODULE_VERSION;
+MODULE_VERSION(PVG_VERSION);
+MODULE_INFO(pvguest, PVG_VERSION);

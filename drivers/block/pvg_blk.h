@@ -52,7 +52,9 @@ struct pvg_blk {
 	/* Set by probe, then only read. */
 	struct virtio_device *vdev;
 	struct pvg_blk_limits limits;
-	struct virtio_blk_geometry geometry;	/* cylinders 0: not told */
+	u16 cylinders;				/* 0: the device did not say */
+	u8 heads;
+	u8 sectors;
 	struct pvg_blk_queue *queues;
 	unsigned int nr_queues;
 	unsigned int ring_size;			/* descriptors per queue */

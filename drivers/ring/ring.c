@@ -101,4 +101,5 @@ module_exit(pvg_ring_exit);
 
 MODULE_DESCRIPTION("pvguest interrupt and doorbell moderation for virtqueues");
 MODULE_LICENSE("GPL");
-PVG_MODULE_VERSION;
+MODULE_VERSION(PVG_VERSION);
+MODULE_INFO(pvguest, PVG_VERSION);

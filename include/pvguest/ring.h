@@ -163,8 +163,7 @@ struct pvg_queue {
 	/* Written by whoever submits or drains. */
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	bool running;		/* between start and stop */
-	bool reaping;		/* a submitter runs ops->done(); no nesting.
-				 * Set under @lock, cleared without it. */
+	bool reaping;		/* submitter is in done(); cleared unlocked */
 	bool timer_active;	/* the timer is queued or about to be */
 	bool lull;		/* the timer found nothing to do */
 	u16 last;		/* split: used index; packed: position */
@@ -198,7 +197,7 @@ struct pvg_ring {
 	struct pvg_queue *(*queue)(struct pvg_ring *ring, unsigned int i);
 	unsigned int nr_queues;
 	struct pvg_moderation mod;
-	struct mutex lock;
+	struct mutex lock;	/* of @mod */
 	struct dentry *debugfs;
 };
 
@@ -224,8 +223,10 @@ void pvg_queue_callback(struct virtqueue *vq);
 int pvg_queue_add(struct pvg_queue *q, struct scatterlist *sgs[],
 		  unsigned int out, unsigned int in, void *token,
 		  bool urgent);
-void pvg_queue_commit_unlock(struct pvg_queue *q, unsigned long flags);
-void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags);
+void pvg_queue_commit_unlock(struct pvg_queue *q, unsigned long flags)
+	__releases(&q->lock);
+void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
+	__releases(&q->lock);
 
 /**
  * pvg_queue_lock() - take the submission lock of a queue

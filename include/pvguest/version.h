@@ -2,11 +2,10 @@
 #ifndef _PVGUEST_VERSION_H
 #define _PVGUEST_VERSION_H
 
+/*
+ * Of every module, as its version and as "pvguest": modinfo -F pvguest tells a
+ * real module from one that an installation put in its place.
+ */
 #define PVG_VERSION	"0.1.0"
-
-/* "modinfo -F pvguest" tells a real module from an installation's stub. */
-#define PVG_MODULE_VERSION						\
-	MODULE_VERSION(PVG_VERSION);					\
-	MODULE_INFO(pvguest, PVG_VERSION)
 
 #endif /* _PVGUEST_VERSION_H */
