@@ -152,7 +152,7 @@ image_modules() {
 	local key
 
 	key=$(hash_of "$B_KEY" "$(sha256sum <"$LAB_DIR/image.sh")" \
-		"$(stat -c %Y "$K_DIR/vmlinux")")
+		"$(stat -c %Y "$K_DIR/image")")
 	I_DIR=$CACHE/image/$(basename "$B_DIR")
 	I_MODULES=$I_DIR/modules-$key.cpio
 	[ -e "$I_MODULES" ] || with_lock "image-$(basename "$B_DIR")" modules_assemble

@@ -3,7 +3,7 @@
 # Which kernels there are and where each comes from. Preparing a kernel sets
 #   K_NAME     as the user calls it
 #   K_RELEASE  as uname -r prints it
-#   K_DIR      directory with vmlinux and lib/modules/$K_RELEASE
+#   K_DIR      directory with image (what QEMU boots) and lib/modules/$K_RELEASE
 #   K_ROOT     root directory to build modules in: / or a chroot
 #   K_KDIR     KDIR for make, as seen from K_ROOT
 
@@ -43,19 +43,19 @@ stable_prepare() {
 	K_RELEASE=$(stable_release)
 	K_DIR=$CACHE/kernels/$K_RELEASE
 	K_KDIR=/usr/src/linux-headers-$K_RELEASE
-	[ -e "$K_DIR/vmlinux" ] || with_lock "kernel-$K_NAME" image_fetch
+	[ -e "$K_DIR/image" ] || with_lock "kernel-$K_NAME" image_fetch
 }
 
 # Get the linux-image package for K_RELEASE through K_ROOT's apt, unpack it.
 image_fetch() {
 	local tmp=$K_DIR.tmp image
 
-	[ -e "$K_DIR/vmlinux" ] && return
+	[ -e "$K_DIR/image" ] && return
 	say "downloading the $K_NAME kernel (linux-image-$K_RELEASE)"
 	rm -rf "$tmp" && mkdir -p "$tmp" || return
 	image_download "$tmp" || return
 	image=$(find "$tmp" -type f \( -name "vmlinuz-$K_RELEASE" -o -name vmlinuz \))
-	vmlinux_extract "$image" "$tmp/vmlinux" || return
+	vmlinux_extract "$image" "$tmp/image" || return
 	if [ ! -d "$tmp/lib" ]; then
 		mv "$tmp/usr/lib" "$tmp/lib" || return
 	fi
@@ -117,7 +117,7 @@ lab_kernels() {
 		release='' where=''
 		# In a subshell: a kernel that is not there ends with a message.
 		read -r release where < <(kernel_cached "$k" 2>/dev/null) || true
-		[ -e "$where/vmlinux" ] || where="not cached: scripts/lab fetch --kernel $k"
+		[ -e "$where/image" ] || where="not cached: scripts/lab fetch --kernel $k"
 		printf '%-7s %-24s %s\n' "$k" "${release:--}" "$where"
 	done
 }

@@ -119,7 +119,7 @@ vm_arguments() {
 	else
 		QEMU+=(-accel "tcg,thread=multi" -cpu "max,-erms,-fsrm")
 	fi
-	QEMU+=(-kernel "$K_DIR/vmlinux" -initrd "$V_TMP/initrd"
+	QEMU+=(-kernel "$K_DIR/image" -initrd "$V_TMP/initrd"
 		-append "$(vm_command_line "$accel")"
 		-chardev "file,id=console,path=$V_DIR/console" -serial chardev:console)
 	case $1 in
