@@ -10,7 +10,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-SWITCHES=$(blk_scaled 300)
+SWITCHES=$(blk_scaled 100)
 SETTINGS=("off" "fixed 64 100000" "adaptive" "fixed 1 1" "fixed 4096 100" "off" "adaptive")
 
 # switch_under_load SERIAL OPTION...: fio runs on the disk until the policies
@@ -38,11 +38,12 @@ switch_under_load()
 	tap_is "${STAT[inflight]}" 0 "$serial: nothing is left in flight"
 	tap_num "${STAT[completions]} > $SWITCHES" "$serial: requests flowed meanwhile" \
 		"${STAT[completions]} completions"
-	# 100 ms is the longest that usecs may ask for; more is a lost wakeup that
-	# something else happened to repair.
+	# 100 ms is the longest that usecs may ask for. A lost interrupt that
+	# something else happens to repair, such as the next policy, takes longer;
+	# so may a busy machine, but not that much.
 	max=$(sed -n '/^{/,$p' "$TMP/json" |
 		jq '[.jobs[] | .read.lat_ns.max, .write.lat_ns.max] | max / 1000 | floor')
-	tap_num "$max < $(blk_slow && echo 1500000 || echo 400000)" \
+	tap_num "$max < $(blk_slow && echo 5000000 || echo 1500000)" \
 		"$serial: no request waited for a lost interrupt" "longest $max us"
 }
 
