@@ -19,10 +19,15 @@
  * the submitter goes on without its completions. A submitter of depth 1 does
  * not, which costs one short timer and doubles the distance to the next probe.
  *
+ * Not everyone who is silent waits. A submitter that got many completions may
+ * be busy with them for longer than its gaps were; then its task is the one the
+ * timer or the interrupt finds running, and interrupting it brings nothing.
+ *
  * Confidence is a saturating counter. Wrong predictions halve it, and at zero
  * the policy only probes.
  */
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/time64.h>
 
@@ -34,33 +39,37 @@
 #define PROBE_EVERY_MAX		1024
 #define HOLD_MIN		8	/* buffers one doorbell may serve */
 #define HOLD_MAX		32
-#define WANT_MAX		16	/* completions per interrupt */
+#define WANT_MAX		32	/* completions per interrupt */
 #define GAP_MAX_NS		(500 * NSEC_PER_USEC) /* too slow to predict */
 #define WINDOW_MIN_NS		(20 * NSEC_PER_USEC)
-#define WINDOW_MAX_NS		NSEC_PER_MSEC
-#define WINDOW_GAPS		8	/* the timer, in gaps */
-#define PROBE_GAPS		2	/* the timer of a probe without credit */
-#define STALE_GAPS		4	/* a submitter silent for longer waits */
+
+/* The timer, in gaps and at most: with a doorbell held, and without. */
+#define HOLD_GAPS		8
+#define HOLD_MAX_NS		NSEC_PER_MSEC
+#define WAIT_GAPS		16
+#define WAIT_MAX_NS		(4 * NSEC_PER_MSEC)
+#define PROBE_GAPS		2	/* of a probe without credit */
+#define STALE_GAPS		4	/* a submitter silent for longer is late */
 
 void pvg_adaptive_start(struct pvg_queue *q)
 {
 	q->pred = (struct pvg_predictor) {
 		.depth = 1,
+		.batch8 = 8,
 		.probe_every = PROBE_EVERY_MIN,
 		.probe_wait = PROBE_EVERY_MIN,
 	};
 }
 
-static u64 gaps_ns(const struct pvg_predictor *p, u32 gaps)
+static u64 gaps_ns(const struct pvg_predictor *p, u32 gaps, u64 most)
 {
-	return clamp_t(u64, (u64)p->gap_ns * gaps, WINDOW_MIN_NS,
-		       WINDOW_MAX_NS);
+	return clamp_t(u64, (u64)p->gap_ns * gaps, WINDOW_MIN_NS, most);
 }
 
-/* Mean of the last eight or so gaps; a pause counts as eight gaps at most. */
+/* Mean of the last eight or so gaps; a pause counts as two gaps at most. */
 static void learn_gap(struct pvg_predictor *p, u64 now)
 {
-	u64 limit = (u64)p->gap_ns * 8 + WINDOW_MIN_NS;
+	u64 limit = (u64)p->gap_ns * 2 + WINDOW_MIN_NS;
 	s64 gap = now - p->commit_ns;
 
 	/* local_clock() may differ between CPUs by a little. */
@@ -68,6 +77,26 @@ static void learn_gap(struct pvg_predictor *p, u64 now)
 	p->gap_ns += ((s32)gap - (s32)p->gap_ns) / 8;
 	p->commit_ns = now;
 	p->seen_ns = now;
+}
+
+static void learn_submitter(struct pvg_predictor *p)
+{
+	if (p->submitters[0] == current)
+		return;
+	p->submitters[1] = p->submitters[0];
+	p->submitters[0] = current;
+}
+
+/* In an interrupt: is it a submitter that was interrupted? */
+static bool submitter_runs(const struct pvg_predictor *p)
+{
+	return current == p->submitters[0] || current == p->submitters[1];
+}
+
+/* Buffers come too seldom for any of this to pay. */
+static bool too_slow(const struct pvg_predictor *p)
+{
+	return (u64)p->gap_ns * 8 > (u64)GAP_MAX_NS * p->batch8;
 }
 
 static void learn_hit(struct pvg_queue *q)
@@ -90,7 +119,7 @@ static bool predict(struct pvg_queue *q)
 {
 	struct pvg_predictor *p = &q->pred;
 
-	if (q->urgent || p->gap_ns > GAP_MAX_NS) {
+	if (q->urgent || too_slow(p)) {
 		p->probing = false;
 		return false;
 	}
@@ -122,8 +151,11 @@ bool pvg_adaptive_commit(struct pvg_queue *q, u32 before_reap, bool may_hold)
 	lockdep_assert_held(&q->lock);
 
 	learn_gap(p, local_clock());
-	if (p->expecting)
+	learn_submitter(p);
+	p->batch8 += q->batch - p->batch8 / 8;
+	if (p->expecting && !p->late)
 		learn_hit(q);
+	p->late = false;
 	if (before_reap > p->depth)
 		p->depth = before_reap;
 
@@ -144,8 +176,12 @@ void pvg_adaptive_delivered(struct pvg_queue *q, u32 n)
 
 	lockdep_assert_held(&q->lock);
 
-	if (!n || !p->credit || p->gap_ns > GAP_MAX_NS)
+	if (!n || !p->credit || too_slow(p))
 		return;
+	/* It was not waiting, at a depth at which it was thought to. */
+	if (submitter_runs(p))
+		p->depth = max(p->depth, q->inflight + n + 1);
+	p->late = false;
 	p->expecting = q->inflight && !q->urgent && q->inflight < p->depth;
 	if (p->expecting)
 		p->seen_ns = local_clock();
@@ -159,13 +195,16 @@ void pvg_adaptive_delivered(struct pvg_queue *q, u32 n)
  */
 u32 pvg_adaptive_want(const struct pvg_queue *q)
 {
+	u32 share;
+
 	if (q->urgent || !q->inflight)
 		return 1;
 	if (q->pred.expecting)
 		return 0;
 	if (q->lull || q->mode == PVG_EVENT_PLAIN)
 		return 1;
-	return clamp_t(u32, q->inflight / 4, 1, WANT_MAX);
+	share = max(q->inflight / 4, q->pred.batch8 / 8);
+	return clamp_t(u32, share, 1, min_t(u32, q->inflight, WANT_MAX));
 }
 
 /**
@@ -176,7 +215,11 @@ u64 pvg_adaptive_window_ns(const struct pvg_queue *q)
 {
 	const struct pvg_predictor *p = &q->pred;
 
-	return gaps_ns(p, p->probing && !p->credit ? PROBE_GAPS : WINDOW_GAPS);
+	if (p->probing && !p->credit)
+		return gaps_ns(p, PROBE_GAPS, HOLD_MAX_NS);
+	if (q->held)
+		return gaps_ns(p, HOLD_GAPS, HOLD_MAX_NS);
+	return gaps_ns(p, WAIT_GAPS, WAIT_MAX_NS);
 }
 
 /**
@@ -190,21 +233,14 @@ bool pvg_adaptive_fresh(const struct pvg_queue *q)
 	const struct pvg_predictor *p = &q->pred;
 
 	return p->expecting && !(p->probing && !p->credit) &&
-	       (s64)(local_clock() - p->seen_ns) < (s64)gaps_ns(p, STALE_GAPS);
+	       (s64)(local_clock() - p->seen_ns) <
+	       (s64)gaps_ns(p, STALE_GAPS, HOLD_MAX_NS);
 }
 
-/**
- * pvg_adaptive_missed() - the timer fired before the predicted submission
- * @q: the queue
- */
-void pvg_adaptive_missed(struct pvg_queue *q)
+static void missed(struct pvg_queue *q)
 {
 	struct pvg_predictor *p = &q->pred;
 
-	lockdep_assert_held(&q->lock);
-
-	if (!p->expecting)
-		return;
 	q->stats.prediction_misses++;
 	if (p->probing) {
 		p->depth = max(q->inflight, 1u);
@@ -216,4 +252,30 @@ void pvg_adaptive_missed(struct pvg_queue *q)
 	}
 	p->probing = false;
 	p->expecting = false;
+	p->late = false;
+}
+
+/**
+ * pvg_adaptive_expired() - the timer fired before the predicted submission
+ * @q: the queue
+ *
+ * A submitter that is running is merely late, which costs a little of the
+ * credit: one that polls for its only completion is late each time.
+ *
+ * Context: the timer's interrupt.
+ */
+void pvg_adaptive_expired(struct pvg_queue *q)
+{
+	struct pvg_predictor *p = &q->pred;
+
+	lockdep_assert_held(&q->lock);
+
+	if (!p->expecting)
+		return;
+	if (p->probing || !p->credit || !submitter_runs(p)) {
+		missed(q);
+		return;
+	}
+	p->credit -= !p->late;
+	p->late = true;
 }

@@ -21,7 +21,7 @@ void pvg_adaptive_delivered(struct pvg_queue *q, u32 n);
 u32 pvg_adaptive_want(const struct pvg_queue *q);
 u64 pvg_adaptive_window_ns(const struct pvg_queue *q);
 bool pvg_adaptive_fresh(const struct pvg_queue *q);
-void pvg_adaptive_missed(struct pvg_queue *q);
+void pvg_adaptive_expired(struct pvg_queue *q);
 
 /* debugfs.c */
 void pvg_debugfs_init(void);

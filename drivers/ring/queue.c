@@ -9,6 +9,7 @@
  * collected to the driver without the lock.
  */
 #include <linux/export.h>
+#include <linux/sched/clock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 
@@ -46,11 +47,15 @@ static u32 drain(struct pvg_queue *q, struct pvg_done *done)
 	return n;
 }
 
+/* A timer that runs is left to run, unless it would come too late. */
 static void timer_start(struct pvg_queue *q, u64 ns)
 {
-	if (q->timer_active)
+	u64 expires = local_clock() + ns;
+
+	if (q->timer_active && (s64)(q->timer_ns - expires) <= (s64)ns)
 		return;
 	q->timer_active = true;
+	q->timer_ns = expires;
 	q->stats.timer_starts++;
 	hrtimer_start(&q->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED);
 }
@@ -184,7 +189,7 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 		return HRTIMER_NORESTART;
 	}
 
-	pvg_adaptive_missed(q);
+	pvg_adaptive_expired(q);
 	/* No interrupt for what is taken here: it would find nothing. */
 	pvg_event_park(q);
 	n = drain(q, &done);

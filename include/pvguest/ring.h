@@ -138,10 +138,13 @@ struct pvg_predictor {
 	u64 seen_ns;		/* of the last commit or delivery */
 	u32 gap_ns;		/* mean time between commits */
 	u32 depth;		/* in flight where the submitter stops to wait */
+	u32 batch8;		/* mean buffers per commit, in eighths */
+	const void *submitters[2]; /* tasks of late, only to compare */
 	u16 credit;		/* confidence; 0: do not act on predictions */
 	u16 probe_wait;		/* commits until the next probe */
 	u16 probe_every;	/* its reload value; doubles on failure */
 	bool expecting;		/* a submission is predicted before the timer */
+	bool late;		/* it did not come, but the submitter runs */
 	bool probing;		/* the prediction is an experiment */
 };
 
@@ -164,13 +167,14 @@ struct pvg_queue {
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	bool running;		/* between start and stop */
 	bool reaping;		/* submitter is in done(); cleared unlocked */
-	bool timer_active;	/* the timer is queued or about to be */
+	bool timer_active;	/* the timer is queued, for @timer_ns */
 	bool lull;		/* the timer found nothing to do */
 	u16 last;		/* split: used index; packed: position */
 	u16 event;		/* value last stored for the device */
 	u16 armed;		/* completions to the interrupt; 0: parked */
 	u32 inflight;		/* buffers the device holds */
 	u32 inflight_descs;	/* descriptors they occupy (packed) */
+	u64 timer_ns;		/* local_clock() at expiry */
 	u32 urgent;		/* of @inflight, those somebody waits for */
 	u32 batch;		/* of @inflight, added since the last commit */
 	u32 held;		/* added since the last doorbell decision */
