@@ -9,10 +9,11 @@
 # really happen, with one interrupt for both. For usecs=500 A must be there after
 # 80.5 ms.
 #
-# A and B are read by two dd whose output is a full pipe: taking a block out of
-# the pipe makes dd read the next one from the disk, at once and without starting
-# a process, which may take longer than all of the times above. How long the
-# requests took is told by the disk's own statistics, in milliseconds.
+# A and B are read by two dd whose output is a full pipe: taking a page out of
+# the pipe makes dd read the next block from the disk, at once and without
+# starting a process, which may take longer than all of the times above. All but
+# one byte of the page are taken out beforehand. How long the requests took is
+# told by the disk's own statistics, in milliseconds.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -42,12 +43,14 @@ reader()
 	eval "exec {$1}< $TMP/$1"
 }
 
-# read_one FD: takes a block out of the pipe; the disk's blocks are all zeroes.
-read_one()
+# bytes FD N: takes N bytes out of the pipe; the disk's are all zero, so that
+# each is an empty string and its end.
+# shellcheck disable=SC2034
+bytes()
 {
-	local -a block
+	local -a strings
 
-	mapfile -d '' -n 4096 -u "$1" block
+	mapfile -d '' -n "$2" -u "$1" strings
 }
 
 # settled: until the readers have filled their pipes.
@@ -80,9 +83,11 @@ pairs()
 	blk_stats_reset "$VIRTIO"
 	PAIR_MS=$(ticks)
 	for ((i = 0; i < PAIRS; i++)); do
-		read_one "$A"
+		bytes "$A" 4095
+		bytes "$B" 4095
+		bytes "$A" 1
 		pause 0.0$STAGGER
-		read_one "$B"
+		bytes "$B" 1
 		pause 0.3
 	done
 	settled

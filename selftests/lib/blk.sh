@@ -211,7 +211,7 @@ blk_load()
 	shift 2
 	before=$(blk_ios "$disk")
 	fio --name=t --filename="$dev" --allow_file_create=0 --direct=1 \
-		--ioengine=libaio --norandommap --time_based --runtime=900 \
+		--ioengine=libaio --norandommap --thread --time_based --runtime=900 \
 		--output-format=json "$@" > "$output" 2>&1 &
 	LOAD_PID=$!
 	tap_at_exit _blk_load_kill "$LOAD_PID"
@@ -234,12 +234,16 @@ _blk_load_kill()
 # simply `wait` for it.
 blk_load_ended()
 {
-	local i
+	local deadline=$((SECONDS + ${1:-60})) stat task
 
-	for ((i = 0; i < ${1:-60} * 10; i++)); do
-		[ -r "/proc/$LOAD_PID/stat" ] || return 0
-		[ "$(awk '{ print $3 }' "/proc/$LOAD_PID/stat" 2> /dev/null)" != Z ] || return 0
+	while [ "$SECONDS" -lt "$deadline" ]; do
+		read -r stat 2> /dev/null < "/proc/$LOAD_PID/stat" || return 0
+		[[ ${stat##*) } != Z* ]] || return 0
 		sleep 0.1
+	done
+	echo "fio is still there:"
+	for task in "/proc/$LOAD_PID/task"/*; do
+		echo "${task##*/}: $(cat "$task/stack")"
 	done
 	return 1
 }
