@@ -137,9 +137,17 @@ static bool arm_split(struct pvg_queue *q, u32 n)
 
 static bool arm_packed(struct pvg_queue *q, u32 n)
 {
-	u32 descs = pvg_buffers_to_descs(n, q->inflight, q->inflight_descs);
-	u16 event = pvg_packed_event(q->last, descs, q->vring->num);
 	bool exact = !q->in_order && q->inflight_descs <= q->inflight;
+	u32 descs = 1;
+	u16 event;
+
+	/*
+	 * Any completion crosses the next position. For more than one, chains
+	 * of different length may make it late; then the timer bounds it.
+	 */
+	if (n > 1)
+		descs = pvg_buffers_to_descs(n, q->inflight, q->inflight_descs);
+	event = pvg_packed_event(q->last, descs, q->vring->num);
 
 	if (q->armed && q->event == event)
 		return false;

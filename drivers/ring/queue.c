@@ -44,6 +44,8 @@ static u32 drain(struct pvg_queue *q, struct pvg_done *done)
 		q->lull = false;
 		q->stats.completions += n;
 	}
+	if (unlikely(virtqueue_is_broken(q->vq)) && q->inflight)
+		q->ops->broken(q);
 	return n;
 }
 
@@ -264,7 +266,8 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 
 	lockdep_assert_held(&q->lock);
 
-	if (unlikely(!q->running)) {
+	/* Not running, or a commit after a flush: there is nothing to end. */
+	if (unlikely(!q->running || (may_hold && !q->batch && !q->held))) {
 		pvg_queue_unlock(q, flags);
 		return;
 	}
@@ -343,23 +346,32 @@ void pvg_queue_init(struct pvg_queue *q, const struct pvg_queue_ops *ops)
 }
 EXPORT_SYMBOL_GPL(pvg_queue_init);
 
-static void start(struct pvg_queue *q)
+/* A ring that is empty and as it was created. */
+static void start_fresh(struct pvg_queue *q)
 {
-	unsigned long flags;
-
 	pvg_event_start(q);
-	pvg_adaptive_start(q);
-
-	flags = pvg_queue_lock(q);
 	q->inflight = 0;
 	q->inflight_descs = 0;
 	q->urgent = 0;
 	q->batch = 0;
 	q->held = 0;
+}
+
+/* Run; completions that came while the queue was stopped are delivered. */
+static void run(struct pvg_queue *q)
+{
+	struct pvg_done done = {};
+	unsigned long flags;
+
+	flags = pvg_queue_lock(q);
+	pvg_adaptive_start(q);
 	q->lull = false;
 	q->running = true;
-	pvg_event_arm(q, 1);
+	drain(q, &done);
+	settle(q, &done);
 	pvg_queue_unlock(q, flags);
+
+	deliver(q, &done);
 }
 
 /**
@@ -379,7 +391,8 @@ void pvg_queue_start(struct pvg_ring *ring, struct pvg_queue *q,
 	mutex_lock(&ring->lock);
 	q->mod = ring->mod;
 	mutex_unlock(&ring->lock);
-	start(q);
+	start_fresh(q);
+	run(q);
 	pvg_debugfs_add_queue(ring, q);
 }
 EXPORT_SYMBOL_GPL(pvg_queue_start);
@@ -463,7 +476,10 @@ int pvg_queue_resize(struct pvg_ring *ring, struct pvg_queue *q, u32 num,
 
 	quiesce(q);
 	err = pvg_virtqueue_resize(q->vq, num, recycle);
-	start(q);
+	/* Same size, or refused: the ring is as it was, buffers and all. */
+	if (q->vq->num_free == virtqueue_get_vring_size(q->vq))
+		start_fresh(q);
+	run(q);
 	return err;
 }
 EXPORT_SYMBOL_GPL(pvg_queue_resize);
@@ -479,23 +495,24 @@ void pvg_queue_set_moderation(struct pvg_queue *q,
 			      const struct pvg_moderation *mod)
 {
 	struct pvg_done done = {};
-	bool notify = false;
 	unsigned long flags;
 
 	flags = pvg_queue_lock(q);
 	q->mod = *mod;
 	q->lull = false;
 	pvg_adaptive_start(q);
+	/* It may run for the old settings; if it is firing, it sees the new. */
+	if (hrtimer_try_to_cancel(&q->timer) == 1)
+		q->timer_active = false;
 	if (q->running) {
 		drain(q, &done);
 		settle(q, &done);
-		if (q->held)
-			notify = ring_doorbell(q);
+		/* Under the lock: nothing else keeps the virtqueue here. */
+		if (q->held && ring_doorbell(q))
+			virtqueue_notify(q->vq);
 	}
 	pvg_queue_unlock(q, flags);
 
-	if (notify)
-		virtqueue_notify(q->vq);
 	deliver(q, &done);
 }
 EXPORT_SYMBOL_GPL(pvg_queue_set_moderation);

@@ -101,11 +101,15 @@ struct pvg_done {
  *	says it wrote, not yet trusted.
  * @done: complete what used() linked. Called without the queue lock, in hard
  *	interrupt, timer or submitter context; must not sleep.
+ * @broken: the device violated the protocol while it held buffers, and nothing
+ *	will come back any more. Called with the queue lock held, possibly
+ *	more than once; schedules the recovery.
  */
 struct pvg_queue_ops {
 	void (*used)(struct pvg_queue *q, void *token, u32 len,
 		     struct pvg_done *done);
 	void (*done)(struct pvg_queue *q, struct pvg_done *done);
+	void (*broken)(struct pvg_queue *q);
 };
 
 /**
@@ -152,8 +156,8 @@ struct pvg_predictor {
  * struct pvg_queue - one moderated virtqueue
  *
  * Embedded in the driver's queue structure and zeroed by the driver before
- * pvg_queue_init(). Lock order: @lock is innermost; no other lock is taken
- * under it. Fields without a remark are protected by @lock.
+ * pvg_queue_init(). Lock order: &pvg_ring.lock, then @lock; no other lock of
+ * pvguest is taken under it. Fields without a remark are protected by @lock.
  */
 struct pvg_queue {
 	/* Set by pvg_queue_init() and pvg_queue_start(), then only read. */

@@ -131,7 +131,7 @@ static inline u16 pvg_packed_event(u16 last, u32 n, u32 num)
 
 /**
  * pvg_buffers_to_descs() - descriptors that @n of @inflight buffers span
- * @n: buffers, 1 to @inflight (or anything when @inflight is 0)
+ * @n: buffers, 1 to @inflight (or 1 when that is 0); at most 32768
  * @inflight: buffers the device holds
  * @inflight_descs: descriptors those buffers occupy, at least @inflight
  *
@@ -144,7 +144,7 @@ static inline u32 pvg_buffers_to_descs(u32 n, u32 inflight, u32 inflight_descs)
 {
 	if (inflight_descs <= inflight || !inflight)
 		return n;
-	return (u32)((u64)n * inflight_descs / inflight);
+	return n * inflight_descs / inflight;
 }
 
 #endif /* _PVGUEST_THRESHOLD_H */
