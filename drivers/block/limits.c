@@ -176,13 +176,13 @@ int pvg_blk_read_nr_queues(struct virtio_device *vdev)
  */
 u64 pvg_blk_read_capacity(struct pvg_blk *blk)
 {
-	u32 block = blk->limits.logical_block_size >> SECTOR_SHIFT;
+	u64 block = blk->limits.logical_block_size >> SECTOR_SHIFT;
 	u64 sectors;
 
 	virtio_cread(blk->vdev, struct virtio_blk_config, capacity, &sectors);
 	/* The block layer counts bytes in a signed 64-bit offset. */
 	sectors = min_t(u64, sectors, LLONG_MAX >> SECTOR_SHIFT);
-	return sectors - sectors % block;
+	return round_down(sectors, block);
 }
 
 /**

@@ -38,12 +38,16 @@ static void set_state(struct pvg_blk *blk, enum pvg_blk_state next)
 	case PVG_BLK_STOPPED:
 		legal = blk->state == PVG_BLK_LIVE;
 		break;
+	case PVG_BLK_FAILED:
+		legal = blk->state == PVG_BLK_LIVE ||
+			blk->state == PVG_BLK_STOPPED;
+		break;
 	case PVG_BLK_DEAD:
 		legal = true;
 		break;
 	}
 	WARN_ON_ONCE(!legal);
-	blk->state = next;
+	WRITE_ONCE(blk->state, next);
 }
 
 static struct pvg_queue *ring_queue(struct pvg_ring *ring, unsigned int i)
@@ -116,7 +120,30 @@ static int find_vqs(struct pvg_blk *blk, struct virtqueue **vqs)
 	return err;
 }
 
-/* From a reset device with negotiated features to one that takes requests. */
+/* Requests are sized for the smallest ring, and stay so over a resume. */
+static int check_ring_size(struct pvg_blk *blk, struct virtqueue **vqs)
+{
+	unsigned int least = blk->have_tags ? blk->ring_size : 4;
+	unsigned int size = U32_MAX, i;
+
+	for (i = 0; i < blk->nr_queues; i++)
+		size = min(size, virtqueue_get_vring_size(vqs[i]));
+	if (size < least) {
+		dev_err(&blk->vdev->dev,
+			"queue size is %u, at least %u is needed\n", size,
+			least);
+		return -EINVAL;
+	}
+	if (!blk->have_tags)
+		blk->ring_size = size;
+	return 0;
+}
+
+/*
+ * From a reset device with negotiated features to one that takes requests.
+ * Under @state_lock where anything else may look. On error stop_device() or
+ * tear_down() is to follow.
+ */
 static noinline int pvg_blk_bring_up(struct pvg_blk *blk)
 {
 	struct virtqueue **vqs;
@@ -130,20 +157,12 @@ static noinline int pvg_blk_bring_up(struct pvg_blk *blk)
 	if (err)
 		goto free_vqs;
 	blk->have_vqs = true;
-
-	blk->ring_size = virtqueue_get_vring_size(vqs[0]);
-	for (i = 0; i < blk->nr_queues; i++) {
-		blk->ring_size = min(blk->ring_size,
-				     virtqueue_get_vring_size(vqs[i]));
-		pvg_queue_start(&blk->ring, &blk->queues[i].pvg, vqs[i]);
-	}
-	if (blk->ring_size < 4) {
-		dev_err(&blk->vdev->dev,
-			"queue size is %u, at least 4 is needed\n",
-			blk->ring_size);
-		err = -EINVAL;
+	err = check_ring_size(blk, vqs);
+	if (err)
 		goto free_vqs;
-	}
+
+	for (i = 0; i < blk->nr_queues; i++)
+		pvg_queue_start(&blk->ring, &blk->queues[i].pvg, vqs[i]);
 	virtio_device_ready(blk->vdev);
 	set_state(blk, PVG_BLK_LIVE);
 
@@ -265,7 +284,41 @@ static void stop_device(struct pvg_blk *blk)
 
 static bool is_broken(struct pvg_blk *blk)
 {
-	return blk->have_vqs && virtqueue_is_broken(blk->queues[0].pvg.vq);
+	unsigned int i;
+
+	for (i = 0; blk->have_vqs && i < blk->nr_queues; i++)
+		if (virtqueue_is_broken(blk->queues[i].pvg.vq))
+			return true;
+	return false;
+}
+
+/* Nobody will complete what the device holds: fail it, and what comes. */
+static void fail_device(struct pvg_blk *blk)
+{
+	struct request_queue *q = blk->disk->queue;
+
+	blk_mq_quiesce_queue(q);
+	stop_device(blk);
+	/* No completion will restart who waits for descriptors. */
+	blk_mq_start_stopped_hw_queues(q, true);
+	blk_mq_unquiesce_queue(q);
+	/* Last, because it may wait for writeback. */
+	blk_mark_disk_dead(blk->disk);
+}
+
+/* A queue was found broken while it held requests. */
+static void fail_work(struct work_struct *work)
+{
+	struct pvg_blk *blk = container_of(work, struct pvg_blk, fail_work);
+
+	mutex_lock(&blk->state_lock);
+	if (blk->state == PVG_BLK_LIVE && blk->disk && is_broken(blk)) {
+		dev_err(&blk->vdev->dev,
+			"the device broke the protocol: all I/O fails from here on\n");
+		set_state(blk, PVG_BLK_FAILED);
+		fail_device(blk);
+	}
+	mutex_unlock(&blk->state_lock);
 }
 
 /*
@@ -274,19 +327,27 @@ static bool is_broken(struct pvg_blk *blk)
 static void tear_down(struct pvg_blk *blk)
 {
 	bool added = blk->disk_added;
+	enum pvg_blk_state was;
 
+	mutex_lock(&blk->state_lock);
+	was = blk->state;
 	set_state(blk, PVG_BLK_DEAD);
+	mutex_unlock(&blk->state_lock);
 	cancel_work_sync(&blk->config_work);
-	if (added && is_broken(blk)) {
-		/* Nobody will complete these: or del_gendisk() would wait. */
-		blk_mark_disk_dead(blk->disk);
-		blk_mq_quiesce_queue(blk->disk->queue);
-		stop_device(blk);
+	cancel_work_sync(&blk->fail_work);
+
+	/* del_gendisk() waits for all requests, and writes back. */
+	if (added && is_broken(blk))
+		fail_device(blk);
+	if (added && was == PVG_BLK_STOPPED)
 		blk_mq_unquiesce_queue(blk->disk->queue);
-	}
 	if (added)
 		del_gendisk(blk->disk);
+	/* Submitters may be behind the completion of their last request. */
+	synchronize_rcu();
 	stop_device(blk);
+	cancel_work_sync(&blk->fail_work);
+
 	if (blk->disk && !added)
 		put_disk(blk->disk);
 	if (blk->have_tags)
@@ -319,7 +380,8 @@ static void config_work(struct work_struct *work)
 	struct pvg_blk *blk = container_of(work, struct pvg_blk, config_work);
 	u64 sectors = pvg_blk_read_capacity(blk);
 
-	if (sectors == get_capacity(blk->disk))
+	if (READ_ONCE(blk->state) != PVG_BLK_LIVE ||
+	    sectors == get_capacity(blk->disk))
 		return;
 	dev_info(&blk->vdev->dev, "[%s] new size: %llu sectors\n",
 		 blk->disk->disk_name, sectors);
@@ -354,7 +416,9 @@ static int pvg_blk_probe(struct virtio_device *vdev)
 		return -ENOMEM;
 	blk->vdev = vdev;
 	vdev->priv = blk;
+	mutex_init(&blk->state_lock);
 	INIT_WORK(&blk->config_work, config_work);
+	INIT_WORK(&blk->fail_work, fail_work);
 
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		err = steps[i](blk);
@@ -381,8 +445,34 @@ static int pvg_blk_freeze(struct virtio_device *vdev)
 
 	pvg_blk_drain_and_quiesce(blk->disk->queue);
 	cancel_work_sync(&blk->config_work);
-	stop_device(blk);
-	set_state(blk, PVG_BLK_STOPPED);
+	mutex_lock(&blk->state_lock);
+	if (blk->state == PVG_BLK_LIVE) {
+		stop_device(blk);
+		set_state(blk, PVG_BLK_STOPPED);
+	}
+	mutex_unlock(&blk->state_lock);
+	return 0;
+}
+
+/* As probe's bring-up, and what the reset made the device forget. */
+static int resume(struct pvg_blk *blk)
+{
+	int err;
+
+	lockdep_assert_held(&blk->state_lock);
+
+	if (blk->state != PVG_BLK_STOPPED)
+		return -EIO;
+	err = pvg_blk_bring_up(blk);
+	if (err) {
+		stop_device(blk);
+		set_state(blk, PVG_BLK_FAILED);
+		return err;
+	}
+	if (virtio_has_feature(blk->vdev, VIRTIO_BLK_F_CONFIG_WCE))
+		virtio_cwrite8(blk->vdev,
+			       offsetof(struct virtio_blk_config, wce),
+			       blk->limits.write_cache);
 	return 0;
 }
 
@@ -391,11 +481,15 @@ static int pvg_blk_restore(struct virtio_device *vdev)
 	struct pvg_blk *blk = vdev->priv;
 	int err;
 
-	err = pvg_blk_bring_up(blk);
-	if (err)
-		return err;
+	mutex_lock(&blk->state_lock);
+	err = resume(blk);
+	mutex_unlock(&blk->state_lock);
 	blk_mq_unquiesce_queue(blk->disk->queue);
-	return 0;
+	if (err)
+		blk_mark_disk_dead(blk->disk);
+	else
+		schedule_work(&blk->config_work);
+	return err;
 }
 #endif
 

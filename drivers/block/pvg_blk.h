@@ -4,6 +4,7 @@
 #define _PVG_BLK_H
 
 #include <linux/blk-mq.h>
+#include <linux/mutex.h>
 #include <linux/scatterlist.h>
 #include <linux/virtio_blk.h>
 #include <linux/workqueue.h>
@@ -14,16 +15,18 @@
 struct virtio_device;
 
 /**
- * enum pvg_blk_state - life of a device; changed by pvg_blk_set_state() only
+ * enum pvg_blk_state - life of a device; changed by set_state() in main.c only
  * @PVG_BLK_NEW: being probed
  * @PVG_BLK_LIVE: virtqueues run
- * @PVG_BLK_STOPPED: reset, virtqueues gone (suspend)
+ * @PVG_BLK_STOPPED: suspended: reset, virtqueues gone
+ * @PVG_BLK_FAILED: broken beyond repair: as stopped, and all I/O fails
  * @PVG_BLK_DEAD: being removed; nothing brings it back
  */
 enum pvg_blk_state {
 	PVG_BLK_NEW,
 	PVG_BLK_LIVE,
 	PVG_BLK_STOPPED,
+	PVG_BLK_FAILED,
 	PVG_BLK_DEAD,
 };
 
@@ -66,10 +69,12 @@ struct pvg_blk {
 	struct gendisk *disk;
 	bool disk_added;
 
-	enum pvg_blk_state state;	/* serialised by the driver core */
+	enum pvg_blk_state state;	/* under @state_lock */
+	struct mutex state_lock;	/* of bring-up and stop */
 	struct pvg_ring ring;
 	struct blk_mq_tag_set tags;
 	struct work_struct config_work;
+	struct work_struct fail_work;
 };
 
 /* Scatterlist entries that come with each request; more are allocated. */

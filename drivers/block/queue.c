@@ -61,8 +61,10 @@ static blk_status_t setup_ranges(struct request *rq, bool unmap)
 
 static void free_ranges(struct request *rq)
 {
-	if (rq->rq_flags & RQF_SPECIAL_PAYLOAD)
-		kfree(bvec_virt(&rq->special_vec));
+	if (!(rq->rq_flags & RQF_SPECIAL_PAYLOAD))
+		return;
+	kfree(bvec_virt(&rq->special_vec));
+	rq->rq_flags &= ~RQF_SPECIAL_PAYLOAD;
 }
 
 /* Fill in the header; allocates ranges where the operation has them. */
@@ -210,7 +212,7 @@ static blk_status_t pvg_blk_queue_rq(struct blk_mq_hw_ctx *hctx,
 	if (unlikely(err)) {
 		/* Without memory to map, a later run of the queue retries. */
 		if (err == -ENOSPC) {
-			bq->full = true;
+			WRITE_ONCE(bq->full, true);
 			blk_mq_stop_hw_queue(hctx);
 		}
 		pvg_queue_flush_unlock(&bq->pvg, flags);
@@ -234,34 +236,41 @@ static void pvg_blk_commit_rqs(struct blk_mq_hw_ctx *hctx)
 /* Add prepared requests of one queue as one batch. */
 static void submit_batch(struct pvg_blk_queue *bq, pvg_rq_list *list)
 {
+	pvg_rq_list failed = PVG_RQ_LIST_INIT;
 	struct request *rq;
 	unsigned long flags;
-	bool failed = false;
+	bool all = true;
 
 	pvg_rq_list_oldest_first(list);
 	flags = pvg_queue_lock(&bq->pvg);
-	while ((rq = rq_list_pop(list))) {
+	while ((rq = pvg_rq_list_pop(list))) {
 		if (likely(!add(bq, rq)))
 			continue;
-		failed = true;
+		all = false;
+		pvg_rq_list_add(&failed, rq);
+	}
+	if (likely(all)) {
+		pvg_queue_commit_unlock(&bq->pvg, flags);
+		return;
+	}
+	pvg_queue_flush_unlock(&bq->pvg, flags);
+	while ((rq = pvg_rq_list_pop(&failed))) {
 		unprepare(rq);
 		blk_mq_requeue_request(rq, true);
 	}
-	if (unlikely(failed))
-		pvg_queue_flush_unlock(&bq->pvg, flags);
-	else
-		pvg_queue_commit_unlock(&bq->pvg, flags);
 }
 
 /* A whole plug at once. What cannot be prepared goes back to the caller. */
 static void pvg_blk_queue_rqs(pvg_rq_list *list)
 {
-	pvg_rq_list ready = PVG_RQ_LIST_INIT, rejected = PVG_RQ_LIST_INIT;
+	pvg_rq_list ready = PVG_RQ_LIST_INIT, todo = PVG_RQ_LIST_INIT;
 	struct pvg_blk_queue *bq = NULL;
 	struct request *rq;
 
-	pvg_rq_list_oldest_first(list);
-	while ((rq = rq_list_pop(list))) {
+	/* Completing what is reaped on the way may add to the plug's list. */
+	swap(todo, *list);
+	pvg_rq_list_oldest_first(&todo);
+	while ((rq = pvg_rq_list_pop(&todo))) {
 		struct pvg_blk_queue *this = rq->mq_hctx->driver_data;
 
 		if (bq && bq != this)
@@ -269,11 +278,10 @@ static void pvg_blk_queue_rqs(pvg_rq_list *list)
 		bq = this;
 		/* Iterators over busy tags must find it; 6.1 leaves it to us. */
 		rq->mq_hctx->tags->rqs[rq->tag] = rq;
-		pvg_rq_list_add(prepare(bq->blk, rq) ? &rejected : &ready, rq);
+		pvg_rq_list_add(prepare(bq->blk, rq) ? list : &ready, rq);
 	}
 	if (bq)
 		submit_batch(bq, &ready);
-	*list = rejected;
 }
 
 static blk_status_t result(u8 status)
@@ -333,7 +341,7 @@ static void restart_if_full(struct pvg_blk_queue *bq)
 		return;
 	flags = pvg_queue_lock(&bq->pvg);
 	full = bq->full;
-	bq->full = false;
+	WRITE_ONCE(bq->full, false);
 	pvg_queue_unlock(&bq->pvg, flags);
 	if (full)
 		blk_mq_start_stopped_hw_queues(bq->blk->disk->queue, true);
@@ -342,21 +350,32 @@ static void restart_if_full(struct pvg_blk_queue *bq)
 static void pvg_blk_done(struct pvg_queue *q, struct pvg_done *done)
 {
 	struct pvg_blk_req *req, *next;
+	/* A submitter completes here, as one that polls would. */
+	bool here = in_task();
 	DEFINE_IO_COMP_BATCH(iob);
 
 	for (req = done->first; req; req = next) {
 		struct request *rq = blk_mq_rq_from_pdu(req);
+		bool error = req->result != BLK_STS_OK;
 
 		next = req->next;
-		if (blk_mq_complete_request_remote(rq))
+		if (here)
+			blk_mq_set_request_complete(rq);
+		else if (blk_mq_complete_request_remote(rq))
 			continue;
-		if (!blk_mq_add_to_batch(rq, &iob, req->result != BLK_STS_OK,
-					 complete_batch))
+		if (error ||
+		    !blk_mq_add_to_batch(rq, &iob, error, complete_batch))
 			pvg_blk_complete_rq(rq);
 	}
 	if (iob.complete)
 		iob.complete(&iob);
 	restart_if_full(to_blk_queue(q));
+}
+
+/* Under the queue lock: the rest is for a worker. */
+static void pvg_blk_broken(struct pvg_queue *q)
+{
+	schedule_work(&to_blk_queue(q)->blk->fail_work);
 }
 
 /**
@@ -400,4 +419,5 @@ const struct blk_mq_ops pvg_blk_mq_ops = {
 const struct pvg_queue_ops pvg_blk_queue_ops = {
 	.used	= pvg_blk_used,
 	.done	= pvg_blk_done,
+	.broken	= pvg_blk_broken,
 };

@@ -77,8 +77,10 @@ static ssize_t cache_type_store(struct device *dev,
 	}
 	virtio_cwrite8(blk->vdev, offsetof(struct virtio_blk_config, wce),
 		       type);
+	/* What the device made of it; kept for after a reset. */
+	blk->limits.write_cache = pvg_blk_read_write_cache(blk->vdev);
 	err = pvg_blk_set_write_cache(blk->disk->queue,
-				      pvg_blk_read_write_cache(blk->vdev));
+				      blk->limits.write_cache);
 	return err ?: count;
 }
 

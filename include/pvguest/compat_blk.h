@@ -150,17 +150,20 @@ static inline int pvg_blk_rq_map_kern(struct request *rq, void *buf,
 #endif
 }
 
-/* Wait for all requests, then start none until blk_mq_unquiesce_queue(). */
+/*
+ * Wait for all requests and for whoever is still submitting them; then none
+ * starts until blk_mq_unquiesce_queue().
+ */
 static inline void pvg_blk_drain_and_quiesce(struct request_queue *q)
 {
 #ifdef PVG_HAVE_FREEZE_MEMFLAGS
 	unsigned int memflags = blk_mq_freeze_queue(q);
 
-	blk_mq_quiesce_queue_nowait(q);
+	blk_mq_quiesce_queue(q);
 	blk_mq_unfreeze_queue(q, memflags);
 #else
 	blk_mq_freeze_queue(q);
-	blk_mq_quiesce_queue_nowait(q);
+	blk_mq_quiesce_queue(q);
 	blk_mq_unfreeze_queue(q);
 #endif
 }
@@ -213,6 +216,11 @@ static inline void pvg_rq_list_oldest_first(pvg_rq_list *list)
 }
 
 #endif /* PVG_HAVE_RQ_LIST */
+
+static inline struct request *pvg_rq_list_pop(pvg_rq_list *list)
+{
+	return rq_list_pop(list);
+}
 
 #ifdef PVG_HAVE_GETGEO_DISK
 typedef struct gendisk pvg_getgeo_arg;
