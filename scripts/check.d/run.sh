@@ -20,13 +20,15 @@ suite_unit()
 	say "        unit tests are done"
 }
 
-suite_lab()
+# suite_host SUITE: a suite that boots VMs itself.
+suite_host()
 {
-	"$TREE/selftests/run" lab 2> "$WORK/stderr" > "$WORK/tap" < /dev/null
-	local status=$?
+	local status
 
-	collect lab < "$WORK/tap"
-	[ $status -le 1 ] || failure "lab: selftests/run lab returns 0 (was $status)" "$WORK/stderr"
+	say "$1: selftests/$1/run-host.sh"
+	"$TREE/selftests/$1/run-host.sh" 2> "$WORK/stderr" < /dev/null | collect "$1"
+	status=${PIPESTATUS[0]}
+	[ "$status" -le 1 ] || failure "$1: run-host.sh returns 0 (was $status)" "$WORK/stderr"
 }
 
 # run_vm NAME KERNEL CPUS SECONDS TEST...

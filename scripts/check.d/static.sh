@@ -54,7 +54,7 @@ check_shell()
 	local file status=0
 
 	while read -r file; do
-		(cd "$TREE/$(dirname "$file")" && shellcheck -x -P SCRIPTDIR "$(basename "$file")") || status=1
+		(cd "$TREE/$(dirname "$file")" && shellcheck -x -P "SCRIPTDIR:$TREE" "$(basename "$file")") || status=1
 	done < <(shell_scripts)
 	return $status
 }

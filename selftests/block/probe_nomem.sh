@@ -43,8 +43,8 @@ usable()
 }
 
 modprobe virtio_blk
-SERIAL=pvgsplit
-blk_need $SERIAL
+SERIAL=$(blk_disks | head -1)
+blk_need "${SERIAL:-pvgsplit}"
 blk_unbind "$VIRTIO"
 
 left=$(bind_failing 100000 2> /dev/null)
