@@ -50,7 +50,6 @@ irq .*: nobody cared
 Disabling IRQ #
 sysfs: cannot create duplicate
 kobject_add_internal failed
-kmemleak: [0-9]+ new suspected
 list_(add|del) corruption
 Bad page (state|map)
 bad page
