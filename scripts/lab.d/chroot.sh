@@ -74,7 +74,7 @@ chroot_bootstrap() {
 	rm -rf --one-file-system "$tmp"
 	sources=$(chroot_sources) || return
 	say "making a $CHROOT_SUITE chroot to build modules in (about 300 MB to download)"
-	chroot_progress "$tmp" &
+	chroot_progress "$tmp" {LOCK_FD}>&- &
 	run_logged "$log" mmdebstrap --mode=root --variant=minbase \
 		--include="${CHROOT_PACKAGES// /,},linux-headers-amd64,debian-archive-keyring,ca-certificates" \
 		--aptopt='APT::Install-Recommends "false"' \
@@ -84,7 +84,7 @@ chroot_bootstrap() {
 }
 
 chroot_progress() {
-	while sleep 20; do
+	while sleep 20 >/dev/null 2>&1 && kill -0 "$$"; do
 		say "chroot: $(du -sm "$1" 2>/dev/null | cut -f1) MB so far"
 	done
 }

@@ -24,19 +24,20 @@ need() {
 	done
 }
 
-# with_lock NAME COMMAND...: run COMMAND while no other lab holds NAME.
+# with_lock NAME COMMAND...: run COMMAND while no other lab holds NAME. Locks do
+# not nest; what COMMAND leaves in the background must close LOCK_FD.
 with_lock() {
-	local name=$1 fd rc=0
+	local name=$1 rc=0
 
 	shift
 	mkdir -p "$CACHE/locks"
-	exec {fd}>"$CACHE/locks/$name"
-	if ! flock -n "$fd"; then
+	exec {LOCK_FD}>"$CACHE/locks/$name"
+	if ! flock -n "$LOCK_FD"; then
 		say "waiting for another lab to finish with $name"
-		flock "$fd"
+		flock "$LOCK_FD"
 	fi
 	"$@" || rc=$?
-	exec {fd}>&-
+	exec {LOCK_FD}>&-
 	return "$rc"
 }
 

@@ -12,36 +12,49 @@ debug_prepare() {
 	local key
 
 	[ -e "$DEBUG_ARCHIVE" ] || die "no $DEBUG_ARCHIVE here: run scripts/setup"
-	key=$(hash_of "$(dpkg-query -W linux-source-6.1)" \
-		"$(sha256sum <"$LAB_DIR/debug.config")")
+	DEBUG_VERSION=$(dpkg-query -W -f '${Version}' linux-source-6.1)
+	key=$DEBUG_VERSION-$(hash_of "$(sha256sum <"$LAB_DIR/debug.config")")
 	K_DIR=$CACHE/kernels/debug-$key
-	K_KDIR=$CACHE/debug-6.1/linux-source-6.1
-	if [ "$(cat "$K_KDIR/.key" 2>/dev/null)" != "$key" ] || [ ! -e "$K_DIR/image" ]; then
-		with_lock kernel-debug debug_make "$key" || die "the debug kernel was not built"
+	K_KDIR=$CACHE/debug/$key
+	if [ ! -e "$K_DIR/image" ]; then
+		with_lock kernel-debug debug_make || die "the debug kernel was not built"
 	fi
+	touch -c "$K_DIR" "$K_KDIR"
 	K_RELEASE=$(cat "$K_DIR/release")
 }
 
 debug_make() {
-	local key=$1
-
-	[ "$(cat "$K_KDIR/.key" 2>/dev/null)" = "$key" ] && [ -e "$K_DIR/image" ] && return
+	[ -e "$K_DIR/image" ] && return
 	need flex bison bc
+	debug_forget
 	[ -d "$K_KDIR" ] || debug_unpack || return
-	rm -f "$K_KDIR/.key"
 	debug_configure || return
 	debug_compile || return
-	debug_install || return
-	printf '%s\n' "$key" >"$K_KDIR/.key"
+	debug_install
 }
 
-debug_unpack() {
-	local tmp=$CACHE/debug-6.1/tmp
+# Those that no tree has asked for in a week; each takes gigabytes.
+debug_forget() {
+	mkdir -p "$CACHE/debug" "$CACHE/kernels"
+	find "$CACHE/debug" "$CACHE/kernels" -mindepth 1 -maxdepth 1 \
+		\( -path "$CACHE/debug/*" -o -name 'debug-*' \) -mtime +7 -exec rm -rf {} +
+}
 
-	say "unpacking the kernel's source"
-	rm -rf "$tmp" && mkdir -p "$tmp" || return
-	tar -xJf "$DEBUG_ARCHIVE" -C "$tmp" || return
-	mv -T "$tmp/linux-source-6.1" "$K_KDIR"
+# Start from the tree of another configuration if there is one, since most of
+# what was compiled there can stay.
+debug_unpack() {
+	local tmp=$CACHE/debug/tmp.$$ last
+
+	rm -rf "$CACHE"/debug/tmp.* && mkdir -p "$tmp" || return
+	last=$(find "$CACHE/debug" -maxdepth 1 -name "$DEBUG_VERSION-*" -type d \
+		-printf '%T@ %p\n' | sort -n | tail -n1 | cut -d' ' -f2-)
+	if [ -n "$last" ]; then
+		cp -a "$last/." "$tmp/" || return
+	else
+		say "unpacking the kernel's source"
+		tar -xJf "$DEBUG_ARCHIVE" -C "$tmp" --strip-components=1 || return
+	fi
+	mv -T "$tmp" "$K_KDIR"
 }
 
 # An option that the configuration silently drops would be a check we only
@@ -49,7 +62,7 @@ debug_unpack() {
 debug_configure() {
 	local dropped
 
-	run_logged "$CACHE/debug-6.1/config.log" make -C "$K_KDIR" \
+	run_logged "$CACHE/debug.log" make -C "$K_KDIR" \
 		KCONFIG_ALLCONFIG="$LAB_DIR/debug.config" allnoconfig || return
 	dropped=$(grep '^CONFIG_.*=[^n]' "$LAB_DIR/debug.config" |
 		grep -vxF -f "$K_KDIR/.config" || true)
@@ -59,11 +72,11 @@ debug_configure() {
 }
 
 debug_compile() {
-	local log=$CACHE/debug-6.1/build.log watcher rc=0
+	local log=$CACHE/debug.log watcher rc=0
 
 	say "building the debug kernel: about 12 minutes on two CPUs, once"
 	: >"$log"
-	debug_progress "$log" &
+	debug_progress "$log" {LOCK_FD}>&- &
 	watcher=$!
 	# A scan for leaks looks at every word there is, each under KASAN's eye: 30 s.
 	run_logged "$log" nice make -C "$K_KDIR" -j"$(nproc)" \
@@ -74,7 +87,7 @@ debug_compile() {
 }
 
 debug_progress() {
-	while sleep 20; do
+	while sleep 20 >/dev/null 2>&1 && kill -0 "$$"; do
 		say "debug kernel: step $(grep -cE '^ +[A-Z0-9]+ ' "$1") of about $DEBUG_STEPS"
 	done
 }
@@ -83,11 +96,10 @@ debug_install() {
 	local tmp=$K_DIR.tmp
 
 	rm -rf "$tmp" && mkdir -p "$tmp" || return
-	run_logged "$CACHE/debug-6.1/install.log" make -C "$K_KDIR" -s \
+	run_logged "$CACHE/debug.log" make -C "$K_KDIR" -s \
 		INSTALL_MOD_PATH="$tmp" modules_install || return
 	# Not the vmlinux: KASAN is not up yet where PVH enters it.
 	cp "$K_KDIR/arch/x86/boot/bzImage" "$tmp/image" || return
 	make -s -C "$K_KDIR" kernelrelease >"$tmp/release" || return
-	rm -rf "$CACHE"/kernels/debug-*[0-9a-f]/ "$K_DIR"
 	mv -T "$tmp" "$K_DIR"
 }
