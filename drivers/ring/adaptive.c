@@ -43,11 +43,11 @@
 #define GAP_MAX_NS		(500 * NSEC_PER_USEC) /* too slow to predict */
 #define WINDOW_MIN_NS		(20 * NSEC_PER_USEC)
 
-/* The timer, in gaps and at most: with a doorbell held, and without. */
+/* The timer, in gaps and at most: parked, and armed for more than one. */
 #define HOLD_GAPS		8
 #define HOLD_MAX_NS		NSEC_PER_MSEC
 #define WAIT_GAPS		16
-#define WAIT_MAX_NS		(4 * NSEC_PER_MSEC)
+#define WAIT_MAX_NS		(10 * NSEC_PER_MSEC)
 #define PROBE_GAPS		2	/* of a probe without credit */
 #define STALE_GAPS		4	/* a submitter silent for longer is late */
 
@@ -56,6 +56,7 @@ void pvg_adaptive_start(struct pvg_queue *q)
 	q->pred = (struct pvg_predictor) {
 		.depth = 1,
 		.batch8 = 8,
+		.group8 = 8,
 		.probe_every = PROBE_EVERY_MIN,
 		.probe_wait = PROBE_EVERY_MIN,
 	};
@@ -164,6 +165,45 @@ bool pvg_adaptive_commit(struct pvg_queue *q, u32 before_reap, bool may_hold)
 }
 
 /**
+ * pvg_adaptive_doorbell() - the device is told of all that was added
+ * @q: the queue; @q->held is what this doorbell announces
+ */
+void pvg_adaptive_doorbell(struct pvg_queue *q)
+{
+	struct pvg_predictor *p = &q->pred;
+
+	lockdep_assert_held(&q->lock);
+
+	if (!q->held)
+		return;
+	p->group8 += q->held - p->group8 / 8;
+	/* When too many are out, the newest are seen as one. */
+	if (p->groups < PVG_GROUPS)
+		p->groups++;
+	p->group_end[(p->group_first + p->groups - 1) % PVG_GROUPS] =
+		p->taken + q->inflight;
+}
+
+/**
+ * pvg_adaptive_taken() - buffers were taken back
+ * @q: the queue
+ * @n: how many
+ */
+void pvg_adaptive_taken(struct pvg_queue *q, u32 n)
+{
+	struct pvg_predictor *p = &q->pred;
+
+	lockdep_assert_held(&q->lock);
+
+	p->taken += n;
+	while (p->groups &&
+	       (s32)(p->group_end[p->group_first] - p->taken) <= 0) {
+		p->group_first = (p->group_first + 1) % PVG_GROUPS;
+		p->groups--;
+	}
+}
+
+/**
  * pvg_adaptive_delivered() - completions were handed up outside a submission
  * @q: the queue
  * @n: how many
@@ -195,15 +235,19 @@ void pvg_adaptive_delivered(struct pvg_queue *q, u32 n)
  */
 u32 pvg_adaptive_want(const struct pvg_queue *q)
 {
+	const struct pvg_predictor *p = &q->pred;
 	u32 share;
 
 	if (q->urgent || !q->inflight)
 		return 1;
-	if (q->pred.expecting)
+	if (p->expecting)
 		return 0;
 	if (q->lull || q->mode == PVG_EVENT_PLAIN)
 		return 1;
-	share = max(q->inflight / 4, q->pred.batch8 / 8);
+	share = max(q->inflight / 4, 1u);
+	/* What one doorbell announced tends to complete together. */
+	if (p->groups && p->group8 / 8 >= max(share, 2u))
+		share = p->group_end[p->group_first] - p->taken;
 	return clamp_t(u32, share, 1, min_t(u32, q->inflight, WANT_MAX));
 }
 
@@ -217,7 +261,7 @@ u64 pvg_adaptive_window_ns(const struct pvg_queue *q)
 
 	if (p->probing && !p->credit)
 		return gaps_ns(p, PROBE_GAPS, HOLD_MAX_NS);
-	if (q->held)
+	if (p->expecting)
 		return gaps_ns(p, HOLD_GAPS, HOLD_MAX_NS);
 	return gaps_ns(p, WAIT_GAPS, WAIT_MAX_NS);
 }

@@ -43,6 +43,7 @@ static u32 drain(struct pvg_queue *q, struct pvg_done *done)
 		done->count += n;
 		q->lull = false;
 		q->stats.completions += n;
+		pvg_adaptive_taken(q, n);
 	}
 	if (unlikely(virtqueue_is_broken(q->vq)) && q->inflight)
 		q->ops->broken(q);
@@ -117,6 +118,7 @@ static bool ring_doorbell(struct pvg_queue *q)
 {
 	lockdep_assert_held(&q->lock);
 
+	pvg_adaptive_doorbell(q);
 	q->held = 0;
 	if (!virtqueue_kick_prepare(q->vq)) {
 		q->stats.doorbells_suppressed++;

@@ -132,6 +132,8 @@ struct pvg_queue_stats {
 	u64 prediction_misses;	/* the timer fired instead */
 };
 
+#define PVG_GROUPS	16	/* doorbells remembered; power of two */
+
 /**
  * struct pvg_predictor - what the adaptive policy has learned of a submitter
  *
@@ -143,6 +145,11 @@ struct pvg_predictor {
 	u32 gap_ns;		/* mean time between commits */
 	u32 depth;		/* in flight where the submitter stops to wait */
 	u32 batch8;		/* mean buffers per commit, in eighths */
+	u32 group8;		/* mean buffers per doorbell, in eighths */
+	u32 taken;		/* buffers taken back, free-running */
+	u32 group_end[PVG_GROUPS]; /* @taken when all up to a doorbell are back */
+	u8 group_first;		/* oldest doorbell in @group_end */
+	u8 groups;		/* doorbells in @group_end */
 	const void *submitters[2]; /* tasks of late, only to compare */
 	u16 credit;		/* confidence; 0: do not act on predictions */
 	u16 probe_wait;		/* commits until the next probe */
