@@ -203,21 +203,23 @@ count_doorbells()
 	local bells
 	local -a before after
 
-	doorbells_start || fail "no probe on the transport's notify function"
+	doorbells_on || fail "the probe on the transport's notify function"
 	pause 0.2
 	read -ra before < "/sys/block/$DISK/stat"
-	bells=$(doorbells_count)
+	doorbells_count
+	bells=$DOORBELLS
 	pause "$SECONDS_COUNT"
 	read -ra after < "/sys/block/$DISK/stat"
-	COUNT_BELLS=$(($(doorbells_count) - bells))
+	doorbells_count
+	COUNT_BELLS=$((DOORBELLS - bells))
 	COUNT_IOS=$((after[0] - before[0]))
-	doorbells_stop
+	doorbells_off
 }
 
 # run DEVICE LOAD DRIVER ALTERNATION OPTION...
 run()
 {
-	local device=$1 load=$2 ramp pid
+	local device=$1 load=$2 ramp pid left
 	DRIVER=$3
 	local alternation=$4
 
@@ -236,10 +238,13 @@ run()
 	pause "$SECONDS_SETTLE"
 	count_doorbells
 	# From here on to the end of the ramp nothing disturbs.
-	pause "$(awk "BEGIN { t = $ramp + 0.1 - (${EPOCHREALTIME/./} - $T0) / 1e6; print t > 0.1 ? t : 0.1 }")"
+	left=$((ramp * 1000000 + 100000 - (${EPOCHREALTIME/./} - T0)))
+	[ $left -le 0 ] || pause "$((left / 1000000)).$(printf %06d $((left % 1000000)))"
 	sample a
-	pause "$(awk "BEGIN { print $SECONDS_TIMED - 0.4 }")"
+	pause "$WINDOW"
 	sample b
+	# On a busy machine the counting may have taken longer than the ramp.
+	kill -0 $pid 2> /dev/null || fail "$load on $device with $DRIVER ended before it was measured"
 	wait $pid || { cat "$TMP/fio" >&2; fail "fio failed: $load on $device with $DRIVER"; }
 	report "$device" "$load" "$alternation"
 }
@@ -272,6 +277,8 @@ report()
 }
 
 NCPU=$(nproc)
+WINDOW=$(awk "BEGIN { print $SECONDS_TIMED - 0.4 }")
+doorbells_define || fail "no probe on the transport's notify function"
 for driver in "$OURS" "$IN_TREE"; do
 	modprobe "$driver" || fail "no module $driver, and the comparison needs both"
 done

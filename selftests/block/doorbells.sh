@@ -21,9 +21,11 @@ truth()
 
 	shift 2
 	blk_stats_reset "$VIRTIO"
-	before=$(doorbells_count)
+	doorbells_count
+	before=$DOORBELLS
 	blk_fio "$DEV" --rw=randread --bs=4k --number_ios="$COUNT" --size=64m "$@" > /dev/null
-	probe=$(($(doorbells_count) - before))
+	doorbells_count
+	probe=$((DOORBELLS - before))
 	blk_stats_load "$VIRTIO"
 	tap_is "${STAT[completions]}" "$COUNT" "$serial $load: every request completed"
 	tap_is "${STAT[doorbells]}" "$probe" "$serial $load: doorbells are what the transport saw"

@@ -20,26 +20,47 @@ doorbells_symbol()
 	fi
 }
 
-doorbells_start()
+# doorbells_define: the probe, not yet in place. Slow, as it looks up a symbol.
+doorbells_define()
 {
 	mountpoint -q "$DOORBELLS_TRACEFS" || mount -t tracefs none "$DOORBELLS_TRACEFS" || return 1
 	echo "p:$DOORBELLS_EVENT $(doorbells_symbol)" >> "$DOORBELLS_TRACEFS/kprobe_events" || return 1
 	# Only the counting is wanted: with tracing off nothing fills the buffer.
 	echo 0 > "$DOORBELLS_TRACEFS/tracing_on"
+}
+
+# doorbells_on, doorbells_off: put the probe in place, and take it out.
+doorbells_on()
+{
 	echo 1 > "$DOORBELLS_TRACEFS/events/$DOORBELLS_EVENT/enable"
 }
 
-# doorbells_count: hits since doorbells_start.
+doorbells_off()
+{
+	echo 0 > "$DOORBELLS_TRACEFS/events/$DOORBELLS_EVENT/enable"
+}
+
+doorbells_start()
+{
+	doorbells_define && doorbells_on
+}
+
+# doorbells_count: sets DOORBELLS to the hits so far, without any process.
 doorbells_count()
 {
-	awk -v name="${DOORBELLS_EVENT#*/}" '$1 == name { print $2 }' \
-		"$DOORBELLS_TRACEFS/kprobe_profile"
+	local name hits
+
+	DOORBELLS=
+	while read -r name hits _; do
+		[ "$name" != "${DOORBELLS_EVENT#*/}" ] || DOORBELLS=$hits
+	done < "$DOORBELLS_TRACEFS/kprobe_profile"
+	[ -n "$DOORBELLS" ]
 }
 
 doorbells_stop()
 {
 	[ -e "$DOORBELLS_TRACEFS/events/$DOORBELLS_EVENT" ] || return 0
-	echo 0 > "$DOORBELLS_TRACEFS/events/$DOORBELLS_EVENT/enable"
+	doorbells_off
 	echo "-:$DOORBELLS_EVENT" >> "$DOORBELLS_TRACEFS/kprobe_events"
 	echo 1 > "$DOORBELLS_TRACEFS/tracing_on"
 }
