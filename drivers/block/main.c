@@ -306,7 +306,7 @@ static void fail_device(struct pvg_blk *blk)
 	blk_mark_disk_dead(blk->disk);
 }
 
-/* A queue was found broken while it held requests. */
+/* A queue was found broken. */
 static void fail_work(struct work_struct *work)
 {
 	struct pvg_blk *blk = container_of(work, struct pvg_blk, fail_work);

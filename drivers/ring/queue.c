@@ -45,7 +45,7 @@ static u32 drain(struct pvg_queue *q, struct pvg_done *done)
 		q->stats.completions += n;
 		pvg_adaptive_taken(q, n);
 	}
-	if (unlikely(virtqueue_is_broken(q->vq)) && q->inflight)
+	if (unlikely(virtqueue_is_broken(q->vq)))
 		q->ops->broken(q);
 	return n;
 }
@@ -239,8 +239,11 @@ int pvg_queue_add(struct pvg_queue *q, struct scatterlist *sgs[],
 		return -EIO;
 	before = q->vq->num_free;
 	err = virtqueue_add_sgs(q->vq, sgs, out, in, token, GFP_ATOMIC);
-	if (unlikely(err))
+	if (unlikely(err)) {
+		if (virtqueue_is_broken(q->vq))
+			q->ops->broken(q);
 		return err;
+	}
 	q->inflight++;
 	q->inflight_descs += before - q->vq->num_free;
 	q->urgent += urgent;

@@ -101,9 +101,9 @@ struct pvg_done {
  *	says it wrote, not yet trusted.
  * @done: complete what used() linked. Called without the queue lock, in hard
  *	interrupt, timer or submitter context; must not sleep.
- * @broken: the device violated the protocol while it held buffers, and nothing
- *	will come back any more. Called with the queue lock held, possibly
- *	more than once; schedules the recovery.
+ * @broken: the device violated the protocol or is gone; what it holds will not
+ *	come back. Called with the queue lock held, possibly more than once;
+ *	schedules the recovery.
  */
 struct pvg_queue_ops {
 	void (*used)(struct pvg_queue *q, void *token, u32 len,
