@@ -10,7 +10,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-SWITCHES=$(blk_scaled 100)
+SWITCHES=$(blk_scaled 60 2)
 SETTINGS=("off" "fixed 64 100000" "adaptive" "fixed 1 1" "fixed 4096 100" "off" "adaptive")
 
 # switch_under_load SERIAL OPTION...: fio runs on the disk until the policies
