@@ -9,6 +9,10 @@ lab_run() {
 	options_default
 	options_parse "$@"
 	[ ${#COMMAND[@]} -gt 0 ] || die "no command: scripts/lab run [OPTIONS] -- COMMAND"
+	run_command
+}
+
+run_command() {
 	need qemu-system-x86_64 cpio rsync
 	vm_prepare command "${COMMAND[@]}" || die "no VM was started, see above"
 	vm_arguments run
@@ -24,8 +28,12 @@ lab_shell() {
 	O_TIMEOUT=0
 	options_parse "$@"
 	[ ${#COMMAND[@]} -eq 0 ] || die "shell takes no command; use run"
+	if ! size=$(stty size 2>/dev/null); then
+		# Not a terminal: what there is to read is a script.
+		COMMAND=(bash -c "$(cat)" bash)
+		run_command
+	fi
 	need qemu-system-x86_64 cpio rsync
-	size=$(stty size 2>/dev/null) || size='24 80'
 	vm_prepare shell "$size" || die "no VM was started, see above"
 	vm_arguments shell
 	say "console log: $V_DIR/console; leave with exit"
@@ -79,39 +87,43 @@ vm_cleanup() {
 	[ -z "$O_QMP" ] || rm -f "$O_QMP"
 }
 
-# A /dev/kvm that opens proves nothing: some hosts hang in the guest's first
-# instructions. So a probe VM has to get through its firmware.
+# A /dev/kvm that opens proves nothing: some hosts hang in a stock kernel. So a
+# probe has to get as far as missing its root; asked once per boot of the host.
 accelerator() {
 	local known=$CACHE/accelerator boot
 
-	if [ -n "${LAB_ACCEL:-}" ]; then
-		printf '%s\n' "$LAB_ACCEL"
-	elif ! grep -qwE 'vmx|svm' /proc/cpuinfo || ! [ -w /dev/kvm ]; then
+	case ${LAB_ACCEL:-} in
+	tcg | kvm) printf '%s\n' "$LAB_ACCEL"; return ;;
+	'') ;;
+	*) die "LAB_ACCEL '$LAB_ACCEL' is neither tcg nor kvm" ;;
+	esac
+	if ! grep -qwE 'vmx|svm' /proc/cpuinfo || ! [ -w /dev/kvm ]; then
 		echo tcg
-	else
-		boot=$(cat /proc/sys/kernel/random/boot_id)
-		if ! grep -qs "$boot" "$known"; then
-			printf '%s %s\n' "$(kvm_probe)" "$boot" >"$known"
-		fi
-		cut -d' ' -f1 "$known"
+		return
 	fi
+	boot=$(cat /proc/sys/kernel/random/boot_id)
+	if ! grep -qs "$boot" "$known"; then
+		if accelerator_probe kvm; then
+			echo "kvm $boot" >"$known"
+		else
+			say "KVM is there but does not boot a kernel: emulating"
+			echo "tcg $boot" >"$known"
+		fi
+	fi
+	cut -d' ' -f1 "$known"
 }
 
-# Without any disk, SeaBIOS ends with this line on its debug port.
-kvm_probe() {
-	if timeout 15 qemu-system-x86_64 -accel kvm -nodefaults -display none -m 64 \
-		-no-reboot -boot reboot-timeout=100 -debugcon stdio </dev/null 2>/dev/null |
-		grep -q 'No bootable device'; then
-		echo kvm
-	else
-		echo tcg
-	fi
+accelerator_probe() {
+	timeout 60 qemu-system-x86_64 -accel "$1" -machine q35 -nodefaults -m 512 \
+		-display none -no-reboot -serial stdio -kernel "$K_DIR/image" \
+		-append "console=ttyS0 panic=-1" </dev/null 2>/dev/null |
+		grep -q 'Unable to mount root'
 }
 
 vm_arguments() {
 	local accel
 
-	accel=$(accelerator)
+	accel=$(accelerator) || exit
 	QEMU=(qemu-system-x86_64 -name "pvguest-lab-$$" -machine q35 -nodefaults
 		-display none -no-reboot -smp "$O_SMP" -m "$O_MEM")
 	if [ "$accel" = kvm ]; then
@@ -187,12 +199,7 @@ vm_interactive() {
 	local saved
 
 	V_END='done'
-	V_PID=''
-	if saved=$(stty -g 2>/dev/null); then
-		"${QEMU[@]}" 2>>"$V_DIR/qemu" || true
-		stty "$saved"
-	else
-		# A pipe's end becomes the end of the shell's input.
-		{ cat; printf '\004'; sleep 5; } | "${QEMU[@]}" 2>>"$V_DIR/qemu" || true
-	fi
+	saved=$(stty -g)
+	"${QEMU[@]}" 2>>"$V_DIR/qemu" || true
+	stty "$saved"
 }
