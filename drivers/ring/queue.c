@@ -197,7 +197,7 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 	/* No interrupt for what is taken here: it would find nothing. */
 	pvg_event_park(q);
 	n = drain(q, &done);
-	q->lull = !n;
+	q->lull = !n && q->inflight;
 	if (q->held)
 		notify = ring_doorbell(q);
 	settle(q, &done);
