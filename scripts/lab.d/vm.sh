@@ -124,8 +124,11 @@ vm_arguments() {
 	local accel
 
 	accel=$(accelerator) || exit
+	# Without strict, the firmware sets up every disk to look for something to
+	# boot, and leaves rings behind on which an iothread may still be polling
+	# when the kernel takes their memory: QEMU finds garbage there and gives up.
 	QEMU=(qemu-system-x86_64 -name "pvguest-lab-$$" -machine q35 -nodefaults
-		-display none -no-reboot -smp "$O_SMP" -m "$O_MEM")
+		-boot strict=on -display none -no-reboot -smp "$O_SMP" -m "$O_MEM")
 	if [ "$accel" = kvm ]; then
 		QEMU+=(-accel kvm -cpu host)
 	else
