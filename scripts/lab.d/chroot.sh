@@ -58,8 +58,12 @@ chroot_sources() {
 	local opt="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 
 	main=$(mirror Debian)
+	if [ -z "$main" ]; then # apt knows labels only when it has its lists
+		run_logged "$CACHE/chroot/update.log" apt-get -q update || return
+		main=$(mirror Debian)
+	fi
 	security=$(mirror Debian-Security)
-	[ -n "$main" ] || { say "apt knows no Debian mirror: run scripts/setup"; return 1; }
+	[ -n "$main" ] || { say "apt knows no Debian mirror"; return 1; }
 	printf 'deb %s %s %s main\n' "$opt" "$main" "$suite" \
 		"$opt" "$main" "$suite-updates" "$opt" "$main" "$suite-backports"
 	[ -z "$security" ] ||
