@@ -142,9 +142,9 @@ endings()
 {
 	local start=$SECONDS
 
-	vm --timeout 10 -- sh -c 'echo before; sleep 600'
+	vm --timeout 40 -- sh -c 'echo before; sleep 600'
 	expect "a timeout ends the VM" 124 before
-	tap_check "... in time" test $((SECONDS - start)) -lt 40
+	tap_check "... in time" test $((SECONDS - start)) -lt 90
 	vm -- poweroff -f
 	expect "a VM that ends without a status is noticed" 98 ""
 	vm -- sh -c 'sleep 100 & exit 3'
