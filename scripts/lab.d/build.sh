@@ -26,7 +26,7 @@ build_key() {
 }
 
 build_modules() {
-	B_DIR=$CACHE/build/$K_NAME-$(hash_of "$TREE")
+	B_DIR=$CACHE/build/$K_NAME-$(hash_of "$TREE" "${LAB_MAKE_ARGS:-}")
 	B_KEY=$(build_key)
 	[ "$(cat "$B_DIR/.key" 2>/dev/null)" = "$B_KEY" ] && return
 	with_lock "build-$(basename "$B_DIR")" build_locked

@@ -6,11 +6,13 @@
 # none behind.
 
 readonly CHROOT_SUITE=trixie
-readonly CHROOT_PACKAGES="make gcc libc6-dev clang lld llvm kmod pahole xz-utils"
+# perl and python for the kernel-doc checks of W=1.
+readonly CHROOT_PACKAGES="make gcc libc6-dev clang lld llvm kmod pahole xz-utils \
+perl python3"
 
 chroot_prepare() {
 	K_ROOT=$CACHE/chroot/$CHROOT_SUITE
-	if [ ! -e "$K_ROOT/.release-$1" ]; then
+	if ! chroot_ready "$1"; then
 		with_lock chroot chroot_make "$1" || die "$1: no chroot to build it in (see above)"
 	fi
 	K_RELEASE=$(cat "$K_ROOT/.release-$1")
@@ -19,11 +21,21 @@ chroot_prepare() {
 	[ -e "$K_DIR/vmlinuz" ] || with_lock "kernel-$1" image_fetch
 }
 
+chroot_ready() {
+	[ -e "$K_ROOT/.release-$1" ] &&
+		[ "$(cat "$K_ROOT/.packages" 2>/dev/null)" = "$CHROOT_PACKAGES" ]
+}
+
 chroot_make() {
 	local release pattern
 
-	[ -e "$K_ROOT/.release-$1" ] && return
+	chroot_ready "$1" && return
 	[ -d "$K_ROOT" ] || chroot_bootstrap || return
+	if [ "$(cat "$K_ROOT/.packages" 2>/dev/null)" != "$CHROOT_PACKAGES" ]; then
+		# shellcheck disable=SC2086 # a list
+		chroot_install $CHROOT_PACKAGES || return
+		echo "$CHROOT_PACKAGES" >"$K_ROOT/.packages"
+	fi
 	pattern='linux-headers-6.12.*-amd64'
 	[ "$1" = 7 ] && pattern='linux-headers-7.*-amd64'
 	if [ "$1" = 7 ]; then
@@ -84,6 +96,7 @@ chroot_bootstrap() {
 		--aptopt='APT::Install-Recommends "false"' \
 		"$CHROOT_SUITE" "$tmp" - <<<"$sources" || { kill $!; return 1; }
 	kill $! 2>/dev/null
+	echo "$CHROOT_PACKAGES" >"$tmp/.packages"
 	mv -T "$tmp" "$K_ROOT"
 }
 
