@@ -26,7 +26,11 @@ unplug()
 }
 
 for round in 1 2 3; do
-	plug
+	# QEMU refuses the name until it has seen the guest let go of the old one.
+	for _ in 1 2 3 4 5; do
+		plug
+		! blk_wait pvghot 10 || break
+	done
 	if ! tap_check "round $round: the disk appears" blk_wait pvghot 30; then
 		dmesg | tail -5 | sed 's/^/# /'
 		break
