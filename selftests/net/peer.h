@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the two ends of selftests/net/peer agree on, and share. */
+#ifndef PEER_H
+#define PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PEER_PORT	7700	/* TCP: requests; UDP: answers what it gets */
+#define PEER_DISCARD	7701	/* UDP: takes, and says nothing */
+#define PEER_TIMEOUT	20	/* seconds of silence that mean failure */
+#define PEER_SIZE_MAX	65000	/* bytes of a message */
+
+#define PEER_MAGIC	0x70766770
+
+enum peer_op {
+	PEER_SINK,	/* check @bytes of stream @seed, answer where it differs */
+	PEER_SOURCE,	/* send @bytes of stream @seed */
+	PEER_ECHO,	/* give back messages of @size bytes until the end */
+	PEER_PUSH,	/* send @count messages of @size bytes to @addr:@port */
+};
+
+/* Both ends are of one machine, so the order of bytes is its own. */
+struct peer_request {
+	uint32_t magic;
+	uint32_t op;
+	uint64_t bytes;
+	uint64_t seed;
+	uint32_t size;
+	uint32_t count;		/* 0: until the connection ends */
+	uint32_t gap_us;	/* between two */
+	uint32_t addr;		/* as in struct in_addr; 0: who asks */
+	uint16_t port;
+	uint16_t burst;		/* messages without a gap */
+	uint32_t pad;
+};
+
+_Static_assert(sizeof(struct peer_request) == 48, "no holes");
+
+#define PEER_INTACT	UINT64_MAX	/* answer of PEER_SINK: no difference */
+
+/* A stream that a seed determines, so that any of its bytes can be checked. */
+struct peer_stream {
+	uint64_t state;
+	uint8_t buf[65536];
+	size_t used;
+};
+
+void stream_init(struct peer_stream *s, uint64_t seed);
+void stream_next(struct peer_stream *s);
+int stream_send(int fd, uint64_t seed, uint64_t bytes);
+int stream_check(int fd, uint64_t seed, uint64_t bytes, uint64_t *differs);
+
+int send_all(int fd, const void *buf, size_t len);
+int recv_all(int fd, void *buf, size_t len);
+void set_timeouts(int fd);
+uint64_t now_ns(void);
+void wait_until(uint64_t ns);
+
+int serve(void);
+int count_of_map(const char *name, uint64_t *count);
+
+#endif /* PEER_H */
