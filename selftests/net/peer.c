@@ -32,6 +32,9 @@ static const char usage[] =
 "                                      the same the other way; counts\n"
 "       peer push ADDR TO PORT COUNT SIZE [GAP_US [BURST]]\n"
 "                                      have ADDR send UDP to TO (0: here)\n"
+"       peer vlans DEV                 answer UDP on all VLANs of DEV\n"
+"       peer stall                     stop QEMU's socket netdev; peer flow ADDR 1\n"
+"                                      lets it go on, and 0 stops it again\n"
 "       peer map NAME                  counter of the BPF map\n";
 
 static int fail(const char *what)
@@ -343,6 +346,20 @@ static int do_map(char **arg)
 	return 0;
 }
 
+static int do_flow(char **arg)
+{
+	int fd = open_socket(arg[0], SOCK_DGRAM, PEER_STALLED);
+
+	if (fd < 0 || send(fd, arg[1], 1, 0) != 1)
+		return fail("send");
+	return 0;
+}
+
+static int do_vlans(char **arg)
+{
+	return serve_vlans(arg[0]);
+}
+
 static const struct {
 	const char *name;
 	int args;
@@ -351,7 +368,7 @@ static const struct {
 	{ "sink", 2, do_sink }, { "source", 2, do_source }, { "rr", 2, do_rr },
 	{ "echo", 2, do_echo }, { "send", 3, do_send },
 	{ "receive", 3, do_receive }, { "push", 5, do_push },
-	{ "map", 1, do_map },
+	{ "map", 1, do_map }, { "flow", 2, do_flow }, { "vlans", 1, do_vlans },
 };
 
 int main(int argc, char **argv)
@@ -362,6 +379,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "serve"))
 		return serve();
+	if (argc == 2 && !strcmp(argv[1], "stall"))
+		return serve_stalled();
 	for (i = 0; argc > 2 && argc <= 10 &&
 		    i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) || argc - 2 < commands[i].args)

@@ -9,6 +9,7 @@
 
 #define PEER_PORT	7700	/* TCP: requests; UDP: answers what it gets */
 #define PEER_DISCARD	7701	/* UDP: takes, and says nothing */
+#define PEER_STALLED	7702	/* TCP: QEMU's socket netdev; UDP: may it flow? */
 #define PEER_TIMEOUT	20	/* seconds of silence that mean failure */
 #define PEER_SIZE_MAX	65000	/* bytes of a message */
 
@@ -59,6 +60,8 @@ uint64_t now_ns(void);
 void wait_until(uint64_t ns);
 
 int serve(void);
+int serve_vlans(const char *interface);
+int serve_stalled(void);
 int count_of_map(const char *name, uint64_t *count);
 
 #endif /* PEER_H */
