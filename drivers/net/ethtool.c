@@ -199,6 +199,21 @@ const struct ethtool_ops pvg_net_ethtool_ops = {
 	.set_ringparam		= set_ringparam,
 	.get_coalesce		= pvg_net_get_coalesce,
 	.set_coalesce		= pvg_net_set_coalesce,
+	.get_strings		= pvg_net_get_strings,
+	.get_sset_count		= pvg_net_get_sset_count,
+	.get_ethtool_stats	= pvg_net_get_ethtool_stats,
+	.get_rxfh_key_size	= pvg_net_get_rxfh_key_size,
+	.get_rxfh_indir_size	= pvg_net_get_rxfh_indir_size,
+	.get_rxfh		= pvg_net_get_rxfh,
+	.set_rxfh		= pvg_net_set_rxfh,
+#ifdef PVG_HAVE_RXFH_FIELDS
+	.get_rx_ring_count	= pvg_net_get_rx_ring_count,
+	.get_rxfh_fields	= pvg_net_get_rxfh_fields,
+	.set_rxfh_fields	= pvg_net_set_rxfh_fields,
+#else
+	.get_rxnfc		= pvg_net_get_rxnfc,
+	.set_rxnfc		= pvg_net_set_rxnfc,
+#endif
 	.get_per_queue_coalesce	= pvg_net_get_queue_coalesce,
 	.set_per_queue_coalesce	= pvg_net_set_queue_coalesce,
 };

@@ -71,6 +71,17 @@ static void *alloc_piece(struct page_pool *pool, u32 size, gfp_t gfp)
 }
 
 /**
+ * pvg_net_rx_get_page() - a page for a program to look at
+ * @rxq: the queue
+ *
+ * Context: NAPI. Return: its address, or NULL.
+ */
+void *pvg_net_rx_get_page(struct pvg_net_rxq *rxq)
+{
+	return alloc_piece(rxq->pages, PAGE_SIZE, GFP_ATOMIC);
+}
+
+/**
  * pvg_net_rx_put_piece() - give memory back
  * @pool: where it is from
  * @va: anywhere in it

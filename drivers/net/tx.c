@@ -188,7 +188,7 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 {
 	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
 	struct pvg_net_tx_req *req = done->first, *next;
-	u32 packets = 0, bytes = 0, frames = 0;
+	u32 packets = 0, bytes = 0, frames = 0, frame_bytes = 0;
 
 	for (; req; req = next) {
 		next = req->next;
@@ -200,6 +200,7 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 			break;
 		case PVG_NET_TX_XDP:
 			frames++;
+			frame_bytes += req->bytes;
 			xdp_return_frame(req->frame);
 			break;
 		case PVG_NET_TX_XSK:
@@ -210,7 +211,7 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 
 	u64_stats_update_begin(&txq->stats.sync);
 	u64_stats_add(&txq->stats.packets, packets + frames);
-	u64_stats_add(&txq->stats.bytes, bytes);
+	u64_stats_add(&txq->stats.bytes, bytes + frame_bytes);
 	u64_stats_add(&txq->stats.xdp_packets, frames);
 	u64_stats_update_end(&txq->stats.sync);
 
@@ -224,6 +225,143 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 static void pvg_net_tx_done(struct pvg_queue *q, struct pvg_done *done)
 {
 	finish(to_txq(q), done, 0);
+}
+
+/* Return: elements of txq->sg. */
+static int map_frame(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
+{
+	struct xdp_frame *frame = req->frame;
+	u32 len = txq->net->hdr_len, i, n = 0, frags = 0;
+	struct skb_shared_info *sinfo = NULL;
+
+	if (xdp_frame_has_frags(frame)) {
+		sinfo = xdp_get_shared_info_from_frame(frame);
+		frags = sinfo->nr_frags;
+		req->bytes += sinfo->xdp_frags_size;
+	}
+	memset(&req->hdr, 0, len);
+	if (pvg_net_has(txq->net, VIRTIO_F_VERSION_1) &&
+	    frame->headroom >= len) {
+		sg_init_table(txq->sg, 1 + frags);
+		memset(frame->data - len, 0, len);
+		sg_set_buf(&txq->sg[n++], frame->data - len, len + frame->len);
+	} else {
+		sg_init_table(txq->sg, 2 + frags);
+		sg_set_buf(&txq->sg[n++], &req->hdr, len);
+		sg_set_buf(&txq->sg[n++], frame->data, frame->len);
+	}
+	for (i = 0; i < frags; i++)
+		sg_set_page(&txq->sg[n++], skb_frag_page(&sinfo->frags[i]),
+			    skb_frag_size(&sinfo->frags[i]),
+			    skb_frag_off(&sinfo->frags[i]));
+	return n;
+}
+
+/* The netdev queue's lock held. Return: whether the frame is taken. */
+static bool send_frame(struct pvg_net_txq *txq, struct xdp_frame *frame)
+{
+	struct scatterlist *sgs[1] = { txq->sg };
+	struct pvg_net_tx_req *req;
+	unsigned long flags;
+	int err;
+
+	req = get_req(txq);
+	if (unlikely(!req))
+		return false;
+	req->type = PVG_NET_TX_XDP;
+	req->frame = frame;
+	req->bytes = frame->len;
+	map_frame(txq, req);
+
+	flags = pvg_queue_lock(&txq->pvg);
+	err = has_room(txq) ? pvg_queue_add(&txq->pvg, sgs, 1, 0, req, false) :
+			      -ENOSPC;
+	pvg_queue_unlock(&txq->pvg, flags);
+	if (unlikely(err))
+		put_req(txq, req);
+	return !err;
+}
+
+/* One queue for each CPU as far as they go; the lock makes sharing safe. */
+static struct pvg_net_txq *xdp_txq(struct pvg_net *net)
+{
+	return &net->txqs[smp_processor_id() % READ_ONCE(net->active_pairs)];
+}
+
+/**
+ * pvg_net_xdp_send() - queue a frame for a program's XDP_TX
+ * @net: the device
+ * @frame: the frame
+ *
+ * pvg_net_xdp_send_flush() is to follow on the same CPU.
+ * Context: NAPI. Return: whether the frame is taken.
+ */
+bool pvg_net_xdp_send(struct pvg_net *net, struct xdp_frame *frame)
+{
+	struct pvg_net_txq *txq = xdp_txq(net);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	bool taken;
+
+	__netif_tx_lock(nq, smp_processor_id());
+	taken = send_frame(txq, frame);
+	if (!taken) {
+		u64_stats_update_begin(&txq->stats.sync);
+		u64_stats_inc(&txq->stats.xdp_dropped);
+		u64_stats_update_end(&txq->stats.sync);
+	}
+	__netif_tx_unlock(nq);
+	return taken;
+}
+
+/**
+ * pvg_net_xdp_send_flush() - end a batch of pvg_net_xdp_send()
+ * @net: the device
+ *
+ * Context: NAPI.
+ */
+void pvg_net_xdp_send_flush(struct pvg_net *net)
+{
+	struct pvg_net_txq *txq = xdp_txq(net);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+
+	__netif_tx_lock(nq, smp_processor_id());
+	pvg_queue_commit_unlock(&txq->pvg, pvg_queue_lock(&txq->pvg));
+	__netif_tx_unlock(nq);
+}
+
+/**
+ * pvg_net_xdp_xmit() - ndo_xdp_xmit: frames redirected from another device
+ * @dev: the device
+ * @n: how many
+ * @frames: the frames
+ * @flags: XDP_XMIT_FLUSH ends the batch
+ *
+ * Context: BH disabled. Return: frames taken, or a negative errno.
+ */
+int pvg_net_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
+		     u32 flags)
+{
+	struct pvg_net *net = netdev_priv(dev);
+	struct pvg_net_txq *txq = xdp_txq(net);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	int i;
+
+	if (flags & ~XDP_XMIT_FLAGS_MASK)
+		return -EINVAL;
+	if (!netif_running(dev) || READ_ONCE(net->state) != PVG_NET_LIVE)
+		return -ENETDOWN;
+
+	__netif_tx_lock(nq, smp_processor_id());
+	for (i = 0; i < n; i++)
+		if (!send_frame(txq, frames[i]))
+			break;
+	if (flags & XDP_XMIT_FLUSH || i < n)
+		pvg_queue_commit_unlock(&txq->pvg, pvg_queue_lock(&txq->pvg));
+	u64_stats_update_begin(&txq->stats.sync);
+	u64_stats_add(&txq->stats.xdp_dropped, n - i);
+	u64_stats_update_end(&txq->stats.sync);
+	__netif_tx_unlock(nq);
+	return i;
 }
 
 static void pvg_net_tx_schedule(struct pvg_queue *q)
