@@ -228,6 +228,15 @@ static int pvg_net_netdev_set_features(struct net_device *dev,
 	return 0;
 }
 
+/* So that udev names the pair of failover devices apart. */
+static int pvg_net_get_phys_port_name(struct net_device *dev, char *name,
+				      size_t len)
+{
+	if (!pvg_net_has(netdev_priv(dev), VIRTIO_NET_F_STANDBY))
+		return -EOPNOTSUPP;
+	return strscpy(name, "sby", len) < 0 ? -EOPNOTSUPP : 0;
+}
+
 const struct net_device_ops pvg_net_netdev_ops = {
 	.ndo_open		= pvg_net_open,
 	.ndo_stop		= pvg_net_stop,
@@ -242,6 +251,7 @@ const struct net_device_ops pvg_net_netdev_ops = {
 	.ndo_tx_timeout		= pvg_net_tx_timeout,
 	.ndo_set_features	= pvg_net_netdev_set_features,
 	.ndo_features_check	= passthru_features_check,
+	.ndo_get_phys_port_name	= pvg_net_get_phys_port_name,
 	.ndo_bpf		= pvg_net_bpf,
 	.ndo_xdp_xmit		= pvg_net_xdp_xmit,
 };
