@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_ids.h>
+#include <net/net_failover.h>
 
 #include "pvg_net.h"
 #include "pvguest/version.h"
@@ -422,6 +423,20 @@ static noinline int pvg_net_finish(struct pvg_net *net)
 	return err;
 }
 
+/* The device stands in for another one with the same address. */
+static noinline int pvg_net_add_failover(struct pvg_net *net)
+{
+	struct failover *failover;
+
+	if (!pvg_net_has(net, VIRTIO_NET_F_STANDBY))
+		return 0;
+	failover = net_failover_create(net->dev);
+	if (IS_ERR(failover))
+		return PTR_ERR(failover);
+	net->failover = failover;
+	return 0;
+}
+
 /* Mark dead, drain, free. The device may be half built, or gone. */
 static void tear_down(struct pvg_net *net)
 {
@@ -430,6 +445,8 @@ static void tear_down(struct pvg_net *net)
 	mutex_lock(&net->state_lock);
 	set_state(net, PVG_NET_DEAD);
 	mutex_unlock(&net->state_lock);
+	if (net->failover)
+		net_failover_destroy(net->failover);
 	if (net->netdev_registered)
 		unregister_netdev(net->dev);
 	/* They find the state, but have to be gone. */
@@ -472,6 +489,7 @@ static void attach(struct pvg_net *net)
 	pvg_net_update_link(net);
 }
 
+/* Suspend, recovery, and a reset of the PCI function, as the next one. */
 static int pvg_net_freeze(struct virtio_device *vdev)
 {
 	struct pvg_net *net = vdev->priv;
@@ -597,6 +615,7 @@ static int pvg_net_probe(struct virtio_device *vdev)
 		pvg_net_set_address,
 		pvg_net_register,
 		pvg_net_finish,
+		pvg_net_add_failover,
 	};
 	struct pvg_net *net;
 	unsigned int i;
@@ -644,9 +663,9 @@ static const unsigned int features[] = {
 	VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_ECN,
 	VIRTIO_NET_F_HOST_UFO, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_STATUS,
 	VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VLAN,
-	VIRTIO_NET_F_CTRL_RX_EXTRA, VIRTIO_NET_F_GUEST_ANNOUNCE,
+	VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_GUEST_HDRLEN,
 	VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_HASH_REPORT,
-	VIRTIO_NET_F_RSS, VIRTIO_NET_F_SPEED_DUPLEX,
+	VIRTIO_NET_F_RSS, VIRTIO_NET_F_SPEED_DUPLEX, VIRTIO_NET_F_STANDBY,
 #if PVG_NET_USO
 	VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6,
 	VIRTIO_NET_F_HOST_USO,
@@ -666,6 +685,10 @@ static struct virtio_driver pvg_net_driver = {
 	.freeze			= pvg_net_freeze,
 	.restore		= pvg_net_restore,
 #endif
+#ifdef PVG_HAVE_VIRTIO_RESET_HOOKS
+	.reset_prepare		= pvg_net_freeze,
+	.reset_done		= pvg_net_restore,
+#endif
 };
 module_virtio_driver(pvg_net_driver);
 
@@ -678,6 +701,7 @@ ALLOW_ERROR_INJECTION(pvg_net_bring_up, ERRNO);
 ALLOW_ERROR_INJECTION(pvg_net_set_address, ERRNO);
 ALLOW_ERROR_INJECTION(pvg_net_register, ERRNO);
 ALLOW_ERROR_INJECTION(pvg_net_finish, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_net_add_failover, ERRNO);
 
 MODULE_DESCRIPTION("pvguest virtio network driver");
 MODULE_LICENSE("GPL");

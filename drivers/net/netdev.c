@@ -186,6 +186,11 @@ static int pvg_net_change_mtu(struct net_device *dev, int mtu)
 	struct pvg_net *net = netdev_priv(dev);
 	bool grows = mtu > dev->mtu;
 
+	if (mtu > pvg_net_xdp_mtu_max(net)) {
+		net_warn_ratelimited("%s: MTU %d is too large for the XDP program, at most %u is possible\n",
+				     dev->name, mtu, pvg_net_xdp_mtu_max(net));
+		return -EINVAL;
+	}
 	WRITE_ONCE(dev->mtu, mtu);
 	/* A buffer is one frame, and those posted are too small now. */
 	if (grows && !net->mergeable && !net->big)
@@ -193,13 +198,18 @@ static int pvg_net_change_mtu(struct net_device *dev, int mtu)
 	return 0;
 }
 
-static int set_gro_hw(struct pvg_net *net, bool on)
+/**
+ * pvg_net_wanted_offloads() - the GUEST_* bits for these netdev features
+ * @net: the device
+ * @f: netdev features
+ */
+u64 pvg_net_wanted_offloads(const struct pvg_net *net, netdev_features_t f)
 {
 	u64 offloads = net->guest_offloads_all;
 
-	if (!on)
+	if (!(f & NETIF_F_GRO_HW))
 		offloads &= ~OFFLOAD_BITS_GRO_HW;
-	return pvg_net_set_guest_offloads(net, offloads);
+	return offloads;
 }
 
 static int pvg_net_netdev_set_features(struct net_device *dev,
@@ -207,13 +217,24 @@ static int pvg_net_netdev_set_features(struct net_device *dev,
 {
 	struct pvg_net *net = netdev_priv(dev);
 	netdev_features_t changed = dev->features ^ features;
-	int err = 0;
+	bool xdp = rtnl_dereference(net->rxqs[0].xdp_prog);
 
 	if (net->state != PVG_NET_LIVE)
-		return 0;
-	if (changed & NETIF_F_GRO_HW)
-		err = set_gro_hw(net, features & NETIF_F_GRO_HW);
-	return err;
+		return -EIO;
+	/* With a program they are all off, and are set when it goes. */
+	if (changed & NETIF_F_GRO_HW && !xdp)
+		return pvg_net_set_guest_offloads(net,
+				pvg_net_wanted_offloads(net, features));
+	return 0;
+}
+
+/* So that udev names the pair of failover devices apart. */
+static int pvg_net_get_phys_port_name(struct net_device *dev, char *name,
+				      size_t len)
+{
+	if (!pvg_net_has(netdev_priv(dev), VIRTIO_NET_F_STANDBY))
+		return -EOPNOTSUPP;
+	return strscpy(name, "sby", len) < 0 ? -EOPNOTSUPP : 0;
 }
 
 const struct net_device_ops pvg_net_netdev_ops = {
@@ -230,6 +251,10 @@ const struct net_device_ops pvg_net_netdev_ops = {
 	.ndo_tx_timeout		= pvg_net_tx_timeout,
 	.ndo_set_features	= pvg_net_netdev_set_features,
 	.ndo_features_check	= passthru_features_check,
+	.ndo_get_phys_port_name	= pvg_net_get_phys_port_name,
+	.ndo_bpf		= pvg_net_bpf,
+	.ndo_xdp_xmit		= pvg_net_xdp_xmit,
+	.ndo_xsk_wakeup		= pvg_net_xsk_wakeup,
 };
 
 static netdev_features_t tx_features(const struct pvg_net *net)
@@ -286,6 +311,7 @@ void pvg_net_init_netdev(struct pvg_net *net)
 	dev->vlan_features = dev->features & ~(NETIF_F_HW_VLAN_CTAG_FILTER |
 					       NETIF_F_RXHASH);
 
+	pvg_set_xdp_features(dev, pvg_net_has(net, VIRTIO_F_RING_RESET));
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_RX))
 		dev->priv_flags |= IFF_UNICAST_FLT;
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_MAC_ADDR))

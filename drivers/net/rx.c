@@ -179,10 +179,68 @@ static void deliver(struct pvg_net_rxq *rxq, struct sk_buff *skb,
 	napi_gro_receive(&rxq->napi, skb);
 }
 
+/* Return: 0, or a negative errno if a length is impossible or memory is out. */
+static int take_further(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_assembly *p = &rxq->packet;
+
+	if (unlikely(!buf->used || buf->used > buf->room)) {
+		count(rxq, &rxq->stats.length_errors);
+		return -EINVAL;
+	}
+	if (p->first) {
+		p->last->next = buf;
+		p->last = buf;
+		buf->next = NULL;
+		return 0;
+	}
+	if (append(p, buf)) {
+		count(rxq, &rxq->stats.dropped);
+		return -ENOMEM;
+	}
+	pvg_net_rx_recycle(buf);
+	return 0;
+}
+
+static void recycle_chain(struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_rx_buf *next;
+
+	for (; buf; buf = next) {
+		next = buf->next;
+		pvg_net_rx_recycle(buf);
+	}
+}
+
 static void give_up(struct pvg_net_assembly *p)
 {
+	recycle_chain(p->first);
+	p->first = NULL;
 	dev_kfree_skb_any(p->head);
 	p->head = NULL;
+}
+
+/* All buffers are there. */
+static void end_packet(struct pvg_net_rxq *rxq)
+{
+	struct pvg_net_assembly *p = &rxq->packet;
+	struct sk_buff *skb = p->head;
+	struct bpf_prog *prog;
+
+	if (p->first) {
+		rcu_read_lock();
+		prog = rcu_dereference(rxq->xdp_prog);
+		if (likely(prog))
+			skb = pvg_net_xdp_receive(rxq, prog, p->first, &p->hdr);
+		else	/* detached since the packet began */
+			count(rxq, &rxq->stats.dropped);
+		rcu_read_unlock();
+		recycle_chain(p->first);
+	}
+	p->first = NULL;
+	p->head = NULL;
+	if (skb)
+		deliver(rxq, skb, &p->hdr);
 }
 
 /* A further buffer of a packet, or of one that is being dropped. */
@@ -191,17 +249,16 @@ static void continue_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	struct pvg_net_assembly *p = &rxq->packet;
 
 	p->missing--;
-	if (p->head && unlikely(!buf->used || buf->used > buf->room)) {
-		count(rxq, &rxq->stats.length_errors);
-		give_up(p);
-	} else if (p->head && append(p, buf)) {
-		count(rxq, &rxq->stats.dropped);
-		give_up(p);
-	}
-	if (p->missing || !p->head)
+	if (!p->head && !p->first) {
+		pvg_net_rx_recycle(buf);
 		return;
-	deliver(rxq, p->head, &p->hdr);
-	p->head = NULL;
+	}
+	if (take_further(rxq, buf)) {
+		pvg_net_rx_recycle(buf);
+		give_up(p);
+	} else if (!p->missing) {
+		end_packet(rxq);
+	}
 }
 
 static u32 nr_buffers(const struct pvg_net *net, const union pvg_net_hdr *hdr)
@@ -224,19 +281,12 @@ static bool is_possible(const struct pvg_net_rxq *rxq,
 	       buffers && buffers <= virtqueue_get_vring_size(rxq->pvg.vq);
 }
 
-static void begin_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+/* Make an sk_buff of the first buffer. Return: 0 or -ENOMEM. */
+static int begin_skb(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 {
 	struct pvg_net_assembly *p = &rxq->packet;
-	u32 skip = rxq->net->hdr_len, buffers;
+	u32 skip = rxq->net->hdr_len;
 	struct sk_buff *skb;
-
-	memcpy(&p->hdr, buf->va + buf->headroom, skip);
-	buffers = nr_buffers(rxq->net, &p->hdr);
-	if (unlikely(!is_possible(rxq, buf, buffers))) {
-		count(rxq, &rxq->stats.length_errors);
-		return;
-	}
-	p->missing = buffers - 1;
 
 	if (buf->used <= skip + COPY_MAX)
 		skb = copy(rxq, buf, skip);
@@ -244,26 +294,77 @@ static void begin_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 		skb = build(buf, skip);
 	if (unlikely(!skb)) {
 		count(rxq, &rxq->stats.dropped);
-		return;
+		return -ENOMEM;
 	}
 	/* Whatever its head is, its fragments are from a pool. */
 	skb_mark_for_recycle(skb);
 	add_more(skb, buf);
-	if (!p->missing) {
-		deliver(rxq, skb, &p->hdr);
-		return;
-	}
 	p->head = skb;
 	p->tail = skb;
+	pvg_net_rx_recycle(buf);
+	return 0;
 }
 
-static void receive(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+/* A packet in AF_XDP memory. */
+static void take_xsk(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 {
-	if (rxq->packet.missing)
-		continue_packet(rxq, buf);
-	else
-		begin_packet(rxq, buf);
+	u64_stats_t *counter = &rxq->stats.dropped;
+	struct sk_buff *skb = NULL;
+	struct bpf_prog *prog;
+
+	rcu_read_lock();
+	prog = rcu_dereference(rxq->xdp_prog);
+	/* It has to be one buffer; what follows is dropped, too. */
+	if (prog && !rxq->packet.missing) {
+		count(rxq, &rxq->stats.xdp_packets);
+		counter = pvg_net_xsk_receive(rxq, prog, buf, &skb);
+	}
+	rcu_read_unlock();
+	if (counter)
+		count(rxq, counter);
 	pvg_net_rx_recycle(buf);
+	if (skb)
+		deliver(rxq, skb, &rxq->packet.hdr);
+}
+
+static void begin_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_assembly *p = &rxq->packet;
+	const void *hdr;
+	u32 buffers;
+
+	if (buf->xdp)
+		hdr = buf->xdp->data - rxq->net->hdr_len;
+	else
+		hdr = buf->va + buf->headroom;
+	memcpy(&p->hdr, hdr, rxq->net->hdr_len);
+	buffers = nr_buffers(rxq->net, &p->hdr);
+	if (unlikely(!is_possible(rxq, buf, buffers))) {
+		count(rxq, &rxq->stats.length_errors);
+		pvg_net_rx_recycle(buf);
+		return;
+	}
+	p->missing = buffers - 1;
+
+	if (buf->xdp) {
+		take_xsk(rxq, buf);
+		return;
+	}
+	if (rcu_access_pointer(rxq->xdp_prog)) {
+		if (unlikely(buf->used > buf->room)) {
+			count(rxq, &rxq->stats.dropped);
+			pvg_net_rx_recycle(buf);
+			return;
+		}
+		p->first = buf;
+		p->last = buf;
+		buf->next = NULL;
+	} else if (begin_skb(rxq, buf)) {
+		pvg_net_rx_recycle(buf);
+		return;
+	}
+	if (!p->missing)
+		end_packet(rxq);
 }
 
 /* Return: buffers taken, at most @budget. */
@@ -276,8 +377,13 @@ static u32 receive_some(struct pvg_net_rxq *rxq, u32 budget)
 	n = pvg_queue_poll(&rxq->pvg, budget, &done);
 	for (buf = done.first; buf; buf = next) {
 		next = buf->next;
-		receive(rxq, buf);
+		if (rxq->packet.missing)
+			continue_packet(rxq, buf);
+		else
+			begin_packet(rxq, buf);
 	}
+	if (rxq->xdp_flush)
+		pvg_net_xdp_flush(rxq);
 	return n;
 }
 

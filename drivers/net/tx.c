@@ -9,6 +9,7 @@
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
+#include <net/xdp_sock_drv.h>
 
 #include "pvg_net.h"
 
@@ -56,6 +57,17 @@ static bool can_push(const struct pvg_net *net, const struct sk_buff *skb)
 			  __alignof__(union pvg_net_hdr));
 }
 
+/* GUEST_HDRLEN: to the end of the transport header, exactly. */
+static void set_header_length(struct pvg_net *net, const struct sk_buff *skb,
+			      struct virtio_net_hdr *hdr)
+{
+	u32 len = skb_transport_offset(skb);
+
+	len += skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4 ?
+	       sizeof(struct udphdr) : tcp_hdrlen(skb);
+	hdr->hdr_len = __cpu_to_virtio16(net->little_endian, len);
+}
+
 /* Return: elements of txq->sg, or a negative errno for a packet of no use. */
 static int map_skb(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
 {
@@ -70,6 +82,8 @@ static int map_skb(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
 	if (virtio_net_hdr_from_skb(skb, &hdr->base, net->little_endian, false,
 				    0))
 		return -EPROTO;
+	if (skb_is_gso(skb) && pvg_net_has(net, VIRTIO_NET_F_GUEST_HDRLEN))
+		set_header_length(net, skb, &hdr->base);
 	if (net->hdr_len > sizeof(hdr->base))
 		memset((u8 *)hdr + sizeof(hdr->base), 0,
 		       net->hdr_len - sizeof(hdr->base));
@@ -188,7 +202,7 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 {
 	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
 	struct pvg_net_tx_req *req = done->first, *next;
-	u32 packets = 0, bytes = 0, frames = 0;
+	u32 packets = 0, bytes = 0, frames = 0, frame_bytes = 0, xsk = 0;
 
 	for (; req; req = next) {
 		next = req->next;
@@ -200,20 +214,25 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 			break;
 		case PVG_NET_TX_XDP:
 			frames++;
+			frame_bytes += req->bytes;
 			xdp_return_frame(req->frame);
 			break;
 		case PVG_NET_TX_XSK:
+			xsk++;
+			frame_bytes += req->bytes;
 			break;
 		}
 		put_req(txq, req);
 	}
 
 	u64_stats_update_begin(&txq->stats.sync);
-	u64_stats_add(&txq->stats.packets, packets + frames);
-	u64_stats_add(&txq->stats.bytes, bytes);
+	u64_stats_add(&txq->stats.packets, packets + frames + xsk);
+	u64_stats_add(&txq->stats.bytes, bytes + frame_bytes);
 	u64_stats_add(&txq->stats.xdp_packets, frames);
 	u64_stats_update_end(&txq->stats.sync);
 
+	if (xsk && txq->xsk)
+		xsk_tx_completed(txq->xsk, xsk);
 	if (packets)
 		netdev_tx_completed_queue(nq, packets, bytes);
 	if (netif_tx_queue_stopped(nq) && has_room(txq))
@@ -224,6 +243,193 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 static void pvg_net_tx_done(struct pvg_queue *q, struct pvg_done *done)
 {
 	finish(to_txq(q), done, 0);
+}
+
+/* Return: elements of txq->sg. */
+static int map_frame(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
+{
+	struct xdp_frame *frame = req->frame;
+	u32 len = txq->net->hdr_len, i, n = 0, frags = 0;
+	struct skb_shared_info *sinfo = NULL;
+
+	if (xdp_frame_has_frags(frame)) {
+		sinfo = xdp_get_shared_info_from_frame(frame);
+		frags = sinfo->nr_frags;
+		req->bytes += sinfo->xdp_frags_size;
+	}
+	memset(&req->hdr, 0, len);
+	if (pvg_net_has(txq->net, VIRTIO_F_VERSION_1) &&
+	    frame->headroom >= len) {
+		sg_init_table(txq->sg, 1 + frags);
+		memset(frame->data - len, 0, len);
+		sg_set_buf(&txq->sg[n++], frame->data - len, len + frame->len);
+	} else {
+		sg_init_table(txq->sg, 2 + frags);
+		sg_set_buf(&txq->sg[n++], &req->hdr, len);
+		sg_set_buf(&txq->sg[n++], frame->data, frame->len);
+	}
+	for (i = 0; i < frags; i++)
+		sg_set_page(&txq->sg[n++], skb_frag_page(&sinfo->frags[i]),
+			    skb_frag_size(&sinfo->frags[i]),
+			    skb_frag_off(&sinfo->frags[i]));
+	return n;
+}
+
+/* The netdev queue's lock held. Return: whether the frame is taken. */
+static bool send_frame(struct pvg_net_txq *txq, struct xdp_frame *frame)
+{
+	struct scatterlist *sgs[1] = { txq->sg };
+	struct pvg_net_tx_req *req;
+	unsigned long flags;
+	int err;
+
+	req = get_req(txq);
+	if (unlikely(!req))
+		return false;
+	req->type = PVG_NET_TX_XDP;
+	req->frame = frame;
+	req->bytes = frame->len;
+	map_frame(txq, req);
+
+	flags = pvg_queue_lock(&txq->pvg);
+	err = has_room(txq) ? pvg_queue_add(&txq->pvg, sgs, 1, 0, req, false) :
+			      -ENOSPC;
+	pvg_queue_unlock(&txq->pvg, flags);
+	if (unlikely(err))
+		put_req(txq, req);
+	return !err;
+}
+
+/**
+ * pvg_net_tx_has_room() - can another packet be added?
+ * @txq: the queue
+ *
+ * Context: the netdev queue's lock held.
+ */
+bool pvg_net_tx_has_room(struct pvg_net_txq *txq)
+{
+	unsigned long flags;
+	bool room;
+
+	flags = pvg_queue_lock(&txq->pvg);
+	room = txq->pvg.running && has_room(txq);
+	pvg_queue_unlock(&txq->pvg, flags);
+	return room;
+}
+
+/**
+ * pvg_net_tx_add_xsk() - queue a packet in AF_XDP memory
+ * @txq: the queue; pvg_net_tx_has_room()
+ * @data: the packet
+ * @len: bytes
+ *
+ * One that cannot be sent after all counts as completed.
+ * Context: the netdev queue's lock held.
+ */
+void pvg_net_tx_add_xsk(struct pvg_net_txq *txq, struct scatterlist *data,
+			u32 len)
+{
+	struct pvg_net_tx_req *req = get_req(txq);
+	struct scatterlist *sgs[2];
+	unsigned long flags;
+	int err;
+
+	req->type = PVG_NET_TX_XSK;
+	req->bytes = len;
+	memset(&req->hdr, 0, txq->net->hdr_len);
+	sg_init_one(txq->sg, &req->hdr, txq->net->hdr_len);
+	sgs[0] = txq->sg;
+	sgs[1] = data;
+	flags = pvg_queue_lock(&txq->pvg);
+	err = pvg_queue_add(&txq->pvg, sgs, 2, 0, req, false);
+	pvg_queue_unlock(&txq->pvg, flags);
+	if (unlikely(err)) {
+		put_req(txq, req);
+		xsk_tx_completed(txq->xsk, 1);
+		count_drop(txq);
+	}
+}
+
+/* One queue for each CPU as far as they go; the lock makes sharing safe. */
+static struct pvg_net_txq *xdp_txq(struct pvg_net *net)
+{
+	return &net->txqs[smp_processor_id() % READ_ONCE(net->active_pairs)];
+}
+
+/**
+ * pvg_net_xdp_send() - queue a frame for a program's XDP_TX
+ * @net: the device
+ * @frame: the frame
+ *
+ * pvg_net_xdp_send_flush() is to follow on the same CPU.
+ * Context: NAPI. Return: whether the frame is taken.
+ */
+bool pvg_net_xdp_send(struct pvg_net *net, struct xdp_frame *frame)
+{
+	struct pvg_net_txq *txq = xdp_txq(net);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	bool taken;
+
+	__netif_tx_lock(nq, smp_processor_id());
+	taken = send_frame(txq, frame);
+	if (!taken) {
+		u64_stats_update_begin(&txq->stats.sync);
+		u64_stats_inc(&txq->stats.xdp_dropped);
+		u64_stats_update_end(&txq->stats.sync);
+	}
+	__netif_tx_unlock(nq);
+	return taken;
+}
+
+/**
+ * pvg_net_xdp_send_flush() - end a batch of pvg_net_xdp_send()
+ * @net: the device
+ *
+ * Context: NAPI.
+ */
+void pvg_net_xdp_send_flush(struct pvg_net *net)
+{
+	struct pvg_net_txq *txq = xdp_txq(net);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+
+	__netif_tx_lock(nq, smp_processor_id());
+	pvg_queue_commit_unlock(&txq->pvg, pvg_queue_lock(&txq->pvg));
+	__netif_tx_unlock(nq);
+}
+
+/**
+ * pvg_net_xdp_xmit() - ndo_xdp_xmit: frames redirected from another device
+ * @dev: the device
+ * @n: how many
+ * @frames: the frames
+ * @flags: XDP_XMIT_FLUSH ends the batch
+ *
+ * Context: BH disabled. Return: frames taken, or a negative errno.
+ */
+int pvg_net_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
+		     u32 flags)
+{
+	struct pvg_net *net = netdev_priv(dev);
+	struct pvg_net_txq *txq = xdp_txq(net);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	int i;
+
+	if (flags & ~XDP_XMIT_FLAGS_MASK)
+		return -EINVAL;
+	if (!netif_running(dev) || READ_ONCE(net->state) != PVG_NET_LIVE)
+		return -ENETDOWN;
+
+	__netif_tx_lock(nq, smp_processor_id());
+	for (i = 0; i < n; i++)
+		if (!send_frame(txq, frames[i]))
+			break;
+	if (flags & XDP_XMIT_FLUSH || i < n)
+		pvg_queue_commit_unlock(&txq->pvg, pvg_queue_lock(&txq->pvg));
+	u64_stats_update_begin(&txq->stats.sync);
+	u64_stats_add(&txq->stats.xdp_dropped, n - i);
+	u64_stats_update_end(&txq->stats.sync);
+	__netif_tx_unlock(nq);
+	return i;
 }
 
 static void pvg_net_tx_schedule(struct pvg_queue *q)
@@ -255,12 +461,17 @@ int pvg_net_tx_poll(struct napi_struct *napi, int budget)
 	struct pvg_net_txq *txq = container_of(napi, struct pvg_net_txq, napi);
 	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
 	struct pvg_done done = {};
+	int sent = 0;
 
 	__netif_tx_lock(nq, smp_processor_id());
 	if (pvg_queue_poll(&txq->pvg, U32_MAX, &done))
 		finish(txq, &done, budget);
+	if (txq->xsk && budget)
+		sent = pvg_net_xsk_send(txq, budget);
 	__netif_tx_unlock(nq);
 
+	if (sent && sent == budget)
+		return budget;
 	if (budget && napi_complete_done(napi, 0) &&
 	    pvg_queue_poll_done(&txq->pvg))
 		napi_schedule(napi);
@@ -311,6 +522,76 @@ void pvg_net_tx_stop(struct pvg_net_txq *txq)
 		return;
 	txq->napi_on = false;
 	napi_disable(&txq->napi);
+}
+
+/* Nothing is sent or completed until unpause(). */
+static void pause(struct pvg_net_txq *txq)
+{
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+
+	txq->was_on = txq->napi_on;
+	pvg_net_tx_stop(txq);
+	__netif_tx_lock_bh(nq);
+	netif_tx_stop_queue(nq);
+	__netif_tx_unlock_bh(nq);
+}
+
+static void unpause(struct pvg_net_txq *txq)
+{
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+
+	netdev_tx_reset_queue(nq);
+	if (!txq->was_on)
+		return;
+	pvg_net_tx_start(txq);
+	netif_tx_wake_queue(nq);
+}
+
+static void recycle(struct virtqueue *vq, void *token)
+{
+	pvg_net_tx_reclaim(token);
+}
+
+/**
+ * pvg_net_tx_reset() - drop what was not sent yet, and change the AF_XDP pool
+ * @txq: the queue, with RING_RESET
+ * @pool: to send for from now on, or NULL
+ *
+ * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_reset().
+ */
+int pvg_net_tx_reset(struct pvg_net_txq *txq, struct xsk_buff_pool *pool)
+{
+	int err;
+
+	pause(txq);
+	err = pvg_queue_reset(&txq->net->ring, &txq->pvg, recycle);
+	if (!err) {
+		err = pvg_net_tx_alloc(txq,
+				       virtqueue_get_vring_size(txq->pvg.vq));
+		txq->xsk = pool;
+	}
+	unpause(txq);
+	return err;
+}
+
+/**
+ * pvg_net_tx_resize() - drop what was not sent yet, and change the ring size
+ * @txq: the queue, with RING_RESET
+ * @num: descriptors
+ *
+ * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_resize().
+ */
+int pvg_net_tx_resize(struct pvg_net_txq *txq, u32 num)
+{
+	int err;
+
+	pause(txq);
+	err = pvg_queue_resize(&txq->net->ring, &txq->pvg, num, recycle);
+	if (!err)
+		err = pvg_net_tx_alloc(txq,
+				       virtqueue_get_vring_size(txq->pvg.vq));
+	unpause(txq);
+	return err;
 }
 
 /**

@@ -7,6 +7,7 @@
 #include <linux/netdevice.h>
 #include <linux/u64_stats_sync.h>
 #include <linux/virtio_net.h>
+#include <net/xdp.h>
 
 #include "pvguest/compat.h"
 
@@ -52,6 +53,40 @@ typedef struct kernel_ethtool_ts_info pvg_ts_info;
 #else
 typedef struct ethtool_ts_info pvg_ts_info;
 #endif
+
+static inline void pvg_skb_frag_fill(skb_frag_t *frag, struct page *page,
+				     u32 offset, u32 size)
+{
+#ifdef PVG_HAVE_SKB_FRAG_FILL
+	skb_frag_fill_page_desc(frag, page, offset, size);
+#else
+	__skb_frag_set_page(frag, page);
+	skb_frag_off_set(frag, offset);
+	skb_frag_size_set(frag, size);
+#endif
+}
+
+/* The fragments of an xdp_buff, left in place by building @skb around it. */
+static inline void pvg_xdp_frags_to_skb(struct sk_buff *skb, u8 nr_frags,
+					u32 size, u32 truesize)
+{
+#ifdef PVG_HAVE_XDP_FRAGS_INFO
+	xdp_update_skb_frags_info(skb, nr_frags, size, truesize, 0);
+#else
+	xdp_update_skb_shared_info(skb, nr_frags, size, truesize, false);
+#endif
+}
+
+static inline void pvg_set_xdp_features(struct net_device *dev, bool zerocopy)
+{
+#ifdef PVG_HAVE_XDP_FEATURES
+	dev->xdp_features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
+			    NETDEV_XDP_ACT_RX_SG | NETDEV_XDP_ACT_NDO_XMIT |
+			    NETDEV_XDP_ACT_NDO_XMIT_SG;
+	if (zerocopy)
+		dev->xdp_features |= NETDEV_XDP_ACT_XSK_ZEROCOPY;
+#endif
+}
 
 /**
  * pvg_extack_set() - say what is wrong with a netlink request
