@@ -42,19 +42,24 @@ function judge(i, key, good, value)
 
 function print_row(label, cell, i)
 {
-	printf "%-10s%-9s", first, label
+	printf "%-10s%-8s", first, label
 	first = ""
 	for (i = 1; i <= COLUMNS; i++)
-		printf "%15s", cell[i]
+		printf "%14s", cell[i]
 	printf "\n"
 }
 
 BEGIN {
+	unit["Mbit"] = "Mbit/s"
+	unit["packets"] = "pkts/s"
+	unit["datagrams"] = "pkts/s"
+	unit["transactions"] = "trans/s"
+	unit["drops"] = "drops/s"
 	COLUMNS = split("rate mean_us p99_us irqs rx_irqs doorbells own_doorbells timers exits cpu_ns_byte cpu_us", name)
-	split("rate,mean us,p99 us,irqs/packet,rx irqs/rx,bells/packet,(own count),timers/packet,exits/packet,CPU ns/byte,CPU us/packet", head, ",")
-	printf "%-19s", ""
+	split("rate,mean us,p99 us,irqs/pkt,rx irqs/rx,bells/pkt,(own count),timers/pkt,exits/pkt,CPU ns/byte,CPU us/pkt", head, ",")
+	printf "%-18s", ""
 	for (i = 1; i <= COLUMNS; i++)
-		printf "%15s", head[i]
+		printf "%14s", head[i]
 	printf "\n"
 }
 
@@ -81,9 +86,7 @@ FNR == NR {
 	if ($3 == "ours") {
 		for (i = 1; i <= COLUMNS; i++)
 			ours[i] = value[i]
-		first = "  " $1
-		sub(/Mbit/, "Mbit/s", first)
-		first = substr(first, 1, 10)
+		first = "  " unit[$1]
 		print_row("pvguest", cell)
 		next
 	}
