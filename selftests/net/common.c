@@ -10,7 +10,7 @@
 
 #include "peer.h"
 
-void stream_init(struct peer_stream *s, uint64_t seed)
+void stream_init(struct peer_stream *s, __u64 seed)
 {
 	/* A state of 0 would stay 0. */
 	s->state = seed * 2 + 1;
@@ -20,7 +20,7 @@ void stream_init(struct peer_stream *s, uint64_t seed)
 /* Fill the buffer with what comes next (xorshift64). */
 void stream_next(struct peer_stream *s)
 {
-	uint64_t x = s->state;
+	__u64 x = s->state;
 	size_t i;
 
 	for (i = 0; i < sizeof(s->buf); i += sizeof(x)) {
@@ -65,7 +65,7 @@ int recv_all(int fd, void *buf, size_t len)
 	return 0;
 }
 
-int stream_send(int fd, uint64_t seed, uint64_t bytes)
+int stream_send(int fd, __u64 seed, __u64 bytes)
 {
 	static struct peer_stream s;
 
@@ -82,11 +82,11 @@ int stream_send(int fd, uint64_t seed, uint64_t bytes)
 }
 
 /* @differs: the first byte that is not as it should be, or PEER_INTACT. */
-int stream_check(int fd, uint64_t seed, uint64_t bytes, uint64_t *differs)
+int stream_check(int fd, __u64 seed, __u64 bytes, __u64 *differs)
 {
 	static struct peer_stream s;
-	static uint8_t got[sizeof(s.buf)];
-	uint64_t done = 0;
+	static __u8 got[sizeof(s.buf)];
+	__u64 done = 0;
 	size_t i;
 
 	*differs = PEER_INTACT;
@@ -99,10 +99,11 @@ int stream_check(int fd, uint64_t seed, uint64_t bytes, uint64_t *differs)
 		stream_next(&s);
 		if (recv_all(fd, got, len))
 			return -1;
-		for (i = 0; *differs == PEER_INTACT &&
-			    memcmp(got, s.buf, len) && i < len; i++)
-			if (got[i] != s.buf[i])
-				*differs = done + i;
+		if (*differs == PEER_INTACT && memcmp(got, s.buf, len)) {
+			for (i = 0; got[i] == s.buf[i]; i++)
+				;
+			*differs = done + i;
+		}
 		done += len;
 	}
 	return 0;
@@ -116,7 +117,7 @@ void set_timeouts(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 }
 
-uint64_t now_ns(void)
+__u64 now_ns(void)
 {
 	struct timespec ts;
 
@@ -124,7 +125,7 @@ uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-void wait_until(uint64_t ns)
+void wait_until(__u64 ns)
 {
 	struct timespec ts = {
 		.tv_sec = ns / 1000000000ull, .tv_nsec = ns % 1000000000ull,

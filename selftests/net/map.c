@@ -17,12 +17,12 @@ static int bpf(int cmd, union bpf_attr *attr)
 }
 
 /* Return: the value summed over all CPUs (a per-CPU array of one), or -1. */
-static int add_map(int fd, const char *name, uint64_t *count)
+static int add_map(int fd, const char *name, __u64 *count)
 {
 	struct bpf_map_info info = {};
 	union bpf_attr attr = {};
-	uint64_t values[CPUS_MAX] = {};
-	uint32_t key = 0;
+	__u64 values[CPUS_MAX] = {};
+	__u32 key = 0;
 	int i;
 
 	attr.info.bpf_fd = fd;
@@ -48,7 +48,7 @@ static int add_map(int fd, const char *name, uint64_t *count)
  *
  * Return: 0, or -1 if there is no such map.
  */
-int count_of_map(const char *name, uint64_t *count)
+int count_of_map(const char *name, __u64 *count)
 {
 	union bpf_attr attr = {};
 	int fd, found = -1;

@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -43,7 +42,7 @@ static int fail(const char *what)
 	return 1;
 }
 
-static socklen_t parse_address(const char *host, uint16_t port,
+static socklen_t parse_address(const char *host, __u16 port,
 			       struct sockaddr_storage *to)
 {
 	struct sockaddr_in *in = (void *)to;
@@ -64,7 +63,7 @@ static socklen_t parse_address(const char *host, uint16_t port,
 	return 0;
 }
 
-static int open_socket(const char *host, int type, uint16_t port)
+static int open_socket(const char *host, int type, __u16 port)
 {
 	struct sockaddr_storage to;
 	socklen_t len = parse_address(host, port, &to);
@@ -96,13 +95,13 @@ static int ask(const char *host, struct peer_request *rq)
 	return fd;
 }
 
-static int report(uint64_t differs, uint64_t bytes)
+static int report(__u64 differs, __u64 bytes)
 {
 	if (differs == PEER_INTACT) {
-		printf("%" PRIu64 " bytes intact\n", bytes);
+		printf("%llu bytes intact\n", bytes);
 		return 0;
 	}
-	fprintf(stderr, "peer: byte %" PRIu64 " of %" PRIu64 " differs\n",
+	fprintf(stderr, "peer: byte %llu of %llu differs\n",
 		differs, bytes);
 	return 1;
 }
@@ -114,7 +113,7 @@ static int do_sink(char **arg)
 		.seed = now_ns(),
 	};
 	int fd = ask(arg[0], &rq);
-	uint64_t differs;
+	__u64 differs;
 
 	if (fd < 0)
 		return fail("connect");
@@ -132,7 +131,7 @@ static int do_source(char **arg)
 		.seed = now_ns(),
 	};
 	int fd = ask(arg[0], &rq);
-	uint64_t differs;
+	__u64 differs;
 
 	if (fd < 0)
 		return fail("connect");
@@ -144,22 +143,22 @@ static int do_source(char **arg)
 /* Latencies in microseconds; what takes longer counts as the last. */
 #define LATENCIES 1000000
 
-static uint32_t latencies[LATENCIES];
+static __u32 latencies[LATENCIES];
 
-static void report_latencies(uint64_t n, uint64_t ns, uint64_t sum)
+static void report_latencies(__u64 n, __u64 ns, __u64 sum)
 {
-	uint64_t seen = 0, p99 = 0;
+	__u64 seen = 0, p99 = 0;
 
 	while (p99 < LATENCIES - 1 && seen + latencies[p99] < n - n / 100)
 		seen += latencies[p99++];
-	printf("{\"transactions\": %" PRIu64 ", \"seconds\": %.3f, "
-	       "\"mean_us\": %.1f, \"p99_us\": %" PRIu64 "}\n",
-	       n, ns / 1e9, n ? sum / 1e3 / n : 0.0, p99);
+	printf("{\"transactions\": %llu, \"seconds\": %.3f, ", n, ns / 1e9);
+	printf("\"mean_us\": %.1f, \"p99_us\": %llu}\n",
+	       n ? sum / 1e3 / n : 0.0, p99);
 }
 
-static void count_latency(uint64_t ns)
+static void count_latency(__u64 ns)
 {
-	uint64_t us = ns / 1000;
+	__u64 us = ns / 1000;
 
 	latencies[us < LATENCIES ? us : LATENCIES - 1]++;
 }
@@ -168,7 +167,7 @@ static int do_rr(char **arg)
 {
 	struct peer_request rq = { .op = PEER_ECHO, .size = 1 };
 	static char buf[PEER_SIZE_MAX];
-	uint64_t start, now, end, t, n = 0, sum = 0;
+	__u64 start, now, end, t, n = 0, sum = 0;
 	int fd;
 
 	if (arg[2])
@@ -199,7 +198,7 @@ static int do_rr(char **arg)
 static int do_echo(char **arg)
 {
 	static char out[PEER_SIZE_MAX], in[PEER_SIZE_MAX];
-	uint64_t count = strtoull(arg[1], NULL, 0), i, t, sum = 0, from = now_ns();
+	__u64 count = strtoull(arg[1], NULL, 0), i, t, sum = 0, from = now_ns();
 	size_t size = arg[2] ? strtoul(arg[2], NULL, 0) : 64, k;
 	unsigned int gap = arg[2] && arg[3] ? strtoul(arg[3], NULL, 0) : 0;
 	int fd = open_socket(arg[0], SOCK_DGRAM, PEER_PORT);
@@ -217,7 +216,7 @@ static int do_echo(char **arg)
 		if (recv(fd, in, sizeof(in), 0) != (ssize_t)size)
 			return fail("receive");
 		if (memcmp(in, out, size)) {
-			fprintf(stderr, "peer: answer %" PRIu64 " differs\n", i);
+			fprintf(stderr, "peer: answer %llu differs\n", i);
 			return 1;
 		}
 		t = now_ns() - t;
@@ -233,8 +232,8 @@ static int do_echo(char **arg)
 static int do_send(char **arg)
 {
 	static char buf[PEER_SIZE_MAX];
-	uint64_t start = now_ns(), end = start + strtod(arg[1], NULL) * 1e9;
-	uint64_t n = 0, refused = 0;
+	__u64 start = now_ns(), end = start + strtod(arg[1], NULL) * 1e9;
+	__u64 n = 0, refused = 0;
 	size_t size = strtoul(arg[2], NULL, 0);
 	int fd = open_socket(arg[0], SOCK_DGRAM,
 			     arg[3] ? atoi(arg[3]) : PEER_DISCARD);
@@ -251,13 +250,13 @@ static int do_send(char **arg)
 		else
 			return fail("send");
 	} while ((n + refused) % 16 || now_ns() < end);
-	printf("{\"sent\": %" PRIu64 ", \"refused\": %" PRIu64
+	printf("{\"sent\": %llu, \"refused\": %" PRIu64
 	       ", \"seconds\": %.3f}\n", n, refused, (now_ns() - start) / 1e9);
 	return 0;
 }
 
 /* Return: a UDP socket, and the port that it has. */
-static int open_receiver(uint16_t *port)
+static int open_receiver(__u16 *port)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET };
 	socklen_t len = sizeof(any);
@@ -282,7 +281,7 @@ static int do_receive(char **arg)
 	static char bufs[BATCH][2048];
 	struct iovec iov[BATCH];
 	struct mmsghdr msgs[BATCH] = {};
-	uint64_t start, end, n = 0;
+	__u64 start, end, n = 0;
 	struct timespec ts = { .tv_sec = 1 };
 	int udp, fd, i, got;
 
@@ -308,7 +307,7 @@ static int do_receive(char **arg)
 			return fail("receive");
 		n += got > 0 ? got : 0;
 	}
-	printf("{\"received\": %" PRIu64 ", \"seconds\": %.3f}\n", n,
+	printf("{\"received\": %llu, \"seconds\": %.3f}\n", n,
 	       (now_ns() - start) / 1e9);
 	/* Closing the connection ends it. */
 	return 0;
@@ -320,7 +319,7 @@ static int do_push(char **arg)
 		.op = PEER_PUSH, .addr = inet_addr(arg[1]), .port = atoi(arg[2]),
 		.count = atoi(arg[3]), .size = atoi(arg[4]),
 	};
-	uint32_t sent;
+	__u32 sent;
 	int fd;
 
 	if (arg[5]) {
@@ -338,11 +337,11 @@ static int do_push(char **arg)
 
 static int do_map(char **arg)
 {
-	uint64_t count;
+	__u64 count;
 
 	if (count_of_map(arg[0], &count))
 		return fail("no such map");
-	printf("%" PRIu64 "\n", count);
+	printf("%llu\n", count);
 	return 0;
 }
 
@@ -381,8 +380,7 @@ int main(int argc, char **argv)
 		return serve();
 	if (argc == 2 && !strcmp(argv[1], "stall"))
 		return serve_stalled();
-	for (i = 0; argc > 2 && argc <= 10 &&
-		    i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (i = 0; argc > 2 && argc <= 10 && i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) || argc - 2 < commands[i].args)
 			continue;
 		memcpy(arg, argv + 2, (argc - 2) * sizeof(*arg));

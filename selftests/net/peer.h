@@ -3,15 +3,19 @@
 #ifndef PEER_H
 #define PEER_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <linux/types.h>
 
 #define PEER_PORT	7700	/* TCP: requests; UDP: answers what it gets */
 #define PEER_DISCARD	7701	/* UDP: takes, and says nothing */
 #define PEER_STALLED	7702	/* TCP: QEMU's socket netdev; UDP: may it flow? */
 #define PEER_TIMEOUT	20	/* seconds of silence that mean failure */
 #define PEER_SIZE_MAX	65000	/* bytes of a message */
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
 #define PEER_MAGIC	0x70766770
 
@@ -24,44 +28,44 @@ enum peer_op {
 
 /* Both ends are of one machine, so the order of bytes is its own. */
 struct peer_request {
-	uint32_t magic;
-	uint32_t op;
-	uint64_t bytes;
-	uint64_t seed;
-	uint32_t size;
-	uint32_t count;		/* 0: until the connection ends */
-	uint32_t gap_us;	/* between two */
-	uint32_t addr;		/* as in struct in_addr; 0: who asks */
-	uint16_t port;
-	uint16_t burst;		/* messages without a gap */
-	uint32_t pad;
+	__u32 magic;
+	__u32 op;
+	__u64 bytes;
+	__u64 seed;
+	__u32 size;
+	__u32 count;		/* 0: until the connection ends */
+	__u32 gap_us;	/* between two */
+	__u32 addr;		/* as in struct in_addr; 0: who asks */
+	__u16 port;
+	__u16 burst;		/* messages without a gap */
+	__u32 pad;
 };
 
-_Static_assert(sizeof(struct peer_request) == 48, "no holes");
+static_assert(sizeof(struct peer_request) == 48, "no holes");
 
 #define PEER_INTACT	UINT64_MAX	/* answer of PEER_SINK: no difference */
 
 /* A stream that a seed determines, so that any of its bytes can be checked. */
 struct peer_stream {
-	uint64_t state;
-	uint8_t buf[65536];
+	__u64 state;
+	__u8 buf[65536];
 	size_t used;
 };
 
-void stream_init(struct peer_stream *s, uint64_t seed);
+void stream_init(struct peer_stream *s, __u64 seed);
 void stream_next(struct peer_stream *s);
-int stream_send(int fd, uint64_t seed, uint64_t bytes);
-int stream_check(int fd, uint64_t seed, uint64_t bytes, uint64_t *differs);
+int stream_send(int fd, __u64 seed, __u64 bytes);
+int stream_check(int fd, __u64 seed, __u64 bytes, __u64 *differs);
 
 int send_all(int fd, const void *buf, size_t len);
 int recv_all(int fd, void *buf, size_t len);
 void set_timeouts(int fd);
-uint64_t now_ns(void);
-void wait_until(uint64_t ns);
+__u64 now_ns(void);
+void wait_until(__u64 ns);
 
 int serve(void);
 int serve_vlans(const char *interface);
 int serve_stalled(void);
-int count_of_map(const char *name, uint64_t *count);
+int count_of_map(const char *name, __u64 *count);
 
 #endif /* PEER_H */

@@ -16,7 +16,7 @@
 
 #include "peer.h"
 
-static int listen_on(int type, uint16_t port)
+static int listen_on(int type, __u16 port)
 {
 	struct sockaddr_in6 any = {
 		.sin6_family = AF_INET6, .sin6_port = htons(port),
@@ -36,7 +36,7 @@ static int listen_on(int type, uint16_t port)
 
 static int sink(int fd, const struct peer_request *rq)
 {
-	uint64_t differs;
+	__u64 differs;
 
 	if (stream_check(fd, rq->seed, rq->bytes, &differs))
 		return -1;
@@ -67,8 +67,8 @@ static bool is_over(int fd)
 static int push_to(int fd, int udp, const struct peer_request *rq)
 {
 	static char buf[PEER_SIZE_MAX];
-	uint64_t next = now_ns();
-	uint32_t sent = 0, i;
+	__u64 next = now_ns();
+	__u32 sent = 0, i;
 
 	while (!rq->count || sent < rq->count) {
 		for (i = 0; i < (rq->burst ? rq->burst : 1); i++) {
@@ -100,7 +100,7 @@ static int push(int fd, const struct peer_request *rq)
 	socklen_t len = sizeof(who);
 	int udp, err;
 
-	if (rq->size < sizeof(uint32_t) || rq->size > PEER_SIZE_MAX)
+	if (rq->size < sizeof(__u32) || rq->size > PEER_SIZE_MAX)
 		return -1;
 	if (!rq->addr) {
 		if (getpeername(fd, (struct sockaddr *)&who, &len))

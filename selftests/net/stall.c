@@ -12,7 +12,7 @@
 
 #include "peer.h"
 
-static int open_port(int type, uint16_t port)
+static int open_port(int type, __u16 port)
 {
 	struct sockaddr_in at = {
 		.sin_family = AF_INET, .sin_port = htons(port),

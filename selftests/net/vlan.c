@@ -54,18 +54,18 @@ static int tag_of(struct msghdr *msg)
 	return -1;
 }
 
-static void exchange(uint8_t *a, uint8_t *b, size_t len)
+static void exchange(__u8 *a, __u8 *b, size_t len)
 {
-	uint8_t t[8];
+	__u8 t[8];
 
 	memcpy(t, a, len);
 	memcpy(a, b, len);
 	memcpy(b, t, len);
 }
 
-static void send_tagged(int fd, const uint8_t *frame, size_t len, uint16_t tag)
+static void send_tagged(int fd, const __u8 *frame, size_t len, __u16 tag)
 {
-	uint16_t vlan[2] = { htons(ETH_P_8021Q), htons(tag) };
+	__u16 vlan[2] = { htons(ETH_P_8021Q), htons(tag) };
 	struct iovec iov[] = {
 		{ .iov_base = (void *)frame, .iov_len = 12 },
 		{ .iov_base = vlan, .iov_len = sizeof(vlan) },
@@ -76,7 +76,7 @@ static void send_tagged(int fd, const uint8_t *frame, size_t len, uint16_t tag)
 		perror("peer: send");
 }
 
-static void answer(int fd, uint8_t *frame, size_t len, int tag)
+static void answer(int fd, __u8 *frame, size_t len, int tag)
 {
 	if (len < FRAME_MIN || frame[IP_PROTOCOL] != 17 || frame[IP] != 0x45 ||
 	    frame[12] != 0x08 || frame[13])
@@ -93,8 +93,8 @@ static void answer(int fd, uint8_t *frame, size_t len, int tag)
 /* Never returns but for an error. */
 int serve_vlans(const char *interface)
 {
-	static uint8_t frame[PEER_SIZE_MAX];
-	uint8_t control[256];
+	static __u8 frame[PEER_SIZE_MAX];
+	__u8 control[256];
 	struct iovec iov = { .iov_base = frame, .iov_len = sizeof(frame) };
 	struct sockaddr_ll from;
 	int fd = open_packet(interface), tag;
