@@ -28,8 +28,6 @@ for n in 1 2 3 5 6; do
 		tap_check "net$n round $round: the interface is gone" net_lacks $n
 		tap_fails "net$n round $round: and its trace in debugfs" \
 			test -e "$NET_DEBUGFS/pvguest/$VIRTIO"
-		# Without it, TCP goes on for a quarter of an hour.
-		pkill -x -P "$(echo "${LOAD_PIDS[*]}" | tr ' ' ,)" timeout
 		net_load_ends "net$n round $round" lossy || tap_done
 		tap_check "net$n round $round: bind" net_bind "$NET_DRIVER" "$VIRTIO"
 		tap_check "net$n round $round: it works" works $n
@@ -88,7 +86,6 @@ for round in 1 2; do
 		tap_check "round $round: rmmod $module under traffic" timeout 120 rmmod "$module"
 	done
 	tap_check "round $round: no interface is left" net_lacks 1
-	pkill -x -P "$(echo "${LOAD_PIDS[*]}" | tr ' ' ,)" timeout
 	net_load_ends "round $round: rmmod" lossy || tap_done
 	tap_check "round $round: modprobe" modprobe "$NET_DRIVER"
 	tap_check "round $round: it works" works 1
