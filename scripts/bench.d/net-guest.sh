@@ -267,8 +267,9 @@ run()
 	# Settling twice, counting, and what starting and stopping the probe takes.
 	ramp=$(awk "BEGIN { print int(2 * $SECONDS_SETTLE + $SECONDS_COUNT + 1.7) }")
 	command=${*//@R@/$ramp}
-	command=${command//@S@/$SECONDS_TIMED}
-	command=${command//@T@/$((ramp + SECONDS_TIMED))}
+	# A second more, as starting may take as long on a busy machine.
+	command=${command//@S@/$((SECONDS_TIMED + 1))}
+	command=${command//@T@/$((ramp + SECONDS_TIMED + 1))}
 	# shellcheck disable=SC2086 # words
 	$command > "$TMP/out" 2> "$TMP/err" &
 	pid=$!
@@ -282,7 +283,10 @@ run()
 	sample a
 	pause "$WINDOW"
 	sample b
-	kill -0 $pid 2> /dev/null || fail "$LOAD with $DRIVER ended before it was measured"
+	if ! kill -0 $pid 2> /dev/null; then
+		cat "$TMP/out" "$TMP/err" >&2
+		fail "$LOAD with $DRIVER ended before it was measured"
+	fi
 	finish_load $pid
 	report "$unit" "$alternation"
 }

@@ -63,7 +63,20 @@ static bool is_over(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* A full socket buffer or queue of the device is no error here. */
+/*
+ * A full socket buffer or queue of the device is no error here, nor is what the
+ * other end said of a message before, which is not sent then.
+ */
+static int push_one(int udp, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = send(udp, buf, len, 0);
+	} while (n < 0 && errno == ECONNREFUSED);
+	return n < 0 && errno != ENOBUFS && errno != EAGAIN ? -1 : 0;
+}
+
 static int push_to(int fd, int udp, const struct peer_request *rq)
 {
 	static char buf[PEER_SIZE_MAX];
@@ -73,9 +86,7 @@ static int push_to(int fd, int udp, const struct peer_request *rq)
 	while (!rq->count || sent < rq->count) {
 		for (i = 0; i < (rq->burst ? rq->burst : 1); i++) {
 			memcpy(buf, &sent, sizeof(sent));
-			if (send(udp, buf, rq->size, 0) < 0 &&
-			    errno != ENOBUFS && errno != EAGAIN &&
-			    errno != ECONNREFUSED)
+			if (push_one(udp, buf, rq->size))
 				return -1;
 			sent++;
 			if (sent == rq->count)
