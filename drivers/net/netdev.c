@@ -290,6 +290,8 @@ void pvg_net_init_netdev(struct pvg_net *net)
 	dev->watchdog_timeo = 5 * HZ;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = net->max_mtu;
+	if (pvg_net_has(net, VIRTIO_NET_F_MTU))
+		dev->mtu = net->max_mtu;
 
 	dev->hw_features = tx_features(net);
 	dev->features = dev->hw_features | NETIF_F_GSO_ROBUST | NETIF_F_HIGHDMA;
