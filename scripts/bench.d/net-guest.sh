@@ -267,8 +267,9 @@ run()
 	# Settling twice, counting, and what starting and stopping the probe takes.
 	ramp=$(awk "BEGIN { print int(2 * $SECONDS_SETTLE + $SECONDS_COUNT + 1.7) }")
 	command=${*//@R@/$ramp}
-	command=${command//@S@/$SECONDS_TIMED}
-	command=${command//@T@/$((ramp + SECONDS_TIMED))}
+	# Sampling takes time, too: what is measured must not end meanwhile.
+	command=${command//@S@/$((SECONDS_TIMED + 2))}
+	command=${command//@T@/$((ramp + SECONDS_TIMED + 2))}
 	# shellcheck disable=SC2086 # words
 	$command > "$TMP/out" 2> "$TMP/err" &
 	pid=$!
@@ -348,7 +349,7 @@ report()
 
 NCPU=$(nproc)
 LOAD=
-WINDOW=$(awk "BEGIN { print $SECONDS_TIMED - 0.4 }")
+WINDOW=$SECONDS_TIMED
 sysctl -q net.ipv6.conf.default.disable_ipv6=1 2> /dev/null
 doorbells_define || fail "no probe on the transport's notify function"
 for driver in "$OURS" "$IN_TREE"; do
