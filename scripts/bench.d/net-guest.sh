@@ -267,9 +267,9 @@ run()
 	# Settling twice, counting, and what starting and stopping the probe takes.
 	ramp=$(awk "BEGIN { print int(2 * $SECONDS_SETTLE + $SECONDS_COUNT + 1.7) }")
 	command=${*//@R@/$ramp}
-	# A second more, as starting may take as long on a busy machine.
-	command=${command//@S@/$((SECONDS_TIMED + 1))}
-	command=${command//@T@/$((ramp + SECONDS_TIMED + 1))}
+	# Sampling takes time, too: what is measured must not end meanwhile.
+	command=${command//@S@/$((SECONDS_TIMED + 2))}
+	command=${command//@T@/$((ramp + SECONDS_TIMED + 2))}
 	# shellcheck disable=SC2086 # words
 	$command > "$TMP/out" 2> "$TMP/err" &
 	pid=$!
@@ -283,10 +283,7 @@ run()
 	sample a
 	pause "$WINDOW"
 	sample b
-	if ! kill -0 $pid 2> /dev/null; then
-		cat "$TMP/out" "$TMP/err" >&2
-		fail "$LOAD with $DRIVER ended before it was measured"
-	fi
+	kill -0 $pid 2> /dev/null || fail "$LOAD with $DRIVER ended before it was measured"
 	finish_load $pid
 	report "$unit" "$alternation"
 }
@@ -352,7 +349,7 @@ report()
 
 NCPU=$(nproc)
 LOAD=
-WINDOW=$(awk "BEGIN { print $SECONDS_TIMED - 0.4 }")
+WINDOW=$SECONDS_TIMED
 sysctl -q net.ipv6.conf.default.disable_ipv6=1 2> /dev/null
 doorbells_define || fail "no probe on the transport's notify function"
 for driver in "$OURS" "$IN_TREE"; do
