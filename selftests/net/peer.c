@@ -83,11 +83,17 @@ static int open_socket(const char *host, int type, __u16 port)
 	return fd;
 }
 
-/* Return: a connection on which @rq was sent. */
+/* Return: a connection on which @rq was sent. A link may be down for a while. */
 static int ask(const char *host, struct peer_request *rq)
 {
-	int fd = open_socket(host, SOCK_STREAM, PEER_PORT);
+	int fd = open_socket(host, SOCK_STREAM, PEER_PORT), tries;
 
+	for (tries = 0; fd < 0 && tries < 100; tries++) {
+		if (errno != ENETUNREACH && errno != EHOSTUNREACH)
+			break;
+		usleep(50000);
+		fd = open_socket(host, SOCK_STREAM, PEER_PORT);
+	}
 	rq->magic = PEER_MAGIC;
 	if (fd >= 0 && send_all(fd, rq, sizeof(*rq))) {
 		close(fd);
