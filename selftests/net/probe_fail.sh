@@ -69,7 +69,7 @@ step()
 }
 
 modprobe virtio_net
-for N in 1 2 8; do
+for N in 1 8; do
 	net_need $N
 	device=$VIRTIO
 	net_unbind "$VIRTIO"

@@ -65,7 +65,7 @@ mtu()
 }
 
 # What differs between the kinds of rings is who is told of what.
-while read -r N parts; do
+while read -r N parts <&3; do
 	net_need "$N"
 	tap_check "net$N: the host answers" net_answers || tap_done
 	for part in $parts; do
@@ -73,7 +73,7 @@ while read -r N parts; do
 		"$part"
 		tap_diag "net$N: $part took $((SECONDS - start)) s"
 	done
-done << 'END'
+done 3<< 'END'
 1 coalesce rings down_and_up features mtu
 2 rings coalesce
 3 coalesce down_and_up
