@@ -4,7 +4,7 @@
 # A network for a VM, on the host's side: a namespace of its own with a tap for
 # each network device, in which QEMU runs (scripts/lab run --netns) beside the
 # programs that the guest talks to. It leaves the host's own network alone, and
-# goes when hostnet_close is called, or all else of it has ended.
+# goes when hostnet_close is called or the shell ends, however it does.
 #
 #   hostnet_open && hostnet_tap tap1 1 10.9.1.1/24 && hostnet_spawn iperf3 -s
 #   scripts/lab run --netns "$HOSTNET" --qemu "$(hostnet_netdev tap1 1) ..." ...
@@ -22,7 +22,7 @@ hostnet_open()
 		echo "hostnet: a network for the VM needs root and /dev/net/tun" >&2
 		return 1
 	fi
-	exec {fd}< <(exec unshare --net bash -c \
+	exec {fd}< <(exec setpriv --pdeathsig KILL unshare --net bash -c \
 		'ip link set lo up && echo ready && exec sleep infinity')
 	pid=$!
 	HOSTNET_PIDS+=("$pid")
@@ -41,7 +41,7 @@ hostnet_run()
 # hostnet_spawn COMMAND...: the same in the background, until hostnet_close.
 hostnet_spawn()
 {
-	nsenter --net="$HOSTNET" -- "$@" > /dev/null 2>&1 < /dev/null &
+	setpriv --pdeathsig KILL nsenter --net="$HOSTNET" -- "$@" > /dev/null 2>&1 < /dev/null &
 	HOSTNET_PIDS+=("$!")
 }
 
