@@ -62,6 +62,8 @@ step()
 	else
 		tap_not_ok "net$N: $1 fails: the log says so and names the device" "$lines"
 	fi
+	# It takes a while, and is the same with the other.
+	[ "$N" = 1 ] || return
 	tap_check "net$N: $1 fails: the in-tree driver takes the device" \
 		net_bind virtio_net "$VIRTIO" || return
 	tap_check "net$N: $1 fails: and works" in_tree_works
