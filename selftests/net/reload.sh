@@ -18,11 +18,12 @@ works()
 	net_up "$1" && net_answers && net_intact "$(net_scaled 400000)"
 }
 
-for n in 1 3 5 6; do
+# A kernel full of debugging looks at what is freed; that is two kinds of buffers.
+for n in $(net_slow && echo 1 6 || echo 1 3 5 6); do
 	net_need $n
 	tap_check "net$n: the host answers" net_answers || tap_done
 	for round in 1 2; do
-		[ $n = 1 ] || [ $round = 1 ] || break
+		[ $round = 1 ] || { [ "$n" = 1 ] && ! net_slow; } || break
 		net_load sink source
 		tap_check "net$n round $round: unbind under traffic" timeout 60 bash -c \
 			"echo $VIRTIO > $NET_BUS/drivers/$NET_DRIVER/unbind"
@@ -41,7 +42,7 @@ if [ "$NET_DRIVER" = $other ]; then
 	tap_skip "hand over to another driver" "the in-tree driver is under test"
 else
 	modprobe $other
-	for n in 2 6 8; do
+	for n in $(net_slow && echo 8 || echo 2 6 8); do
 		net_need $n
 		net_unbind "$VIRTIO"
 		tap_check "net$n: hand over: $other takes it" net_bind $other "$VIRTIO"
@@ -79,7 +80,7 @@ tap_check "no interface is left" net_lacks 1
 net_load_ends "rmmod" lossy || tap_done
 tap_check "modprobe" modprobe "$NET_DRIVER"
 tap_check "it works" works 1
-for n in 2 4 5 7 8; do
+for n in $(net_slow && echo 5 || echo 2 4 5 7 8); do
 	tap_check "net$n: it works afterwards" works $n
 done
 
