@@ -519,12 +519,14 @@ void pvg_net_tx_reclaim(void *token)
 
 /**
  * pvg_net_tx_start() - let NAPI run, and look once
- * @txq: the queue, its NAPI disabled
+ * @txq: the queue; may be started
  *
  * Context: may sleep.
  */
 void pvg_net_tx_start(struct pvg_net_txq *txq)
 {
+	if (txq->napi_on)
+		return;
 	napi_enable(&txq->napi);
 	txq->napi_on = true;
 	local_bh_disable();
