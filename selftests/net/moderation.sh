@@ -226,10 +226,10 @@ for N in 1 2; do
 		per_queue
 		ethtool -L "$DEV" combined 1
 	fi
-	for frames in 1 4 16; do
+	for frames in 1 5 16; do
 		rx_frames $frames
 	done
-	for frames in 1 8 32; do
+	for frames in 8 32; do
 		tx_frames $frames
 	done
 	rx_usecs

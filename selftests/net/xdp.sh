@@ -29,7 +29,7 @@ udp()
 	timeout 60 "$PEER" push "$HOST" "10.9.$N.2" 9 $SENT 64 1000 4
 }
 
-for N in 1 2 5 6; do
+for N in 1 5 6; do
 	net_need $N
 	tap_check "net$N: the host answers" net_answers || tap_done
 
@@ -58,7 +58,7 @@ for N in 1 2 5 6; do
 	tap_check "net$N: afterwards datagrams come back" net_answers
 
 	net_load sink source
-	for ((round = 0; round < 4; round++)); do
+	for ((round = 0; round < 2; round++)); do
 		tap_check "net$N: a program comes under traffic" attach xdp
 		sleep 0.3
 		tap_check "net$N: and goes" detach
@@ -104,7 +104,7 @@ for N in 1 2; do
 	net_need $N
 	# So that all packets are on queue 0.
 	[ $N != 1 ] || ethtool -L "$DEV" combined 1
-	xsk 0 copy
+	[ $N != 1 ] || xsk 0 copy
 	xsk 0 zerocopy
 	[ $N != 1 ] || ethtool -L "$DEV" combined "$(nproc)" 2> /dev/null
 done
