@@ -177,6 +177,22 @@ static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, bool *no_memory)
 	return posted == REFILL_BATCH;
 }
 
+/*
+ * A device that steers packets may hold back one that came in for a queue that
+ * has no buffers, and everything behind it. QEMU looks at those again when the
+ * doorbell of the queue rings that is numbered like the way they came in, which
+ * may be another one than this that has buffers now.
+ */
+static void ring_others(struct pvg_net_rxq *rxq)
+{
+	struct pvg_net *net = rxq->net;
+	unsigned int i;
+
+	for (i = 0; i < net->pairs; i++)
+		if (i != rxq->index)
+			pvg_queue_notify(&net->rxqs[i].pvg);
+}
+
 /**
  * pvg_net_rx_refill() - post all buffers there is memory for
  * @rxq: the queue
@@ -188,10 +204,15 @@ static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, bool *no_memory)
  */
 void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp)
 {
+	u64 doorbells = rxq->pvg.stats.doorbells;
 	bool no_memory = false;
 
 	while (refill_batch(rxq, gfp, &no_memory) && !no_memory)
 		;
+	/* It wanted to know: it had none left. */
+	if (rxq->pvg.stats.doorbells != doorbells &&
+	    pvg_net_has(rxq->net, VIRTIO_NET_F_RSS))
+		ring_others(rxq);
 	/* A process that gives no memory is no failure, and wakes us. */
 	if (likely(!no_memory) || rxq->xsk)
 		return;

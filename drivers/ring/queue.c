@@ -489,6 +489,26 @@ void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
 EXPORT_SYMBOL_GPL(pvg_queue_flush_unlock);
 
 /**
+ * pvg_queue_notify() - ring the doorbell, whatever the device wants to know
+ * @q: the queue
+ *
+ * For devices that look at other things, too, when it rings. Context: any.
+ */
+void pvg_queue_notify(struct pvg_queue *q)
+{
+	unsigned long flags;
+
+	/* Under the lock: nothing else keeps the virtqueue here. */
+	flags = pvg_queue_lock(q);
+	if (q->running) {
+		q->stats.doorbells++;
+		virtqueue_notify(q->vq);
+	}
+	pvg_queue_unlock(q, flags);
+}
+EXPORT_SYMBOL_GPL(pvg_queue_notify);
+
+/**
  * pvg_queue_init() - prepare a zeroed queue, once in its life
  * @q: the queue
  * @ops: the driver's
