@@ -48,12 +48,6 @@
 #define PVG_NET_USO	0
 #endif
 
-#ifdef PVG_HAVE_TS_INFO_KERNEL
-typedef struct kernel_ethtool_ts_info pvg_ts_info;
-#else
-typedef struct ethtool_ts_info pvg_ts_info;
-#endif
-
 static inline void pvg_skb_frag_fill(skb_frag_t *frag, struct page *page,
 				     u32 offset, u32 size)
 {
