@@ -70,15 +70,14 @@ static bool all_zero(const __u8 *buf, __u32 len)
 static __u32 skip_to_magic(const __u8 *view, __u32 len)
 {
 	static const __u8 magic[] = { 'P', 'V', 'C', '1' };
-	__u32 at;
+	const __u8 *end = view + len, *at = view;
 
-	for (at = 0; at < len; at++) {
-		__u32 n = min_t(__u32, sizeof(magic), len - at);
-
-		if (view[at] == magic[0] && !memcmp(view + at, magic, n))
-			break;
+	while ((at = memchr(at, magic[0], end - at))) {
+		if (!memcmp(at, magic, min_t(__u32, sizeof(magic), end - at)))
+			return at - view;
+		at++;
 	}
-	return at;
+	return len;
 }
 
 /* May this frame begin a session, or make us call again? */

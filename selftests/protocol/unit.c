@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Unit tests of the control protocol's core, drivers/control/protocol_*.c. They
+ * run on the build machine; "make check" prints TAP.
+ */
+#include "harness.h"
+
+int main(void)
+{
+	int failed = 0;
+
+	failed += run_frame_tests();
+	failed += run_session_tests();
+	failed += run_stream_tests();
+	failed += run_resync_tests();
+	return failed != 0;
+}
