@@ -213,8 +213,15 @@ static void step_frame(void)
 	head.flags = how & 1 ? PVC_F_OPTIONAL : how & 2 ? take(2) : 0;
 	head.session = how & 4 ? take(4) : pvc.session;
 	head.seq = how & 8 ? take(4) : pvc.rx_seq;
-	len = take(how & 16 ? 2 : 1);
-	buf = take_bytes(&len);
+	/* Much data need not be in the input, which would have to be long. */
+	if (how & 32) {
+		len = take(2) % (PVC_PAYLOAD_MIN + 2);
+		buf = calloc(1, PVC_HEADER + len);
+		CHECK(buf);
+	} else {
+		len = take(how & 16 ? 2 : 1);
+		buf = take_bytes(&len);
+	}
 	head.len = len;
 	pvc_put_head(buf, &head);
 	pvc_input(&pvc, buf, PVC_HEADER + len, now);

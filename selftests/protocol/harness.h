@@ -99,5 +99,6 @@ int run_frame_tests(void);
 int run_session_tests(void);
 int run_stream_tests(void);
 int run_resync_tests(void);
+int run_service_tests(void);
 
 #endif /* _SELFTESTS_PROTOCOL_HARNESS_H */

@@ -362,6 +362,30 @@ static void test_open_fields(void **state)
 	}
 }
 
+/* No stream has more than its window, but together they do. */
+static void test_conn_window(void **state)
+{
+	struct pair *pair = pair_new();
+	struct raw raw = {
+		.type = PVC_DATA, .payload = pattern, .len = 8192,
+	};
+	__u32 i;
+
+	(void)state;
+	pair_up(pair);
+	pair->guest.hold = true;
+	for (i = 0; i < 5; i++)
+		request(&pair->host, 0, 0, 0, 0);
+	pair_settle(pair);
+	for (i = 0; i < 5; i++) {
+		assert_null(noted(&pair->guest, DOWN));
+		raw.stream = 1 + 2 * i;
+		inject(pair, &pair->guest, raw);
+	}
+	assert_int_equal(noted(&pair->guest, DOWN)->value, PVC_WHY_FLOW);
+	pair_free(pair);
+}
+
 /* Limits are absolute: the same one twice, or an old one, changes nothing. */
 static void test_credit_is_absolute(void **state)
 {
@@ -403,6 +427,7 @@ int run_stream_tests(void)
 		cmocka_unit_test(test_stream_numbers),
 		cmocka_unit_test(test_open_fields),
 		cmocka_unit_test(test_credit_is_absolute),
+		cmocka_unit_test(test_conn_window),
 	};
 
 	return cmocka_run_group_tests_name("protocol: streams", tests, NULL,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unit tests of the control protocol's core, drivers/control/protocol_*.c. They
+ * Unit tests of the control protocol's core and of
+ * the kernel's services, drivers/control/{protocol,services}*.c. They
  * run on the build machine; "make check" prints TAP.
  */
 #include "harness.h"
@@ -13,5 +14,6 @@ int main(void)
 	failed += run_session_tests();
 	failed += run_stream_tests();
 	failed += run_resync_tests();
+	failed += run_service_tests();
 	return failed != 0;
 }
