@@ -30,8 +30,9 @@ static void play(struct pair *pair)
 		pvc_finish(&pair->host.pvc, s);
 	}
 	pair_settle(pair);
+	/* The guest answers when all is there, and otherwise goes on waiting. */
 	s = pvc_find(&pair->guest.pvc, 1);
-	if (s)
+	if (s && noted(&pair->guest, GOT_EOF))
 		pvc_reply(&pair->guest.pvc, s, PVC_OK, 0);
 	pvc_ping(&pair->host.pvc, 5);
 	pair_settle(pair);
