@@ -37,6 +37,11 @@ typedef int pvg_hvc_count;
 typedef int pvg_hvc_ret;
 #endif
 
+typedef pvg_hvc_ret pvg_hvc_get(u32 vtermno, pvg_hvc_char *buf,
+				pvg_hvc_count count);
+typedef pvg_hvc_ret pvg_hvc_put(u32 vtermno, const pvg_hvc_char *buf,
+				pvg_hvc_count count);
+
 /**
  * struct hv_ops - what a driver provides per kind of hvc console
  * @get_chars: bytes received, 0 for none; -EPIPE hangs up
@@ -51,10 +56,8 @@ typedef int pvg_hvc_ret;
  * @dtr_rts: unused
  */
 struct hv_ops {
-	pvg_hvc_ret (*get_chars)(u32 vtermno, pvg_hvc_char *buf,
-				 pvg_hvc_count count);
-	pvg_hvc_ret (*put_chars)(u32 vtermno, const pvg_hvc_char *buf,
-				 pvg_hvc_count count);
+	pvg_hvc_get *get_chars;
+	pvg_hvc_put *put_chars;
 	int (*flush)(u32 vtermno, bool wait);
 	int (*notifier_add)(struct hvc_struct *hp, int irq);
 	void (*notifier_del)(struct hvc_struct *hp, int irq);
@@ -74,7 +77,7 @@ void __hvc_resize(struct hvc_struct *hp, struct winsize ws);
 /* How a struct hvc_struct begins. */
 struct pvg_hvc_head {
 	struct tty_port port;
-	spinlock_t lock;
+	spinlock_t lock;	/* of hvc's own */
 };
 
 /**
