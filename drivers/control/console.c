@@ -28,7 +28,6 @@
 #define PAGES_PRINTK	16	/* of these, left to printk() by ttys */
 #define PAGES_OUT	4	/* with the device; more output shares a page */
 #define PAGE_BYTES	4096
-#define RX_BUFFERS	16
 #define TTY_BYTES	4096	/* of hvc's own buffer */
 #define PRINTK_PIECE	16	/* what printk()'s output is cut into by hvc */
 #define PATIENCE_US	200000	/* in emergencies, in all */

@@ -208,7 +208,6 @@ static int ctl_open(struct inode *inode, struct file *filp)
 	if (err)
 		return err;
 	filp->private_data = port;
-	filp->f_mode |= FMODE_NOWAIT;
 	return stream_open(inode, filp);
 }
 

@@ -17,7 +17,8 @@
 #include "pvg_ctl.h"
 
 #define MINORS		4096
-#define RX_BUFFERS	128	/* of a port that is in use */
+#define RX_BUFFERS	128	/* 4 KiB each, of a port that is in use */
+#define RX_BUFFERS_CONSOLE 16
 
 static struct bus_type port_bus = {
 	.name = "virtio-ports",
@@ -315,8 +316,10 @@ void pvg_ctl_port_set_connected(struct pvg_ctl_port *port, bool connected)
  */
 int pvg_ctl_port_take(struct pvg_ctl_port *port, enum pvg_ctl_holder holder)
 {
+	u32 buffers = holder == PVG_CTL_CONSOLE ? RX_BUFFERS_CONSOLE :
+						  RX_BUFFERS;
 	unsigned long flags;
-	int err = 0;
+	int err;
 
 	mutex_lock(&port->lock);
 	if (port->gone)
@@ -326,7 +329,7 @@ int pvg_ctl_port_take(struct pvg_ctl_port *port, enum pvg_ctl_holder holder)
 	else if (port->holder != PVG_CTL_FREE)
 		err = -EBUSY;
 	else
-		err = pvg_ctl_rx_provision(port->in, RX_BUFFERS);
+		err = pvg_ctl_rx_provision(port->in, buffers);
 	if (!err) {
 		flags = pvg_queue_lock(&port->in->pvg);
 		port->holder = holder;

@@ -104,7 +104,7 @@ static void rx_used(struct pvg_queue *q, void *token, u32 len,
 		dev_err_ratelimited(&q->vq->vdev->dev,
 				    "%s: %u bytes in a buffer of %u\n",
 				    cq->name, len, buf->size);
-		virtio_break_device(q->vq->vdev);
+		__virtqueue_break(q->vq);
 		len = 0;
 	}
 	buf->len = len;
