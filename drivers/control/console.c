@@ -41,6 +41,7 @@
  * @state: fields of @hvc, or NULL where they are not known
  * @vtermno: by which hvc calls us
  * @ws: size of the terminal; 0 where it is not known
+ * @reading: hvc is taking input; under hvc's lock
  * @lock: of all below; the innermost of all locks
  * @free: pages without content
  * @full: pages with content, oldest first; the last may get more
@@ -60,8 +61,9 @@ struct pvg_ctl_console {
 	struct pvg_hvc_state *state;
 	u32 vtermno;
 	struct winsize ws;
+	bool reading;
 
-	raw_spinlock_t lock;
+	raw_spinlock_t lock;	/* of the rest */
 	struct list_head free;
 	struct list_head full;
 	u32 nr_free;
@@ -348,8 +350,11 @@ static pvg_hvc_ret hv_get_chars(u32 vtermno, pvg_hvc_char *text,
 
 	rcu_read_lock();
 	con = xa_load(&consoles, vtermno);
-	if (con)
+	if (con) {
+		WRITE_ONCE(con->reading, true);
 		n = pvg_ctl_receive(con->port, text, count);
+		WRITE_ONCE(con->reading, false);
+	}
 	rcu_read_unlock();
 	return n;
 }
@@ -437,7 +442,8 @@ static const struct hv_ops hv_ops = {
  */
 void pvg_ctl_console_received(struct pvg_ctl_console *con)
 {
-	if (con->hvc && hvc_poll(con->hvc))
+	/* While it is reading, this may come from there, with its lock held. */
+	if (con->hvc && (READ_ONCE(con->reading) || hvc_poll(con->hvc)))
 		hvc_kick();
 }
 

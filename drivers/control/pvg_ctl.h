@@ -193,7 +193,8 @@ struct pvg_ctl {
  * @connected: the host has connected or disconnected; may sleep. Data that was
  *	received before is still there.
  * @received: there is something for pvg_ctl_receive(); also called after
- *	@found if so. Any context; must not sleep.
+ *	@found if so. Any context, also from within pvg_ctl_receive(); must not
+ *	sleep.
  * @lost: the port is gone: no further calls, and nothing that was sent has its
  *	completion still to come, except for what the device holds: that comes
  *	when the device is reset, which is before remove() of the driver ends.
