@@ -533,8 +533,10 @@ void pvg_queue_start(struct pvg_ring *ring, struct pvg_queue *q,
 		     struct virtqueue *vq)
 {
 	q->vq = vq;
+	/* Those of an earlier life are kept: they may be the queue's own. */
 	mutex_lock(&ring->lock);
-	q->mod = ring->mod;
+	if (!q->mod.frames)
+		q->mod = ring->mod;
 	mutex_unlock(&ring->lock);
 	start_fresh(q);
 	run(q);
