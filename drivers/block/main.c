@@ -520,6 +520,10 @@ static struct virtio_driver pvg_blk_driver = {
 	.freeze			= pvg_blk_freeze,
 	.restore		= pvg_blk_restore,
 #endif
+#if defined(CONFIG_PM_SLEEP) && defined(PVG_HAVE_VIRTIO_RESET_HOOKS)
+	.reset_prepare		= pvg_blk_freeze,
+	.reset_done		= pvg_blk_restore,
+#endif
 };
 module_virtio_driver(pvg_blk_driver);
 

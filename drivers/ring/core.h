@@ -25,6 +25,14 @@ u64 pvg_adaptive_window_ns(const struct pvg_queue *q);
 bool pvg_adaptive_fresh(const struct pvg_queue *q);
 void pvg_adaptive_expired(struct pvg_queue *q);
 
+/* receive.c: the adaptive policy of receive queues. Lock held. */
+void pvg_receive_start(struct pvg_queue *q);
+void pvg_receive_taken(struct pvg_queue *q, u32 n);
+void pvg_receive_settled(struct pvg_queue *q, bool by_timer);
+u32 pvg_receive_want(const struct pvg_queue *q);
+u64 pvg_receive_window_ns(const struct pvg_queue *q);
+bool pvg_receive_fresh(const struct pvg_queue *q);
+
 /* debugfs.c */
 void pvg_debugfs_init(void);
 void pvg_debugfs_exit(void);
@@ -34,5 +42,6 @@ void pvg_debugfs_remove_queue(struct pvg_queue *q);
 
 /* sysfs.c */
 extern const struct attribute_group pvg_moderation_group;
+const char *pvg_policy_name(enum pvg_policy policy);
 
 #endif /* _PVG_RING_CORE_H */

@@ -16,13 +16,17 @@ static int stats_show(struct seq_file *m, void *unused)
 {
 	struct pvg_queue *q = m->private;
 	struct pvg_queue_stats s;
+	struct pvg_moderation mod;
 	struct pvg_predictor p;
+	struct pvg_receiver r;
 	u32 inflight, armed;
 	unsigned long flags;
 
 	flags = pvg_queue_lock(q);
 	s = q->stats;
 	p = q->pred;
+	r = q->rcv;
+	mod = q->mod;
 	inflight = q->inflight;
 	armed = q->armed;
 	pvg_queue_unlock(q, flags);
@@ -41,7 +45,15 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "prediction_misses: %llu\n", s.prediction_misses);
 	seq_printf(m, "inflight: %u\n", inflight);
 	seq_printf(m, "event_threshold: %u\n", armed);
+	seq_printf(m, "policy: %s\n", pvg_policy_name(mod.policy));
+	seq_printf(m, "frames: %u\n", mod.frames);
+	seq_printf(m, "usecs: %u\n", mod.usecs);
 	seq_printf(m, "event_mode: %s\n", pvg_event_mode_name(q->mode));
+	if (q->ops->receive) {
+		seq_printf(m, "predicted_buffers: %u\n", r.want);
+		seq_printf(m, "receive_gap_ns: %u\n", r.gap_ns);
+		return 0;
+	}
 	seq_printf(m, "predicted_depth: %u\n", p.depth);
 	seq_printf(m, "prediction_credit: %u\n", p.credit);
 	seq_printf(m, "submission_gap_ns: %u\n", p.gap_ns);

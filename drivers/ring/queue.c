@@ -18,15 +18,15 @@
 #include "pvguest/threshold.h"
 #include "trace.h"
 
-static u32 drain(struct pvg_queue *q, struct pvg_done *done)
+/* Take back up to @budget buffers. */
+static u32 drain_some(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 {
 	u32 len, n = 0;
 	void *token;
 
 	lockdep_assert_held(&q->lock);
 
-	/* Each round returns a token the device holds, so this ends. */
-	for (;;) {
+	while (n < budget) {
 		u32 before = q->vq->num_free, descs;
 
 		token = virtqueue_get_buf(q->vq, &len);
@@ -43,11 +43,20 @@ static u32 drain(struct pvg_queue *q, struct pvg_done *done)
 		done->count += n;
 		q->lull = false;
 		q->stats.completions += n;
-		pvg_adaptive_taken(q, n);
+		if (q->ops->receive)
+			pvg_receive_taken(q, n);
+		else
+			pvg_adaptive_taken(q, n);
 	}
 	if (unlikely(virtqueue_is_broken(q->vq)))
 		q->ops->broken(q);
 	return n;
+}
+
+static u32 drain(struct pvg_queue *q, struct pvg_done *done)
+{
+	/* Each round returns a token the device holds, so this ends. */
+	return drain_some(q, U32_MAX, done);
 }
 
 /* A timer that runs is left to run, unless it would come too late. */
@@ -68,7 +77,8 @@ static u32 want(const struct pvg_queue *q)
 {
 	switch (q->mod.policy) {
 	case PVG_POLICY_ADAPTIVE:
-		return pvg_adaptive_want(q);
+		return q->ops->receive ? pvg_receive_want(q) :
+					 pvg_adaptive_want(q);
 	case PVG_POLICY_FIXED:
 		if (q->lull)
 			return 1;
@@ -82,14 +92,34 @@ static u32 want(const struct pvg_queue *q)
 	return 1;
 }
 
+static u64 window_ns(const struct pvg_queue *q)
+{
+	if (q->mod.policy != PVG_POLICY_ADAPTIVE)
+		return (u64)q->mod.usecs * NSEC_PER_USEC;
+	return q->ops->receive ? pvg_receive_window_ns(q) :
+				 pvg_adaptive_window_ns(q);
+}
+
+static void start_polling(struct pvg_queue *q, bool by_timer)
+{
+	q->polling = true;
+	q->poll_by_timer = by_timer;
+	q->polled = 0;
+	pvg_event_park(q);
+}
+
 /*
  * Arm or park, drain what came meanwhile, and bound every wait. A caller that
  * may not take completions passes no @done; the timer gets them.
+ *
+ * Return: true if the queue is to be polled now, once the lock is dropped.
  */
-static void settle(struct pvg_queue *q, struct pvg_done *done)
+static bool settle(struct pvg_queue *q, struct pvg_done *done)
 {
 	u32 n;
 
+	if (q->polling)
+		return false;
 	for (;;) {
 		n = want(q);
 		if (!n) {
@@ -98,6 +128,10 @@ static void settle(struct pvg_queue *q, struct pvg_done *done)
 		}
 		if (!pvg_event_arm(q, n))
 			break;
+		if (q->ops->poll) {
+			start_polling(q, false);
+			return true;
+		}
 		if (!done) {
 			n = 0;
 			break;
@@ -105,12 +139,9 @@ static void settle(struct pvg_queue *q, struct pvg_done *done)
 		if (!drain(q, done))
 			break;
 	}
-	if (n == 1 || !q->inflight)
-		return;
-	if (q->mod.policy == PVG_POLICY_ADAPTIVE)
-		timer_start(q, pvg_adaptive_window_ns(q));
-	else
-		timer_start(q, (u64)q->mod.usecs * NSEC_PER_USEC);
+	if (n != 1 && q->inflight)
+		timer_start(q, window_ns(q));
+	return false;
 }
 
 /* Returns whether the device wants to be notified, once the lock is dropped. */
@@ -156,12 +187,21 @@ void pvg_queue_callback(struct virtqueue *vq)
 		return;
 	}
 	q->stats.interrupts++;
+	if (q->ops->poll) {
+		start_polling(q, false);
+		trace_pvg_interrupt(q, 0);
+		pvg_queue_unlock(q, flags);
+		q->ops->poll(q);
+		return;
+	}
 	if (q->mode == PVG_EVENT_PLAIN)
 		pvg_event_park(q);
 	n = drain(q, &done);
 	if (!n)
 		q->stats.spurious++;
-	if (q->mod.policy == PVG_POLICY_ADAPTIVE)
+	if (q->ops->receive)
+		pvg_receive_settled(q, false);
+	else if (q->mod.policy == PVG_POLICY_ADAPTIVE)
 		pvg_adaptive_delivered(q, n);
 	settle(q, &done);
 	trace_pvg_interrupt(q, n);
@@ -171,13 +211,41 @@ void pvg_queue_callback(struct virtqueue *vq)
 }
 EXPORT_SYMBOL_GPL(pvg_queue_callback);
 
+/* At expiry: has what the timer was started for given way to a later wait? */
+static bool is_fresh(const struct pvg_queue *q)
+{
+	if (q->mod.policy != PVG_POLICY_ADAPTIVE)
+		return false;
+	return q->ops->receive ? pvg_receive_fresh(q) : pvg_adaptive_fresh(q);
+}
+
+/* Returns whether the queue is to be polled. */
+static bool timer_expired(struct pvg_queue *q, struct pvg_done *done)
+{
+	u32 n = 0;
+
+	if (!q->ops->receive)
+		pvg_adaptive_expired(q);
+	/* No interrupt for what is taken here: it would find nothing. */
+	pvg_event_park(q);
+	if (!q->ops->poll) {
+		n = drain(q, done);
+	} else if (virtqueue_poll(q->vq, q->last)) {
+		start_polling(q, true);
+		return true;
+	}
+	q->lull = !n && q->inflight;
+	if (q->ops->receive)
+		pvg_receive_settled(q, true);
+	return settle(q, done);
+}
+
 static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 {
 	struct pvg_queue *q = container_of(timer, struct pvg_queue, timer);
+	bool notify = false, poll = false;
 	struct pvg_done done = {};
-	bool notify = false;
 	unsigned long flags;
-	u32 n;
 
 	flags = pvg_queue_lock(q);
 	q->timer_active = false;
@@ -186,29 +254,79 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 		return HRTIMER_NORESTART;
 	}
 	q->stats.timer_fires++;
-	if (q->mod.policy == PVG_POLICY_ADAPTIVE && pvg_adaptive_fresh(q)) {
+	if (is_fresh(q)) {
 		if (q->inflight)
-			timer_start(q, pvg_adaptive_window_ns(q));
+			timer_start(q, window_ns(q));
 		pvg_queue_unlock(q, flags);
 		return HRTIMER_NORESTART;
 	}
 
-	pvg_adaptive_expired(q);
-	/* No interrupt for what is taken here: it would find nothing. */
-	pvg_event_park(q);
-	n = drain(q, &done);
-	q->lull = !n && q->inflight;
 	if (q->held)
 		notify = ring_doorbell(q);
-	settle(q, &done);
-	trace_pvg_timer(q, n);
+	/* Whoever polls will settle, too. */
+	if (!q->polling)
+		poll = timer_expired(q, &done);
+	trace_pvg_timer(q, done.count);
 	pvg_queue_unlock(q, flags);
 
 	if (notify)
 		virtqueue_notify(q->vq);
+	if (poll)
+		q->ops->poll(q);
 	deliver(q, &done);
 	return HRTIMER_NORESTART;
 }
+
+/**
+ * pvg_queue_poll() - take back buffers of a polled queue
+ * @q: the queue
+ * @budget: at most this many
+ * @done: what &pvg_queue_ops.used linked; &pvg_queue_ops.done is not called
+ *
+ * Context: any but hard interrupt, one caller at a time. Return: how many.
+ */
+u32 pvg_queue_poll(struct pvg_queue *q, u32 budget, struct pvg_done *done)
+{
+	unsigned long flags;
+	u32 n = 0;
+
+	flags = pvg_queue_lock(q);
+	if (q->running) {
+		n = drain_some(q, budget, done);
+		q->polled += n;
+		if (!q->ops->receive && q->mod.policy == PVG_POLICY_ADAPTIVE)
+			pvg_adaptive_delivered(q, n);
+	}
+	pvg_queue_unlock(q, flags);
+	return n;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_poll);
+
+/**
+ * pvg_queue_poll_done() - nothing more was found: moderate the queue again
+ * @q: the queue
+ *
+ * Context: as pvg_queue_poll(). Return: true if completions that may not wait
+ * have come meanwhile: poll again.
+ */
+bool pvg_queue_poll_done(struct pvg_queue *q)
+{
+	unsigned long flags;
+	bool again = false;
+
+	flags = pvg_queue_lock(q);
+	if (q->polling && !q->polled && !q->poll_by_timer)
+		q->stats.spurious++;
+	q->polling = false;
+	if (q->running) {
+		if (q->ops->receive)
+			pvg_receive_settled(q, q->poll_by_timer);
+		again = settle(q, NULL);
+	}
+	pvg_queue_unlock(q, flags);
+	return again;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_poll_done);
 
 /**
  * pvg_queue_add() - give the device a buffer
@@ -268,6 +386,7 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 	u32 before = q->inflight;
 	bool notify = false;
 	bool hold = false;
+	bool poll;
 
 	lockdep_assert_held(&q->lock);
 
@@ -276,13 +395,13 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 		pvg_queue_unlock(q, flags);
 		return;
 	}
-	if (q->mod.policy == PVG_POLICY_ADAPTIVE) {
+	if (q->mod.policy == PVG_POLICY_ADAPTIVE && !q->ops->receive) {
 		if (may_reap && before > q->batch)
 			drain(q, &done);
 		hold = pvg_adaptive_commit(q, before, may_hold);
 	}
 	q->batch = 0;
-	settle(q, may_reap ? &done : NULL);
+	poll = settle(q, may_reap ? &done : NULL);
 	if (hold)
 		q->stats.doorbells_held++;
 	else
@@ -296,6 +415,8 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 
 	if (notify)
 		virtqueue_notify(vq);
+	if (poll)
+		q->ops->poll(q);
 	if (done.count) {
 		q->ops->done(q, &done);
 		WRITE_ONCE(q->reaping, false);
@@ -360,6 +481,24 @@ static void start_fresh(struct pvg_queue *q)
 	q->urgent = 0;
 	q->batch = 0;
 	q->held = 0;
+	q->polling = false;
+}
+
+static void learn_anew(struct pvg_queue *q)
+{
+	q->lull = false;
+	if (q->ops->receive)
+		pvg_receive_start(q);
+	else
+		pvg_adaptive_start(q);
+}
+
+/* Returns whether the queue is to be polled. */
+static bool take_and_settle(struct pvg_queue *q, struct pvg_done *done)
+{
+	if (!q->ops->poll)
+		drain(q, done);
+	return settle(q, done);
 }
 
 /* Run; completions that came while the queue was stopped are delivered. */
@@ -367,15 +506,16 @@ static void run(struct pvg_queue *q)
 {
 	struct pvg_done done = {};
 	unsigned long flags;
+	bool poll;
 
 	flags = pvg_queue_lock(q);
-	pvg_adaptive_start(q);
-	q->lull = false;
+	learn_anew(q);
 	q->running = true;
-	drain(q, &done);
-	settle(q, &done);
+	poll = take_and_settle(q, &done);
 	pvg_queue_unlock(q, flags);
 
+	if (poll)
+		q->ops->poll(q);
 	deliver(q, &done);
 }
 
@@ -393,8 +533,10 @@ void pvg_queue_start(struct pvg_ring *ring, struct pvg_queue *q,
 		     struct virtqueue *vq)
 {
 	q->vq = vq;
+	/* Those of an earlier life are kept: they may be the queue's own. */
 	mutex_lock(&ring->lock);
-	q->mod = ring->mod;
+	if (!q->mod.frames)
+		q->mod = ring->mod;
 	mutex_unlock(&ring->lock);
 	start_fresh(q);
 	run(q);
@@ -501,23 +643,24 @@ void pvg_queue_set_moderation(struct pvg_queue *q,
 {
 	struct pvg_done done = {};
 	unsigned long flags;
+	bool poll = false;
 
 	flags = pvg_queue_lock(q);
 	q->mod = *mod;
-	q->lull = false;
-	pvg_adaptive_start(q);
+	learn_anew(q);
 	/* It may run for the old settings; if it is firing, it sees the new. */
 	if (hrtimer_try_to_cancel(&q->timer) == 1)
 		q->timer_active = false;
 	if (q->running) {
-		drain(q, &done);
-		settle(q, &done);
+		poll = take_and_settle(q, &done);
 		/* Under the lock: nothing else keeps the virtqueue here. */
 		if (q->held && ring_doorbell(q))
 			virtqueue_notify(q->vq);
 	}
 	pvg_queue_unlock(q, flags);
 
+	if (poll)
+		q->ops->poll(q);
 	deliver(q, &done);
 }
 EXPORT_SYMBOL_GPL(pvg_queue_set_moderation);

@@ -17,6 +17,11 @@ static const char * const policy_names[] = {
 	[PVG_POLICY_ADAPTIVE] = "adaptive",
 };
 
+const char *pvg_policy_name(enum pvg_policy policy)
+{
+	return policy_names[policy];
+}
+
 /* Apply @mod to the device, new queues included. */
 static int apply(struct pvg_ring *ring, const struct pvg_moderation *mod)
 {

@@ -15,6 +15,10 @@
  *  4. for each batch: pvg_queue_lock(), pvg_queue_add()..., then
  *     pvg_queue_commit_unlock();
  *  5. before the device is reset: pvg_queue_stop() each queue.
+ *
+ * A queue may be polled (NAPI): then the core calls &pvg_queue_ops.poll where
+ * it would take completions back in an interrupt, parks the event index, and
+ * leaves the queue alone until pvg_queue_poll_done().
  */
 #ifndef _PVGUEST_RING_H
 #define _PVGUEST_RING_H
@@ -95,20 +99,28 @@ struct pvg_done {
 
 /**
  * struct pvg_queue_ops - what a driver provides per queue
+ * @receive: the buffers wait for what the peer sends, and may do so for ever,
+ *	rather than for the answer to a request
  * @used: a buffer came back. Called with the queue lock held and interrupts
  *	off, once per token; takes the token's result from driver memory,
  *	validates it, and links the token into @done. @len is what the device
  *	says it wrote, not yet trusted.
  * @done: complete what used() linked. Called without the queue lock, in hard
- *	interrupt, timer or submitter context; must not sleep.
+ *	interrupt, timer or submitter context; must not sleep. On a polled queue
+ *	only in submitter context; not needed if @receive is set as well.
+ * @poll: NULL, or makes the queue a polled one: see to it that
+ *	pvg_queue_poll() is called soon, until pvg_queue_poll_done(). Called
+ *	without the queue lock, in any context, possibly while polling.
  * @broken: the device violated the protocol or is gone; what it holds will not
  *	come back. Called with the queue lock held, possibly more than once;
  *	schedules the recovery.
  */
 struct pvg_queue_ops {
+	bool receive;
 	void (*used)(struct pvg_queue *q, void *token, u32 len,
 		     struct pvg_done *done);
 	void (*done)(struct pvg_queue *q, struct pvg_done *done);
+	void (*poll)(struct pvg_queue *q);
 	void (*broken)(struct pvg_queue *q);
 };
 
@@ -160,6 +172,18 @@ struct pvg_predictor {
 };
 
 /**
+ * struct pvg_receiver - what the adaptive policy has learned of the peer
+ *
+ * All are protected by &pvg_queue.lock. See drivers/ring/receive.c.
+ */
+struct pvg_receiver {
+	u64 since_ns;		/* local_clock() when the queue was last settled */
+	u32 gap_ns;		/* mean time between buffers */
+	u32 round;		/* buffers taken back since @since_ns */
+	u32 want;		/* buffers to the next interrupt */
+};
+
+/**
  * struct pvg_queue - one moderated virtqueue
  *
  * Embedded in the driver's queue structure and zeroed by the driver before
@@ -180,6 +204,9 @@ struct pvg_queue {
 	bool reaping;		/* submitter is in done(); cleared unlocked */
 	bool timer_active;	/* the timer is queued, for @timer_ns */
 	bool lull;		/* the timer found nothing to do */
+	bool polling;		/* handed to ops->poll() */
+	bool poll_by_timer;	/* by the timer, not by an interrupt */
+	u32 polled;		/* buffers taken back since then */
 	u16 last;		/* split: used index; packed: position */
 	u16 event;		/* value last stored for the device */
 	u16 armed;		/* completions to the interrupt; 0: parked */
@@ -190,7 +217,8 @@ struct pvg_queue {
 	u32 batch;		/* of @inflight, added since the last commit */
 	u32 held;		/* added since the last doorbell decision */
 	struct pvg_moderation mod;
-	struct pvg_predictor pred;
+	struct pvg_predictor pred;	/* without ops->receive */
+	struct pvg_receiver rcv;	/* with */
 	struct pvg_queue_stats stats;
 
 	struct hrtimer timer;
@@ -242,6 +270,8 @@ void pvg_queue_commit_unlock(struct pvg_queue *q, unsigned long flags)
 	__releases(&q->lock);
 void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
 	__releases(&q->lock);
+u32 pvg_queue_poll(struct pvg_queue *q, u32 budget, struct pvg_done *done);
+bool pvg_queue_poll_done(struct pvg_queue *q);
 
 /**
  * pvg_queue_lock() - take the submission lock of a queue

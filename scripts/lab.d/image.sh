@@ -10,7 +10,7 @@
 # Packages whose programs go into the guest, besides busybox.
 readonly IMAGE_PACKAGES="bash coreutils util-linux mount kmod fio jq iperf3 \
 ethtool iproute2 e2fsprogs xfsprogs procps grep sed findutils diffutils \
-mawk bc socat libcmocka0 libaio1"
+mawk bc socat libcmocka0 libaio1 qemu-guest-agent"
 
 # Programs of theirs that nothing here needs, and that need much.
 readonly IMAGE_WITHOUT="xfs_scrub|perl.*|python.*"

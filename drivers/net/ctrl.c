@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The control queue (virtio 1.2, section 5.1.6.5): one command at a time, and
+ * the caller sleeps until it is answered, for a bounded time.
+ */
+#include <linux/slab.h>
+#include <linux/virtio.h>
+
+#include "pvg_net.h"
+
+#define ANSWER_TIMEOUT	(2 * HZ)
+
+/* A command as the device sees it. */
+struct command {
+	struct virtio_net_ctrl_hdr hdr;
+	u8 status;		/* device-writable */
+	u8 data[] __aligned(8);
+};
+
+/**
+ * pvg_net_ctrl_callback() - the virtqueue callback of the control queue
+ * @vq: the virtqueue
+ *
+ * Context: hard interrupt.
+ */
+void pvg_net_ctrl_callback(struct virtqueue *vq)
+{
+	struct pvg_ring *ring = dev_get_drvdata(&vq->vdev->dev);
+
+	complete(&container_of(ring, struct pvg_net, ring)->ctrl.answered);
+}
+
+/**
+ * pvg_net_ctrl_start() - take commands on a fresh virtqueue
+ * @net: the device
+ * @vq: its control queue, or NULL
+ *
+ * Context: may sleep.
+ */
+void pvg_net_ctrl_start(struct pvg_net *net, struct virtqueue *vq)
+{
+	mutex_lock(&net->ctrl.lock);
+	net->ctrl.vq = vq;
+	net->ctrl.dead = false;
+	mutex_unlock(&net->ctrl.lock);
+}
+
+/**
+ * pvg_net_ctrl_stop() - no command reaches the device afterwards
+ * @net: the device, reset
+ *
+ * Context: may sleep.
+ */
+void pvg_net_ctrl_stop(struct pvg_net *net)
+{
+	void *command;
+
+	mutex_lock(&net->ctrl.lock);
+	while (net->ctrl.vq &&
+	       (command = virtqueue_detach_unused_buf(net->ctrl.vq)))
+		kfree(command);
+	net->ctrl.vq = NULL;
+	mutex_unlock(&net->ctrl.lock);
+}
+
+static int add_command(struct pvg_net_ctrl *ctrl, struct command *command,
+		       size_t len)
+{
+	struct scatterlist hdr, data, status, *sgs[3];
+	unsigned int out = 0;
+
+	sg_init_one(&hdr, &command->hdr, sizeof(command->hdr));
+	sgs[out++] = &hdr;
+	if (len) {
+		sg_init_one(&data, command->data, len);
+		sgs[out++] = &data;
+	}
+	sg_init_one(&status, &command->status, sizeof(command->status));
+	sgs[out] = &status;
+	return virtqueue_add_sgs(ctrl->vq, sgs, out, 1, command, GFP_KERNEL);
+}
+
+/* Return: 0, or -ETIMEDOUT or -EIO, and then the device keeps the command. */
+static int wait_for_answer(struct pvg_net_ctrl *ctrl)
+{
+	unsigned long left = ANSWER_TIMEOUT;
+	unsigned int len;
+
+	for (;;) {
+		if (virtqueue_get_buf(ctrl->vq, &len))
+			return 0;
+		if (virtqueue_is_broken(ctrl->vq))
+			return -EIO;
+		if (!left)
+			return -ETIMEDOUT;
+		left = wait_for_completion_timeout(&ctrl->answered, left);
+	}
+}
+
+/* Return: 0, -EREMOTEIO if refused, or as wait_for_answer(). */
+static int run(struct pvg_net *net, struct command *command, size_t len)
+{
+	struct pvg_net_ctrl *ctrl = &net->ctrl;
+	int err;
+
+	lockdep_assert_held(&ctrl->lock);
+
+	command->status = VIRTIO_NET_ERR;
+	reinit_completion(&ctrl->answered);
+	err = add_command(ctrl, command, len);
+	if (err) {
+		kfree(command);
+		return err;
+	}
+	virtqueue_kick(ctrl->vq);
+	err = wait_for_answer(ctrl);
+	if (err) {
+		ctrl->dead = true;
+		dev_err(&net->vdev->dev,
+			"control command %u.%u was not answered: %pe\n",
+			command->hdr.class, command->hdr.cmd, ERR_PTR(err));
+		pvg_net_recover(net);
+		return err;
+	}
+	err = READ_ONCE(command->status) == VIRTIO_NET_OK ? 0 : -EREMOTEIO;
+	kfree(command);
+	return err;
+}
+
+/**
+ * pvg_net_ctrl() - have the device do something
+ * @net: the device
+ * @class: VIRTIO_NET_CTRL_*
+ * @cmd: of that class
+ * @data: argument as the device wants it, or NULL
+ * @len: bytes of it
+ *
+ * A device that does not answer within two seconds is recovered by a reset.
+ *
+ * Context: may sleep; rtnl may be held. Return: 0; -EREMOTEIO if the device
+ * refused; -EOPNOTSUPP without a control queue; -EIO if it is broken or
+ * stopped; -ETIMEDOUT; -ENOMEM.
+ */
+int pvg_net_ctrl(struct pvg_net *net, u8 class, u8 cmd, const void *data,
+		 size_t len)
+{
+	struct pvg_net_ctrl *ctrl = &net->ctrl;
+	struct command *command;
+	int err = -EIO;
+
+	if (!pvg_net_has(net, VIRTIO_NET_F_CTRL_VQ))
+		return -EOPNOTSUPP;
+	command = kmalloc(struct_size(command, data, len), GFP_KERNEL);
+	if (!command)
+		return -ENOMEM;
+	command->hdr.class = class;
+	command->hdr.cmd = cmd;
+	if (len)
+		memcpy(command->data, data, len);
+
+	mutex_lock(&ctrl->lock);
+	if (ctrl->vq && !ctrl->dead)
+		err = run(net, command, len);
+	else
+		kfree(command);
+	mutex_unlock(&ctrl->lock);
+	return err;
+}

@@ -1,0 +1,709 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pvg_net: a driver for the virtio network device (virtio 1.2, section 5.1).
+ *
+ * Probe, resume and recovery share bring_up(); removal, suspend, recovery and
+ * a failed probe share stop_device(). A failed probe leaves the device reset,
+ * so that another driver can have it.
+ *
+ * Lock order: rtnl, &pvg_net.state_lock, the lock of the control queue, of a
+ * netdev queue, of a virtqueue.
+ */
+#include <linux/error-injection.h>
+#include <linux/etherdevice.h>
+#include <linux/module.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_ids.h>
+#include <net/net_failover.h>
+
+#include "pvg_net.h"
+#include "pvguest/version.h"
+
+#define RECOVERY_WINDOW	(30 * HZ)
+#define RECOVERIES_MAX	5	/* within the window; then we give up */
+
+static void set_state(struct pvg_net *net, enum pvg_net_state next)
+{
+	bool legal = false;
+
+	lockdep_assert_held(&net->state_lock);
+
+	switch (next) {
+	case PVG_NET_NEW:
+		break;
+	case PVG_NET_LIVE:
+		legal = net->state == PVG_NET_NEW ||
+			net->state == PVG_NET_STOPPED;
+		break;
+	case PVG_NET_STOPPED:
+		legal = net->state == PVG_NET_LIVE;
+		break;
+	case PVG_NET_FAILED:
+		legal = net->state == PVG_NET_LIVE ||
+			net->state == PVG_NET_STOPPED;
+		break;
+	case PVG_NET_DEAD:
+		legal = true;
+		break;
+	}
+	WARN_ON_ONCE(!legal);
+	WRITE_ONCE(net->state, next);
+}
+
+static struct pvg_queue *ring_queue(struct pvg_ring *ring, unsigned int i)
+{
+	struct pvg_net *net = container_of(ring, struct pvg_net, ring);
+
+	return i % 2 ? &net->txqs[i / 2].pvg : &net->rxqs[i / 2].pvg;
+}
+
+static int read_pairs(struct virtio_device *vdev)
+{
+	u16 pairs;
+
+	if (!virtio_has_feature(vdev, VIRTIO_NET_F_MQ) &&
+	    !virtio_has_feature(vdev, VIRTIO_NET_F_RSS))
+		return 1;
+	pairs = virtio_cread16(vdev, offsetof(struct virtio_net_config,
+					      max_virtqueue_pairs));
+	if (pairs < VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN ||
+	    pairs > VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX) {
+		dev_err(&vdev->dev,
+			"%u queue pairs, allowed are %u to %u\n", pairs,
+			VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN,
+			VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX);
+		return -EINVAL;
+	}
+	return pairs;
+}
+
+static int read_mtu(struct virtio_device *vdev)
+{
+	u16 mtu;
+
+	if (!virtio_has_feature(vdev, VIRTIO_NET_F_MTU))
+		return ETH_MAX_MTU;
+	mtu = virtio_cread16(vdev, offsetof(struct virtio_net_config, mtu));
+	if (mtu < ETH_MIN_MTU) {
+		dev_err(&vdev->dev, "MTU is %u, at least %u is needed\n", mtu,
+			ETH_MIN_MTU);
+		return -EINVAL;
+	}
+	return mtu;
+}
+
+/* What cannot work without a control queue. */
+static int check_control_queue(struct virtio_device *vdev)
+{
+	static const unsigned int need_ctrl[] = {
+		VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VLAN,
+		VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_MQ,
+		VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_RSS,
+		VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS,
+	};
+	unsigned int i;
+
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_CTRL_VQ))
+		return 0;
+	for (i = 0; i < ARRAY_SIZE(need_ctrl); i++) {
+		if (!virtio_has_feature(vdev, need_ctrl[i]))
+			continue;
+		dev_err(&vdev->dev,
+			"feature %u is offered without a control queue (%u)\n",
+			need_ctrl[i], VIRTIO_NET_F_CTRL_VQ);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Before the netdev exists: how large is it to be? Return: pairs or errno. */
+static noinline int pvg_net_check_device(struct virtio_device *vdev)
+{
+	int err;
+
+	if (!vdev->config->get) {
+		dev_err(&vdev->dev, "configuration space is not accessible\n");
+		return -EINVAL;
+	}
+	err = check_control_queue(vdev);
+	if (err)
+		return err;
+	err = read_mtu(vdev);
+	if (err < 0)
+		return err;
+	return read_pairs(vdev);
+}
+
+static u64 guest_offloads(struct virtio_device *vdev)
+{
+	static const unsigned int bits[] = {
+		VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6,
+		VIRTIO_NET_F_GUEST_ECN, VIRTIO_NET_F_GUEST_UFO,
+		VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6,
+	};
+	u64 offloads = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bits); i++)
+		if (virtio_has_feature(vdev, bits[i]))
+			offloads |= BIT_ULL(bits[i]);
+	/* Belongs to what is set, but does not make packets larger. */
+	if (offloads && virtio_has_feature(vdev, VIRTIO_NET_F_GUEST_CSUM))
+		offloads |= BIT_ULL(VIRTIO_NET_F_GUEST_CSUM);
+	return offloads;
+}
+
+static noinline int pvg_net_read_features(struct pvg_net *net)
+{
+	struct virtio_device *vdev = net->vdev;
+
+	net->little_endian = virtio_is_little_endian(vdev);
+	net->mergeable = pvg_net_has(net, VIRTIO_NET_F_MRG_RXBUF);
+	if (pvg_net_has(net, VIRTIO_NET_F_HASH_REPORT))
+		net->hdr_len = sizeof(struct virtio_net_hdr_v1_hash);
+	else if (net->mergeable || pvg_net_has(net, VIRTIO_F_VERSION_1))
+		net->hdr_len = sizeof(struct virtio_net_hdr_mrg_rxbuf);
+	else
+		net->hdr_len = sizeof(struct virtio_net_hdr);
+
+	net->max_mtu = read_mtu(vdev);
+	net->guest_offloads_all = guest_offloads(vdev);
+	net->guest_offloads = net->guest_offloads_all;
+	net->big = !net->mergeable && net->guest_offloads_all;
+	if (!net->mergeable && !net->big)
+		net->max_mtu = min_t(u16, net->max_mtu, SZ_16K);
+	net->dev->needed_headroom = net->hdr_len;
+	net->speed = SPEED_UNKNOWN;
+	net->duplex = DUPLEX_UNKNOWN;
+	return pvg_net_rss_read(net);
+}
+
+static void init_pair(struct pvg_net *net, unsigned int i)
+{
+	struct pvg_net_rxq *rxq = &net->rxqs[i];
+	struct pvg_net_txq *txq = &net->txqs[i];
+
+	rxq->net = net;
+	rxq->index = i;
+	snprintf(rxq->name, sizeof(rxq->name), "input.%u", i);
+	u64_stats_init(&rxq->stats.sync);
+	INIT_DELAYED_WORK(&rxq->refill_work, pvg_net_rx_refill_work);
+	pvg_queue_init(&rxq->pvg, &pvg_net_rx_ops);
+	netif_napi_add(net->dev, &rxq->napi, pvg_net_rx_poll);
+
+	txq->net = net;
+	txq->index = i;
+	snprintf(txq->name, sizeof(txq->name), "output.%u", i);
+	u64_stats_init(&txq->stats.sync);
+	pvg_queue_init(&txq->pvg, &pvg_net_tx_ops);
+	netif_napi_add_tx(net->dev, &txq->napi, pvg_net_tx_poll);
+}
+
+static noinline int pvg_net_alloc_queues(struct pvg_net *net)
+{
+	unsigned int i;
+
+	net->rxqs = kvcalloc(net->pairs, sizeof(*net->rxqs), GFP_KERNEL);
+	net->txqs = kvcalloc(net->pairs, sizeof(*net->txqs), GFP_KERNEL);
+	if (!net->rxqs || !net->txqs)
+		return -ENOMEM;
+	for (i = 0; i < net->pairs; i++)
+		init_pair(net, i);
+	return 0;
+}
+
+static noinline int pvg_net_register_ring(struct pvg_net *net)
+{
+	int err;
+
+	net->ring.vdev = net->vdev;
+	net->ring.queue = ring_queue;
+	net->ring.nr_queues = 2 * net->pairs;
+	err = pvg_ring_register(&net->ring);
+	net->ring_registered = !err;
+	return err;
+}
+
+/*
+ * All virtqueues have to be set up, since the control queue is behind those of
+ * all pairs; the pairs that are not used here get no interrupt.
+ */
+static int find_vqs(struct pvg_net *net, struct virtqueue **vqs, unsigned int n)
+{
+	struct pvg_vq_info *info;
+	unsigned int i;
+	int err;
+
+	info = kcalloc(n, sizeof(*info), GFP_KERNEL);
+	if (!info)
+		return -ENOMEM;
+	for (i = 0; i < 2 * net->device_pairs; i++)
+		info[i].name = i % 2 ? "output" : "input";
+	for (i = 0; i < net->pairs; i++) {
+		info[2 * i].name = net->rxqs[i].name;
+		info[2 * i].callback = pvg_queue_callback;
+		info[2 * i + 1].name = net->txqs[i].name;
+		info[2 * i + 1].callback = pvg_queue_callback;
+	}
+	if (n > 2 * net->device_pairs) {
+		info[n - 1].name = "control";
+		info[n - 1].callback = pvg_net_ctrl_callback;
+	}
+	err = pvg_find_vqs(net->vdev, n, vqs, info, NULL);
+	kfree(info);
+	return err;
+}
+
+/* One pair to each CPU, as far as they go. */
+static void set_affinity(struct pvg_net *net)
+{
+	unsigned int i = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		if (i >= net->pairs)
+			break;
+		virtqueue_set_affinity(net->rxqs[i].pvg.vq, cpumask_of(cpu));
+		virtqueue_set_affinity(net->txqs[i].pvg.vq, cpumask_of(cpu));
+		i++;
+	}
+}
+
+static int start_pair(struct pvg_net *net, unsigned int i,
+		      struct virtqueue **vqs)
+{
+	struct pvg_net_rxq *rxq = &net->rxqs[i];
+	struct pvg_net_txq *txq = &net->txqs[i];
+	u32 rx_size = virtqueue_get_vring_size(vqs[2 * i]);
+	u32 tx_size = virtqueue_get_vring_size(vqs[2 * i + 1]);
+	int err;
+
+	/* A packet of any shape has to fit. */
+	if (tx_size < PVG_NET_TX_SG || rx_size < 1 + PVG_NET_BIG_SEGS) {
+		dev_err(&net->vdev->dev,
+			"queue sizes are %u and %u, at least %u and %u are needed\n",
+			rx_size, tx_size, 1 + PVG_NET_BIG_SEGS, PVG_NET_TX_SG);
+		return -EINVAL;
+	}
+	err = pvg_net_rx_alloc(rxq, rx_size);
+	if (!err)
+		err = pvg_net_tx_alloc(txq, tx_size);
+	if (err)
+		return err;
+	pvg_queue_start(&net->ring, &rxq->pvg, vqs[2 * i]);
+	pvg_queue_start(&net->ring, &txq->pvg, vqs[2 * i + 1]);
+	return 0;
+}
+
+/*
+ * From a reset device with negotiated features to one that takes packets;
+ * under rtnl but for probe. On error stop_device() is to follow.
+ */
+static noinline int pvg_net_bring_up(struct pvg_net *net)
+{
+	bool ctrl = pvg_net_has(net, VIRTIO_NET_F_CTRL_VQ);
+	unsigned int n = 2 * net->device_pairs + ctrl, i;
+	struct virtqueue **vqs;
+	int err;
+
+	vqs = kcalloc(n, sizeof(*vqs), GFP_KERNEL);
+	if (!vqs)
+		return -ENOMEM;
+	err = find_vqs(net, vqs, n);
+	if (err)
+		goto free_vqs;
+	net->have_vqs = true;
+	for (i = 0; i < net->pairs; i++) {
+		err = start_pair(net, i, vqs);
+		if (err)
+			goto free_vqs;
+	}
+	if (net->pairs == num_online_cpus())
+		set_affinity(net);
+	pvg_net_ctrl_start(net, ctrl ? vqs[n - 1] : NULL);
+	virtio_device_ready(net->vdev);
+	mutex_lock(&net->state_lock);
+	set_state(net, PVG_NET_LIVE);
+	mutex_unlock(&net->state_lock);
+
+free_vqs:
+	kfree(vqs);
+	return err;
+}
+
+/* A device that was pulled out reads as all ones. */
+static bool device_is_present(struct pvg_net *net)
+{
+	return net->vdev->config->get_status(net->vdev) != U8_MAX;
+}
+
+/*
+ * Stop using the device: no callback, timer, transmission or DMA afterwards,
+ * and all buffers are ours again. NAPI is off, or nothing uses the netdev yet.
+ * Does nothing the second time.
+ */
+static void stop_device(struct pvg_net *net)
+{
+	bool built = net->rxqs && net->txqs;
+	unsigned int i;
+
+	for (i = 0; built && i < net->pairs; i++) {
+		pvg_queue_stop(&net->rxqs[i].pvg);
+		pvg_queue_stop(&net->txqs[i].pvg);
+	}
+	if (device_is_present(net))
+		virtio_reset_device(net->vdev);
+	pvg_net_ctrl_stop(net);
+	for (i = 0; built && i < net->pairs; i++) {
+		pvg_queue_detach(&net->rxqs[i].pvg, pvg_net_rx_reclaim);
+		pvg_queue_detach(&net->txqs[i].pvg, pvg_net_tx_reclaim);
+		pvg_net_rx_free(&net->rxqs[i]);
+		pvg_net_tx_free(&net->txqs[i]);
+		netdev_tx_reset_queue(pvg_net_netdev_queue(&net->txqs[i]));
+	}
+	if (net->have_vqs)
+		net->vdev->config->del_vqs(net->vdev);
+	net->have_vqs = false;
+}
+
+static noinline int pvg_net_set_address(struct pvg_net *net)
+{
+	struct net_device *dev = net->dev;
+	u8 addr[ETH_ALEN];
+
+	if (!pvg_net_has(net, VIRTIO_NET_F_MAC)) {
+		eth_hw_addr_random(dev);
+	} else {
+		virtio_cread_bytes(net->vdev,
+				   offsetof(struct virtio_net_config, mac),
+				   addr, ETH_ALEN);
+		if (!is_valid_ether_addr(addr)) {
+			dev_err(&net->vdev->dev,
+				"%pM is no address for a device\n", addr);
+			return -EADDRNOTAVAIL;
+		}
+		eth_hw_addr_set(dev, addr);
+	}
+	return 0;
+}
+
+static noinline int pvg_net_register(struct pvg_net *net)
+{
+	int err;
+
+	pvg_net_init_netdev(net);
+	rtnl_lock();
+	netif_set_real_num_tx_queues(net->dev, 1);
+	netif_set_real_num_rx_queues(net->dev, 1);
+	net->active_pairs = 1;
+	netif_carrier_off(net->dev);
+	err = register_netdevice(net->dev);
+	net->netdev_registered = !err;
+	rtnl_unlock();
+	return err;
+}
+
+/* Start with as many pairs as there are CPUs for. */
+static noinline int pvg_net_finish(struct pvg_net *net)
+{
+	unsigned int pairs = min(net->pairs, num_online_cpus());
+	int err = 0;
+
+	rtnl_lock();
+	pvg_net_rss_spread(net, pairs);
+	if (net->device_pairs > 1 || net->rss.key)
+		err = pvg_net_set_pairs(net, pairs);
+	if (!err)
+		err = netif_set_real_num_queues(net->dev, pairs, pairs);
+	if (!err)
+		pvg_net_update_link(net);
+	rtnl_unlock();
+	return err;
+}
+
+/* The device stands in for another one with the same address. */
+static noinline int pvg_net_add_failover(struct pvg_net *net)
+{
+	struct failover *failover;
+
+	if (!pvg_net_has(net, VIRTIO_NET_F_STANDBY))
+		return 0;
+	failover = net_failover_create(net->dev);
+	if (IS_ERR(failover))
+		return PTR_ERR(failover);
+	net->failover = failover;
+	return 0;
+}
+
+/* Mark dead, drain, free. The device may be half built, or gone. */
+static void tear_down(struct pvg_net *net)
+{
+	unsigned int i;
+
+	mutex_lock(&net->state_lock);
+	set_state(net, PVG_NET_DEAD);
+	mutex_unlock(&net->state_lock);
+	if (net->failover)
+		net_failover_destroy(net->failover);
+	if (net->netdev_registered)
+		unregister_netdev(net->dev);
+	/* They find the state, but have to be gone. */
+	cancel_work_sync(&net->config_work);
+	cancel_work_sync(&net->rx_mode_work);
+	cancel_work_sync(&net->recover_work);
+	stop_device(net);
+	cancel_work_sync(&net->recover_work);
+
+	for (i = 0; net->rxqs && net->txqs && i < net->pairs; i++) {
+		netif_napi_del(&net->rxqs[i].napi);
+		netif_napi_del(&net->txqs[i].napi);
+	}
+	if (net->ring_registered)
+		pvg_ring_unregister(&net->ring);
+	kvfree(net->rxqs);
+	kvfree(net->txqs);
+	pvg_net_rss_free(net);
+	net->vdev->priv = NULL;
+	free_netdev(net->dev);
+}
+
+/* rtnl held: nobody uses the device until attach(). */
+static void detach(struct pvg_net *net)
+{
+	netif_device_detach(net->dev);
+	netif_tx_disable(net->dev);
+	pvg_net_stop_queues(net);
+	stop_device(net);
+}
+
+static void attach(struct pvg_net *net)
+{
+	if (netif_running(net->dev))
+		pvg_net_start_queues(net);
+	pvg_net_restore_settings(net);
+	netif_device_attach(net->dev);
+	if (netif_running(net->dev))
+		netif_tx_wake_all_queues(net->dev);
+	pvg_net_update_link(net);
+}
+
+/* Suspend, recovery, and a reset of the PCI function, as the next one. */
+static int pvg_net_freeze(struct virtio_device *vdev)
+{
+	struct pvg_net *net = vdev->priv;
+
+	rtnl_lock();
+	mutex_lock(&net->state_lock);
+	if (net->state == PVG_NET_LIVE) {
+		set_state(net, PVG_NET_STOPPED);
+		detach(net);
+	}
+	mutex_unlock(&net->state_lock);
+	rtnl_unlock();
+	return 0;
+}
+
+static int pvg_net_restore(struct virtio_device *vdev)
+{
+	struct pvg_net *net = vdev->priv;
+	int err = -EIO;
+
+	rtnl_lock();
+	if (READ_ONCE(net->state) == PVG_NET_STOPPED)
+		err = pvg_net_bring_up(net);
+	if (!err) {
+		attach(net);
+	} else if (READ_ONCE(net->state) == PVG_NET_STOPPED) {
+		stop_device(net);
+		mutex_lock(&net->state_lock);
+		set_state(net, PVG_NET_FAILED);
+		mutex_unlock(&net->state_lock);
+	}
+	rtnl_unlock();
+	return err;
+}
+
+/* Too many in a row mean that a reset does not help. */
+static bool may_recover(struct pvg_net *net)
+{
+	if (time_after(jiffies, net->recovered + RECOVERY_WINDOW))
+		net->recoveries = 0;
+	net->recovered = jiffies;
+	return net->recoveries++ < RECOVERIES_MAX;
+}
+
+static void recover_work(struct work_struct *work)
+{
+	struct pvg_net *net = container_of(work, struct pvg_net, recover_work);
+	int err = -EIO;
+
+	if (READ_ONCE(net->state) != PVG_NET_LIVE)
+		return;
+	dev_warn(&net->vdev->dev, "resetting the device\n");
+	/* They call freeze and restore above. */
+	virtio_device_freeze(net->vdev);
+	if (may_recover(net))
+		err = virtio_device_restore(net->vdev);
+	if (!err)
+		return;
+	dev_err(&net->vdev->dev,
+		"the device was given up, no packets from here on: %pe\n",
+		ERR_PTR(err));
+	rtnl_lock();
+	netif_carrier_off(net->dev);
+	mutex_lock(&net->state_lock);
+	if (net->state == PVG_NET_STOPPED)
+		set_state(net, PVG_NET_FAILED);
+	mutex_unlock(&net->state_lock);
+	rtnl_unlock();
+}
+
+/**
+ * pvg_net_recover() - reset the device and go on
+ * @net: the device
+ *
+ * What it held is lost; settings are not. Context: any.
+ */
+void pvg_net_recover(struct pvg_net *net)
+{
+	if (READ_ONCE(net->state) == PVG_NET_LIVE)
+		schedule_work(&net->recover_work);
+}
+
+/* The virtio core calls this only between probe and remove. */
+static void pvg_net_config_changed(struct virtio_device *vdev)
+{
+	struct pvg_net *net = vdev->priv;
+
+	schedule_work(&net->config_work);
+}
+
+static struct pvg_net *alloc_net(struct virtio_device *vdev, unsigned int pairs)
+{
+	unsigned int used = min(pairs, num_possible_cpus());
+	struct net_device *dev;
+	struct pvg_net *net;
+
+	dev = alloc_etherdev_mq(sizeof(*net), used);
+	if (!dev)
+		return NULL;
+	SET_NETDEV_DEV(dev, &vdev->dev);
+	net = netdev_priv(dev);
+	net->dev = dev;
+	net->vdev = vdev;
+	net->pairs = used;
+	net->device_pairs = pairs;
+	mutex_init(&net->state_lock);
+	mutex_init(&net->ctrl.lock);
+	init_completion(&net->ctrl.answered);
+	INIT_WORK(&net->config_work, pvg_net_config_work);
+	INIT_WORK(&net->rx_mode_work, pvg_net_rx_mode_work);
+	INIT_WORK(&net->recover_work, recover_work);
+	vdev->priv = net;
+	return net;
+}
+
+static int pvg_net_probe(struct virtio_device *vdev)
+{
+	static int (*const steps[])(struct pvg_net *net) = {
+		pvg_net_read_features,
+		pvg_net_alloc_queues,
+		pvg_net_register_ring,
+		pvg_net_bring_up,
+		pvg_net_set_address,
+		pvg_net_register,
+		pvg_net_finish,
+		pvg_net_add_failover,
+	};
+	struct pvg_net *net;
+	unsigned int i;
+	int err;
+
+	err = pvg_net_check_device(vdev);
+	if (err < 0)
+		return err;
+	net = alloc_net(vdev, err);
+	if (!net)
+		return -ENOMEM;
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		err = steps[i](net);
+		if (!err)
+			continue;
+		dev_err(&vdev->dev, "probe failed: %ps: %pe\n", steps[i],
+			ERR_PTR(err));
+		tear_down(net);
+		return err;
+	}
+	dev_info(&vdev->dev, "[%s] %pM, %u of %u queue pairs, %s buffers\n",
+		 net->dev->name, net->dev->dev_addr, net->active_pairs,
+		 net->device_pairs, net->mergeable ? "mergeable" :
+		 net->big ? "64 KiB" : "single");
+	return 0;
+}
+
+static void pvg_net_remove(struct virtio_device *vdev)
+{
+	tear_down(vdev->priv);
+}
+
+static const struct virtio_device_id id_table[] = {
+	{ VIRTIO_ID_NET, VIRTIO_DEV_ANY_ID },
+	{ 0 },
+};
+MODULE_DEVICE_TABLE(virtio, id_table);
+
+/* Ring features are the transport's to negotiate. */
+static const unsigned int features[] = {
+	VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM,
+	VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, VIRTIO_NET_F_MTU, VIRTIO_NET_F_MAC,
+	VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6,
+	VIRTIO_NET_F_GUEST_ECN, VIRTIO_NET_F_GUEST_UFO,
+	VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_ECN,
+	VIRTIO_NET_F_HOST_UFO, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_STATUS,
+	VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VLAN,
+	VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_GUEST_HDRLEN,
+	VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_HASH_REPORT,
+	VIRTIO_NET_F_RSS, VIRTIO_NET_F_SPEED_DUPLEX, VIRTIO_NET_F_STANDBY,
+#if PVG_NET_USO
+	VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6,
+	VIRTIO_NET_F_HOST_USO,
+#endif
+};
+
+static struct virtio_driver pvg_net_driver = {
+	.driver.name		= KBUILD_MODNAME,
+	.driver.owner		= THIS_MODULE,
+	.id_table		= id_table,
+	.feature_table		= features,
+	.feature_table_size	= ARRAY_SIZE(features),
+	.probe			= pvg_net_probe,
+	.remove			= pvg_net_remove,
+	.config_changed		= pvg_net_config_changed,
+#ifdef CONFIG_PM_SLEEP
+	.freeze			= pvg_net_freeze,
+	.restore		= pvg_net_restore,
+#endif
+#ifdef PVG_HAVE_VIRTIO_RESET_HOOKS
+	.reset_prepare		= pvg_net_freeze,
+	.reset_done		= pvg_net_restore,
+#endif
+};
+module_virtio_driver(pvg_net_driver);
+
+/* The steps of probe, so that a test can fail each in turn. */
+ALLOW_ERROR_INJECTION(pvg_net_check_device, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_net_read_features, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_net_alloc_queues, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_net_register_ring, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_net_bring_up, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_net_set_address, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_net_register, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_net_finish, ERRNO);
+ALLOW_ERROR_INJECTION(pvg_net_add_failover, ERRNO);
+
+MODULE_DESCRIPTION("pvguest virtio network driver");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(PVG_VERSION);
+MODULE_INFO(pvguest, PVG_VERSION);

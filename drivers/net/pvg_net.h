@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of pvg_net share. */
+#ifndef _PVG_NET_H
+#define _PVG_NET_H
+
+#include <linux/average.h>
+#include <linux/bitmap.h>
+#include <linux/completion.h>
+#include <linux/if_vlan.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/scatterlist.h>
+#include <linux/u64_stats_sync.h>
+#include <linux/virtio_config.h>
+#include <linux/workqueue.h>
+#include <net/xdp.h>
+
+#include "pvguest/compat_net.h"
+#include "pvguest/ring.h"
+
+struct failover;
+struct page_pool;
+struct pvg_net;
+
+/* Room for what may follow the Ethernet header of the largest frame. */
+#define PVG_NET_FRAME_MAX	(ETH_HLEN + VLAN_HLEN)
+
+#define PVG_NET_TX_SG		((unsigned int)MAX_SKB_FRAGS + 2)
+#define PVG_NET_BIG_SEGS	2	/* that follow the first, without MRG_RXBUF */
+#define PVG_NET_BIG_SEG_SIZE	SZ_32K
+
+/**
+ * union pvg_net_hdr - what precedes each packet (virtio 1.2, section 5.1.6)
+ *
+ * Which one it is follows from the features; &pvg_net.hdr_len is its size.
+ */
+union pvg_net_hdr {
+	struct virtio_net_hdr base;
+	struct virtio_net_hdr_mrg_rxbuf mrg;
+	struct virtio_net_hdr_v1_hash hash;
+};
+
+enum pvg_net_tx_type {
+	PVG_NET_TX_SKB,
+	PVG_NET_TX_XDP,		/* a frame, to be returned */
+	PVG_NET_TX_XSK,		/* a descriptor of an AF_XDP ring */
+};
+
+/**
+ * struct pvg_net_tx_req - a packet that the device has or is to get
+ * @next: free list, or list of the completed
+ * @skb: PVG_NET_TX_SKB
+ * @frame: PVG_NET_TX_XDP
+ * @type: which of them
+ * @bytes: of the packet, without header
+ * @hdr: sent with the packet unless that has room for it
+ */
+struct pvg_net_tx_req {
+	struct pvg_net_tx_req *next;
+	union {
+		struct sk_buff *skb;
+		struct xdp_frame *frame;
+	};
+	enum pvg_net_tx_type type;
+	u32 bytes;
+	union pvg_net_hdr hdr;
+};
+
+/* Packets and what became of them; @sync protects the 64-bit values. */
+struct pvg_net_tx_stats {
+	struct u64_stats_sync sync;
+	u64_stats_t packets;
+	u64_stats_t bytes;
+	u64_stats_t dropped;
+	u64_stats_t xdp_packets;	/* by XDP_TX and redirection */
+	u64_stats_t xdp_dropped;
+	u64_stats_t stopped;		/* times that the ring was full */
+	u64_stats_t timeouts;
+};
+
+struct pvg_net_rx_stats {
+	struct u64_stats_sync sync;
+	u64_stats_t packets;
+	u64_stats_t bytes;
+	u64_stats_t dropped;		/* no memory, or a bad header */
+	u64_stats_t length_errors;	/* impossible length or buffer count */
+	u64_stats_t frame_errors;	/* offload fields that make no sense */
+	u64_stats_t alloc_failed;	/* buffers that could not be posted */
+	u64_stats_t copied;		/* small packets, buffer reused */
+	u64_stats_t xdp_packets;
+	u64_stats_t xdp_drop;
+	u64_stats_t xdp_tx;
+	u64_stats_t xdp_redirect;
+};
+
+/**
+ * struct pvg_net_txq - a transmit queue
+ * @pvg: its virtqueue
+ * @reqs: one for each descriptor
+ * @free: of @reqs; the netdev queue's lock
+ * @sg: for building a request; the netdev queue's lock
+ */
+struct pvg_net_txq {
+	struct pvg_queue pvg;
+	struct pvg_net *net;
+	struct napi_struct napi;
+	struct pvg_net_tx_req *reqs;
+	struct pvg_net_tx_req *free;
+	struct scatterlist sg[PVG_NET_TX_SG];
+	struct pvg_net_tx_stats stats;
+	unsigned int index;
+	bool napi_on;		/* between start and stop; rtnl */
+	char name[16];
+};
+
+/**
+ * struct pvg_net_rx_buf - memory for the device to write to
+ * @next: free list, or list of the completed
+ * @rxq: its queue
+ * @va: its memory, from @pool; NULL if there is none now
+ * @pool: where @va goes back to
+ * @truesize: bytes at @va
+ * @headroom: bytes that the device leaves alone
+ * @room: bytes that the device may write from there on
+ * @used: bytes that the device says it wrote, not yet validated
+ * @more: what follows in a big buffer, PVG_NET_BIG_SEG_SIZE each
+ */
+struct pvg_net_rx_buf {
+	struct pvg_net_rx_buf *next;
+	struct pvg_net_rxq *rxq;
+	void *va;
+	struct page_pool *pool;
+	u32 truesize;
+	u32 headroom;
+	u32 room;
+	u32 used;
+	void *more[PVG_NET_BIG_SEGS];
+};
+
+/**
+ * struct pvg_net_assembly - a packet of which buffers are still to come
+ * @hdr: its header, a copy
+ * @first: with XDP, the buffers of the packet; NULL as for @head
+ * @last: the end of that list
+ * @head: the packet; NULL if there is none, or it is being dropped
+ * @tail: @head or the last of its fragment list
+ * @missing: buffers
+ */
+struct pvg_net_assembly {
+	union pvg_net_hdr hdr;
+	struct pvg_net_rx_buf *first;
+	struct pvg_net_rx_buf *last;
+	struct sk_buff *head;
+	struct sk_buff *tail;
+	u32 missing;
+};
+
+DECLARE_EWMA(pvg_net_len, 0, 64)
+
+/**
+ * struct pvg_net_rxq - a receive queue
+ * @pvg: its virtqueue
+ * @pages: pool of single pages, cut in halves or not
+ * @blocks: pool of larger ones
+ * @bufs: one for each descriptor
+ * @free: of @bufs; NAPI context, or NAPI disabled
+ * @nr_free: how many; likewise
+ * @avg_len: mean length of a packet
+ * @xdp_prog: runs on each packet, or NULL; rtnl, and RCU
+ * @refill_work: tries again when there was no memory
+ *
+ * Everything without a remark belongs to the NAPI context.
+ */
+struct pvg_net_rxq {
+	struct pvg_queue pvg;
+	struct pvg_net *net;
+	struct napi_struct napi;
+	struct page_pool *pages;
+	struct page_pool *blocks;
+	struct pvg_net_rx_buf *bufs;
+	struct pvg_net_rx_buf *free;
+	u32 nr_free;
+	struct ewma_pvg_net_len avg_len;
+	struct pvg_net_assembly packet;
+	struct scatterlist sg[1 + PVG_NET_BIG_SEGS];
+	struct xdp_rxq_info xdp_rxq;
+	struct bpf_prog __rcu *xdp_prog;
+	struct pvg_net_rx_stats stats;
+	struct delayed_work refill_work;
+	unsigned int index;
+	unsigned int xdp_flush;	/* to be done at the end of the poll */
+	bool napi_on;		/* between start and stop; written under rtnl */
+	char name[16];
+};
+
+/**
+ * enum pvg_net_state - life of a device; see set_state() for the transitions
+ * @PVG_NET_NEW: probe has not brought it up yet
+ * @PVG_NET_LIVE: virtqueues work
+ * @PVG_NET_STOPPED: reset for suspend or recovery
+ * @PVG_NET_FAILED: could not be brought up again: no carrier, drops packets
+ * @PVG_NET_DEAD: being removed
+ */
+enum pvg_net_state {
+	PVG_NET_NEW,
+	PVG_NET_LIVE,
+	PVG_NET_STOPPED,
+	PVG_NET_FAILED,
+	PVG_NET_DEAD,
+};
+
+/**
+ * struct pvg_net_ctrl - the control queue (virtio 1.2, section 5.1.6.5)
+ * @vq: NULL without CTRL_VQ, and while the device is reset
+ * @lock: one command at a time; may be taken under rtnl
+ * @answered: the device used a buffer
+ * @dead: a command was never answered and stays the device's until a reset
+ */
+struct pvg_net_ctrl {
+	struct virtqueue *vq;
+	struct mutex lock;	/* of everything here */
+	struct completion answered;
+	bool dead;
+};
+
+/**
+ * struct pvg_net_rss - receive-side scaling, as last set
+ * @indir: queue of each hash value, @indir_size of them
+ * @key: the Toeplitz key, @key_size bytes
+ * @indir_size: power of two; 0 without RSS
+ * @key_size: bytes
+ * @types: VIRTIO_NET_RSS_HASH_TYPE_* that are on
+ * @types_supported: those that the device knows
+ */
+struct pvg_net_rss {
+	u16 *indir;
+	u8 *key;
+	u32 indir_size;
+	u32 key_size;
+	u32 types;
+	u32 types_supported;
+};
+
+/**
+ * struct pvg_net - one network device
+ * @pairs: queue pairs that are of use here
+ * @device_pairs: those that the device has
+ * @active_pairs: those in use; rtnl
+ * @state: written under @state_lock
+ * @guest_offloads: GUEST_* feature bits the device is allowed; rtnl
+ * @guest_offloads_all: those that were negotiated
+ */
+struct pvg_net {
+	struct virtio_device *vdev;
+	struct net_device *dev;
+	struct pvg_ring ring;
+	struct pvg_net_rxq *rxqs;
+	struct pvg_net_txq *txqs;
+	struct pvg_net_ctrl ctrl;
+	struct pvg_net_rss rss;
+	struct failover *failover;
+
+	/* Set by probe, then only read. */
+	unsigned int pairs;
+	unsigned int device_pairs;
+	u32 hdr_len;
+	u16 max_mtu;
+	bool mergeable;
+	bool big;		/* packets larger than the MTU, but not merged */
+	bool little_endian;
+	bool ring_registered;
+	bool netdev_registered;
+
+	struct mutex state_lock;	/* of state; under rtnl */
+	enum pvg_net_state state;
+	bool have_vqs;
+
+	unsigned int active_pairs;
+	u64 guest_offloads;
+	u64 guest_offloads_all;
+	DECLARE_BITMAP(vlans, VLAN_N_VID);	/* rtnl */
+	u32 speed;		/* rtnl */
+	u8 duplex;		/* rtnl */
+	unsigned long recovered;	/* jiffies of the last recovery */
+	unsigned int recoveries;	/* in quick succession */
+
+	struct work_struct config_work;
+	struct work_struct rx_mode_work;
+	struct work_struct recover_work;
+};
+
+static inline bool pvg_net_has(const struct pvg_net *net, unsigned int bit)
+{
+	return virtio_has_feature(net->vdev, bit);
+}
+
+/* main.c: life of the device */
+void pvg_net_recover(struct pvg_net *net);
+
+/* netdev.c: what the kernel's network core asks for */
+extern const struct net_device_ops pvg_net_netdev_ops;
+void pvg_net_init_netdev(struct pvg_net *net);
+void pvg_net_start_queues(struct pvg_net *net);
+void pvg_net_stop_queues(struct pvg_net *net);
+int pvg_net_set_pairs(struct pvg_net *net, unsigned int pairs);
+u64 pvg_net_wanted_offloads(const struct pvg_net *net, netdev_features_t f);
+
+/* filter.c: what the device is told, and tells, beside packets */
+int pvg_net_set_guest_offloads(struct pvg_net *net, u64 offloads);
+void pvg_net_update_link(struct pvg_net *net);
+void pvg_net_config_work(struct work_struct *work);
+void pvg_net_rx_mode_work(struct work_struct *work);
+void pvg_net_set_rx_mode(struct net_device *dev);
+int pvg_net_set_mac(struct net_device *dev, void *addr);
+int pvg_net_vlan_add(struct net_device *dev, __be16 proto, u16 vid);
+int pvg_net_vlan_kill(struct net_device *dev, __be16 proto, u16 vid);
+void pvg_net_restore_settings(struct pvg_net *net);
+
+/* rxbuf.c */
+int pvg_net_rx_alloc(struct pvg_net_rxq *rxq, u32 ring_size);
+void pvg_net_rx_free(struct pvg_net_rxq *rxq);
+void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp);
+void pvg_net_rx_refill_work(struct work_struct *work);
+void pvg_net_rx_recycle(struct pvg_net_rx_buf *buf);
+void pvg_net_rx_reclaim(void *token);
+void pvg_net_rx_drop_free(struct pvg_net_rxq *rxq);
+void *pvg_net_rx_get_page(struct pvg_net_rxq *rxq);
+void pvg_net_rx_put_piece(struct page_pool *pool, void *va);
+
+/* rx.c */
+extern const struct pvg_queue_ops pvg_net_rx_ops;
+int pvg_net_rx_poll(struct napi_struct *napi, int budget);
+void pvg_net_rx_napi_enable(struct pvg_net_rxq *rxq);
+void pvg_net_rx_start(struct pvg_net_rxq *rxq);
+void pvg_net_rx_stop(struct pvg_net_rxq *rxq);
+
+/* tx.c */
+extern const struct pvg_queue_ops pvg_net_tx_ops;
+netdev_tx_t pvg_net_start_xmit(struct sk_buff *skb, struct net_device *dev);
+int pvg_net_tx_poll(struct napi_struct *napi, int budget);
+int pvg_net_tx_alloc(struct pvg_net_txq *txq, u32 ring_size);
+void pvg_net_tx_free(struct pvg_net_txq *txq);
+void pvg_net_tx_start(struct pvg_net_txq *txq);
+void pvg_net_tx_stop(struct pvg_net_txq *txq);
+void pvg_net_tx_reclaim(void *token);
+struct netdev_queue *pvg_net_netdev_queue(const struct pvg_net_txq *txq);
+
+bool pvg_net_xdp_send(struct pvg_net *net, struct xdp_frame *frame);
+void pvg_net_xdp_send_flush(struct pvg_net *net);
+int pvg_net_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
+		     u32 flags);
+
+/* xdp.c */
+struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
+				    struct bpf_prog *prog,
+				    struct pvg_net_rx_buf *first,
+				    const union pvg_net_hdr *hdr);
+void pvg_net_xdp_flush(struct pvg_net_rxq *rxq);
+int pvg_net_bpf(struct net_device *dev, struct netdev_bpf *bpf);
+u32 pvg_net_xdp_mtu_max(const struct pvg_net *net);
+
+/* ctrl.c */
+void pvg_net_ctrl_start(struct pvg_net *net, struct virtqueue *vq);
+void pvg_net_ctrl_stop(struct pvg_net *net);
+void pvg_net_ctrl_callback(struct virtqueue *vq);
+int pvg_net_ctrl(struct pvg_net *net, u8 class, u8 cmd, const void *data,
+		 size_t len);
+
+/* moderation.c */
+int pvg_net_get_coalesce(struct net_device *dev, struct ethtool_coalesce *ec,
+			 struct kernel_ethtool_coalesce *kec,
+			 struct netlink_ext_ack *extack);
+int pvg_net_set_coalesce(struct net_device *dev, struct ethtool_coalesce *ec,
+			 struct kernel_ethtool_coalesce *kec,
+			 struct netlink_ext_ack *extack);
+int pvg_net_get_queue_coalesce(struct net_device *dev, u32 queue,
+			       struct ethtool_coalesce *ec);
+int pvg_net_set_queue_coalesce(struct net_device *dev, u32 queue,
+			       struct ethtool_coalesce *ec);
+
+/* rss.c */
+int pvg_net_rss_read(struct pvg_net *net);
+void pvg_net_rss_free(struct pvg_net *net);
+int pvg_net_rss_send(struct pvg_net *net, unsigned int pairs);
+void pvg_net_rss_spread(struct pvg_net *net, unsigned int pairs);
+void pvg_net_set_hash(struct sk_buff *skb,
+		      const struct virtio_net_hdr_v1_hash *hdr);
+
+/* rxfh.c: struct ethtool_ops, in each kernel's form */
+#ifdef PVG_HAVE_RXFH_FIELDS
+u32 pvg_net_get_rx_ring_count(struct net_device *dev);
+int pvg_net_get_rxfh_fields(struct net_device *dev,
+			    struct ethtool_rxfh_fields *fields);
+int pvg_net_set_rxfh_fields(struct net_device *dev,
+			    const struct ethtool_rxfh_fields *fields,
+			    struct netlink_ext_ack *extack);
+#else
+int pvg_net_get_rxnfc(struct net_device *dev, struct ethtool_rxnfc *info,
+		      u32 *locs);
+int pvg_net_set_rxnfc(struct net_device *dev, struct ethtool_rxnfc *info);
+#endif
+u32 pvg_net_get_rxfh_key_size(struct net_device *dev);
+u32 pvg_net_get_rxfh_indir_size(struct net_device *dev);
+#ifdef PVG_HAVE_RXFH_PARAM
+int pvg_net_get_rxfh(struct net_device *dev, struct ethtool_rxfh_param *rxfh);
+int pvg_net_set_rxfh(struct net_device *dev, struct ethtool_rxfh_param *rxfh,
+		     struct netlink_ext_ack *extack);
+#else
+int pvg_net_get_rxfh(struct net_device *dev, u32 *indir, u8 *key, u8 *hfunc);
+int pvg_net_set_rxfh(struct net_device *dev, const u32 *indir, const u8 *key,
+		     const u8 hfunc);
+#endif
+
+/* stats.c: struct ethtool_ops */
+int pvg_net_get_sset_count(struct net_device *dev, int set);
+void pvg_net_get_strings(struct net_device *dev, u32 set, u8 *at);
+void pvg_net_get_ethtool_stats(struct net_device *dev,
+			       struct ethtool_stats *stats, u64 *at);
+
+/* ethtool.c */
+extern const struct ethtool_ops pvg_net_ethtool_ops;
+
+#endif /* _PVG_NET_H */

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reception: from the virtqueue to the network core (virtio 1.2, section
+ * 5.1.6.4).
+ *
+ * Nothing the device says is believed: lengths and buffer counts are checked
+ * against what was posted, and the header is copied before anything looks at
+ * it. A bad packet is dropped and counted; its buffers are posted again.
+ */
+#include <linux/etherdevice.h>
+#include <linux/virtio.h>
+
+#include "pvg_net.h"
+
+#define COPY_MAX	256	/* up to here a copy costs less than a buffer */
+
+static struct pvg_net_rxq *to_rxq(struct pvg_queue *q)
+{
+	return container_of(q, struct pvg_net_rxq, pvg);
+}
+
+static void pvg_net_rx_used(struct pvg_queue *q, void *token, u32 len,
+			    struct pvg_done *done)
+{
+	struct pvg_net_rx_buf *buf = token, *last = done->last;
+
+	buf->used = len;
+	buf->next = NULL;
+	if (last)
+		last->next = buf;
+	else
+		done->first = buf;
+	done->last = buf;
+}
+
+static void pvg_net_rx_schedule(struct pvg_queue *q)
+{
+	napi_schedule(&to_rxq(q)->napi);
+}
+
+static void pvg_net_rx_broken(struct pvg_queue *q)
+{
+	pvg_net_recover(to_rxq(q)->net);
+}
+
+const struct pvg_queue_ops pvg_net_rx_ops = {
+	.receive = true,
+	.used	= pvg_net_rx_used,
+	.poll	= pvg_net_rx_schedule,
+	.broken	= pvg_net_rx_broken,
+};
+
+static void count(struct pvg_net_rxq *rxq, u64_stats_t *counter)
+{
+	u64_stats_update_begin(&rxq->stats.sync);
+	u64_stats_inc(counter);
+	u64_stats_update_end(&rxq->stats.sync);
+}
+
+/* Bytes of @used that lie in the first piece. */
+static u32 head_used(const struct pvg_net_rx_buf *buf)
+{
+	return min(buf->used, buf->room);
+}
+
+/* Hand the first piece of @buf to an sk_buff. @skip: header bytes. */
+static struct sk_buff *build(struct pvg_net_rx_buf *buf, u32 skip)
+{
+	struct sk_buff *skb = napi_build_skb(buf->va, buf->truesize);
+
+	if (unlikely(!skb))
+		return NULL;
+	skb_reserve(skb, buf->headroom + skip);
+	skb_put(skb, head_used(buf) - skip);
+	buf->va = NULL;
+	return skb;
+}
+
+/* The same by a copy, which leaves the piece to the buffer. */
+static struct sk_buff *copy(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf,
+			    u32 skip)
+{
+	u32 len = buf->used - skip;
+	struct sk_buff *skb = napi_alloc_skb(&rxq->napi, len);
+
+	if (unlikely(!skb))
+		return NULL;
+	skb_put_data(skb, buf->va + buf->headroom + skip, len);
+	count(rxq, &rxq->stats.copied);
+	return skb;
+}
+
+/* Append what lies beyond the first piece of a big buffer. */
+static void add_more(struct sk_buff *skb, struct pvg_net_rx_buf *buf)
+{
+	u32 left = buf->used - head_used(buf), len, i;
+
+	for (i = 0; left; i++) {
+		struct page *page = virt_to_head_page(buf->more[i]);
+
+		len = min_t(u32, left, PVG_NET_BIG_SEG_SIZE);
+		skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page,
+				buf->more[i] - page_address(page), len,
+				PVG_NET_BIG_SEG_SIZE);
+		buf->more[i] = NULL;
+		left -= len;
+	}
+}
+
+/* Append a merged buffer, as a fragment or in a further sk_buff. */
+static int append(struct pvg_net_assembly *p, struct pvg_net_rx_buf *buf)
+{
+	struct page *page = virt_to_head_page(buf->va);
+	struct sk_buff *next;
+
+	if (skb_shinfo(p->tail)->nr_frags < MAX_SKB_FRAGS) {
+		skb_add_rx_frag(p->tail, skb_shinfo(p->tail)->nr_frags, page,
+				buf->va + buf->headroom - page_address(page),
+				buf->used, buf->truesize);
+		buf->va = NULL;
+		if (p->tail != p->head) {
+			p->head->len += buf->used;
+			p->head->data_len += buf->used;
+			p->head->truesize += buf->truesize;
+		}
+		return 0;
+	}
+
+	next = build(buf, 0);
+	if (!next)
+		return -ENOMEM;
+	skb_mark_for_recycle(next);
+	if (p->tail == p->head)
+		skb_shinfo(p->head)->frag_list = next;
+	else
+		p->tail->next = next;
+	p->tail = next;
+	p->head->len += next->len;
+	p->head->data_len += next->len;
+	p->head->truesize += next->truesize;
+	return 0;
+}
+
+/* What came with the packet: checksum state, segmentation, hash. */
+static int apply_header(struct pvg_net_rxq *rxq, struct sk_buff *skb,
+			const union pvg_net_hdr *hdr)
+{
+	struct pvg_net *net = rxq->net;
+
+	if (hdr->base.flags & VIRTIO_NET_HDR_F_DATA_VALID)
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+	if (hdr->base.gso_type != VIRTIO_NET_HDR_GSO_NONE &&
+	    !net->guest_offloads)
+		return -EINVAL;
+	if (virtio_net_hdr_to_skb(skb, &hdr->base, net->little_endian))
+		return -EINVAL;
+	if (net->dev->features & NETIF_F_RXHASH)
+		pvg_net_set_hash(skb, &hdr->hash);
+	return 0;
+}
+
+static void deliver(struct pvg_net_rxq *rxq, struct sk_buff *skb,
+		    const union pvg_net_hdr *hdr)
+{
+	u32 len = skb->len;
+
+	ewma_pvg_net_len_add(&rxq->avg_len, len);
+	if (unlikely(apply_header(rxq, skb, hdr))) {
+		count(rxq, &rxq->stats.frame_errors);
+		dev_kfree_skb_any(skb);
+		return;
+	}
+	skb_record_rx_queue(skb, rxq->index);
+	skb->protocol = eth_type_trans(skb, rxq->net->dev);
+	u64_stats_update_begin(&rxq->stats.sync);
+	u64_stats_inc(&rxq->stats.packets);
+	u64_stats_add(&rxq->stats.bytes, len);
+	u64_stats_update_end(&rxq->stats.sync);
+	napi_gro_receive(&rxq->napi, skb);
+}
+
+/* Return: 0, or a negative errno if a length is impossible or memory is out. */
+static int take_further(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_assembly *p = &rxq->packet;
+
+	if (unlikely(!buf->used || buf->used > buf->room)) {
+		count(rxq, &rxq->stats.length_errors);
+		return -EINVAL;
+	}
+	if (p->first) {
+		p->last->next = buf;
+		p->last = buf;
+		buf->next = NULL;
+		return 0;
+	}
+	if (append(p, buf)) {
+		count(rxq, &rxq->stats.dropped);
+		return -ENOMEM;
+	}
+	pvg_net_rx_recycle(buf);
+	return 0;
+}
+
+static void recycle_chain(struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_rx_buf *next;
+
+	for (; buf; buf = next) {
+		next = buf->next;
+		pvg_net_rx_recycle(buf);
+	}
+}
+
+static void give_up(struct pvg_net_assembly *p)
+{
+	recycle_chain(p->first);
+	p->first = NULL;
+	dev_kfree_skb_any(p->head);
+	p->head = NULL;
+}
+
+/* All buffers are there. */
+static void end_packet(struct pvg_net_rxq *rxq)
+{
+	struct pvg_net_assembly *p = &rxq->packet;
+	struct sk_buff *skb = p->head;
+	struct bpf_prog *prog;
+
+	if (p->first) {
+		rcu_read_lock();
+		prog = rcu_dereference(rxq->xdp_prog);
+		if (likely(prog))
+			skb = pvg_net_xdp_receive(rxq, prog, p->first, &p->hdr);
+		else	/* detached since the packet began */
+			count(rxq, &rxq->stats.dropped);
+		rcu_read_unlock();
+		recycle_chain(p->first);
+	}
+	p->first = NULL;
+	p->head = NULL;
+	if (skb)
+		deliver(rxq, skb, &p->hdr);
+}
+
+/* A further buffer of a packet, or of one that is being dropped. */
+static void continue_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_assembly *p = &rxq->packet;
+
+	p->missing--;
+	if (!p->head && !p->first) {
+		pvg_net_rx_recycle(buf);
+		return;
+	}
+	if (take_further(rxq, buf)) {
+		pvg_net_rx_recycle(buf);
+		give_up(p);
+	} else if (!p->missing) {
+		end_packet(rxq);
+	}
+}
+
+static u32 nr_buffers(const struct pvg_net *net, const union pvg_net_hdr *hdr)
+{
+	if (!net->mergeable)
+		return 1;
+	return __virtio16_to_cpu(net->little_endian, hdr->mrg.num_buffers);
+}
+
+/* Is what the device says about its first buffer possible? */
+static bool is_possible(const struct pvg_net_rxq *rxq,
+			const struct pvg_net_rx_buf *buf, u32 buffers)
+{
+	const struct pvg_net *net = rxq->net;
+	u32 most = buf->room;
+
+	if (net->big)
+		most += PVG_NET_BIG_SEGS * PVG_NET_BIG_SEG_SIZE;
+	return buf->used >= net->hdr_len + ETH_HLEN && buf->used <= most &&
+	       buffers && buffers <= virtqueue_get_vring_size(rxq->pvg.vq);
+}
+
+/* Make an sk_buff of the first buffer. Return: 0 or -ENOMEM. */
+static int begin_skb(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_assembly *p = &rxq->packet;
+	u32 skip = rxq->net->hdr_len;
+	struct sk_buff *skb;
+
+	if (buf->used <= skip + COPY_MAX)
+		skb = copy(rxq, buf, skip);
+	else
+		skb = build(buf, skip);
+	if (unlikely(!skb)) {
+		count(rxq, &rxq->stats.dropped);
+		return -ENOMEM;
+	}
+	/* Whatever its head is, its fragments are from a pool. */
+	skb_mark_for_recycle(skb);
+	add_more(skb, buf);
+	p->head = skb;
+	p->tail = skb;
+	pvg_net_rx_recycle(buf);
+	return 0;
+}
+
+static void begin_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_assembly *p = &rxq->packet;
+	u32 buffers;
+
+	memcpy(&p->hdr, buf->va + buf->headroom, rxq->net->hdr_len);
+	buffers = nr_buffers(rxq->net, &p->hdr);
+	if (unlikely(!is_possible(rxq, buf, buffers))) {
+		count(rxq, &rxq->stats.length_errors);
+		pvg_net_rx_recycle(buf);
+		return;
+	}
+	p->missing = buffers - 1;
+
+	if (rcu_access_pointer(rxq->xdp_prog)) {
+		if (unlikely(buf->used > buf->room)) {
+			count(rxq, &rxq->stats.dropped);
+			pvg_net_rx_recycle(buf);
+			return;
+		}
+		p->first = buf;
+		p->last = buf;
+		buf->next = NULL;
+	} else if (begin_skb(rxq, buf)) {
+		pvg_net_rx_recycle(buf);
+		return;
+	}
+	if (!p->missing)
+		end_packet(rxq);
+}
+
+/* Return: buffers taken, at most @budget. */
+static u32 receive_some(struct pvg_net_rxq *rxq, u32 budget)
+{
+	struct pvg_net_rx_buf *buf, *next;
+	struct pvg_done done = {};
+	u32 n;
+
+	n = pvg_queue_poll(&rxq->pvg, budget, &done);
+	for (buf = done.first; buf; buf = next) {
+		next = buf->next;
+		if (rxq->packet.missing)
+			continue_packet(rxq, buf);
+		else
+			begin_packet(rxq, buf);
+	}
+	if (rxq->xdp_flush)
+		pvg_net_xdp_flush(rxq);
+	return n;
+}
+
+/**
+ * pvg_net_rx_poll() - NAPI poll of a receive queue
+ * @napi: of a struct pvg_net_rxq
+ * @budget: buffers to take; 0 when called by netpoll, which wants none
+ *
+ * A merged packet counts as often as it has buffers.
+ */
+int pvg_net_rx_poll(struct napi_struct *napi, int budget)
+{
+	struct pvg_net_rxq *rxq = container_of(napi, struct pvg_net_rxq, napi);
+	int n;
+
+	if (!budget)
+		return 0;
+	n = receive_some(rxq, budget);
+	if (rxq->nr_free >= virtqueue_get_vring_size(rxq->pvg.vq) / 8)
+		pvg_net_rx_refill(rxq, GFP_ATOMIC);
+	if (n < budget && napi_complete_done(napi, n) &&
+	    pvg_queue_poll_done(&rxq->pvg))
+		napi_schedule(napi);
+	return n;
+}
+
+/**
+ * pvg_net_rx_napi_enable() - let NAPI run, and look once
+ * @rxq: the queue, its NAPI disabled
+ *
+ * What came while NAPI was disabled has not been noticed by anyone.
+ * Context: may sleep.
+ */
+void pvg_net_rx_napi_enable(struct pvg_net_rxq *rxq)
+{
+	napi_enable(&rxq->napi);
+	local_bh_disable();
+	napi_schedule(&rxq->napi);
+	local_bh_enable();
+}
+
+/**
+ * pvg_net_rx_start() - fill a queue and let packets through
+ * @rxq: the queue, its virtqueue running
+ *
+ * Context: rtnl; may sleep.
+ */
+void pvg_net_rx_start(struct pvg_net_rxq *rxq)
+{
+	WRITE_ONCE(rxq->napi_on, true);
+	pvg_net_rx_refill(rxq, GFP_KERNEL);
+	pvg_net_rx_napi_enable(rxq);
+}
+
+/**
+ * pvg_net_rx_stop() - no packet comes through afterwards
+ * @rxq: the queue; may be stopped
+ *
+ * The device may still write to what is posted. Context: rtnl; may sleep.
+ */
+void pvg_net_rx_stop(struct pvg_net_rxq *rxq)
+{
+	if (!rxq->napi_on)
+		return;
+	WRITE_ONCE(rxq->napi_on, false);
+	cancel_delayed_work_sync(&rxq->refill_work);
+	napi_disable(&rxq->napi);
+	/* NAPI may have been at it; this one does nothing any more. */
+	cancel_delayed_work_sync(&rxq->refill_work);
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Receive buffers: their memory, and posting them.
+ *
+ * A buffer is a piece of a page_pool page, laid out so that the packet in it
+ * can become the linear part of an sk_buff as it is:
+ *
+ *	headroom | virtio header, packet ... | struct skb_shared_info
+ *	         '------ for the device -----'
+ *
+ * With MRG_RXBUF the device continues in further buffers, so pieces follow the
+ * mean length of recent packets: half a page holds a usual frame, and what
+ * comes from TCP segmentation offload goes to blocks of up to 32 KiB. Without
+ * it, a buffer holds the largest packet: a frame, or (big) 64 KiB in three
+ * elements.
+ */
+#include <linux/etherdevice.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+
+#include "pvg_net.h"
+
+#define PIECES_ORDER	get_order(PVG_NET_BIG_SEG_SIZE)
+#define REFILL_BATCH	64
+#define RETRY_DELAY	(HZ / 20)
+
+static u32 tail_size(void)
+{
+	return SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+}
+
+/* What the device leaves alone: enough that the IP header is aligned. */
+static u32 headroom(const struct pvg_net_rxq *rxq)
+{
+	u32 room = rcu_access_pointer(rxq->xdp_prog) ? XDP_PACKET_HEADROOM :
+						       NET_SKB_PAD;
+
+	if (NET_IP_ALIGN)
+		room += (4 - (room + rxq->net->hdr_len + ETH_HLEN) % 4) % 4;
+	return room;
+}
+
+/* The smallest piece in which a packet of @len bytes fits. */
+static u32 piece_for(const struct pvg_net_rxq *rxq, u32 len)
+{
+	u32 size = headroom(rxq) + rxq->net->hdr_len + len + tail_size();
+
+	if (rcu_access_pointer(rxq->xdp_prog))
+		return PAGE_SIZE;
+	return roundup_pow_of_two(clamp_t(u32, size, PAGE_SIZE / 2,
+					  PVG_NET_BIG_SEG_SIZE));
+}
+
+static u32 choose_piece(struct pvg_net_rxq *rxq)
+{
+	struct pvg_net *net = rxq->net;
+
+	if (net->mergeable)
+		return piece_for(rxq, ewma_pvg_net_len_read(&rxq->avg_len));
+	return piece_for(rxq, net->dev->mtu + PVG_NET_FRAME_MAX);
+}
+
+static void *alloc_piece(struct page_pool *pool, u32 size, gfp_t gfp)
+{
+	unsigned int offset;
+	struct page *page;
+
+	page = page_pool_alloc_frag(pool, &offset, size,
+				    gfp | __GFP_NOWARN | __GFP_COMP);
+	return page ? page_address(page) + offset : NULL;
+}
+
+/**
+ * pvg_net_rx_get_page() - a page for a program to look at
+ * @rxq: the queue
+ *
+ * Context: NAPI. Return: its address, or NULL.
+ */
+void *pvg_net_rx_get_page(struct pvg_net_rxq *rxq)
+{
+	return alloc_piece(rxq->pages, PAGE_SIZE, GFP_ATOMIC);
+}
+
+/**
+ * pvg_net_rx_put_piece() - give memory back
+ * @pool: where it is from
+ * @va: anywhere in it
+ *
+ * Context: any.
+ */
+void pvg_net_rx_put_piece(struct page_pool *pool, void *va)
+{
+	page_pool_put_full_page(pool, virt_to_head_page(va), false);
+}
+
+static int alloc_head(struct pvg_net_rx_buf *buf, gfp_t gfp)
+{
+	struct pvg_net_rxq *rxq = buf->rxq;
+	u32 size = choose_piece(rxq);
+
+	buf->pool = size > PAGE_SIZE ? rxq->blocks : rxq->pages;
+	buf->va = alloc_piece(buf->pool, size, gfp);
+	/* Merged from more pieces, if need be. */
+	if (!buf->va && size > PAGE_SIZE && rxq->net->mergeable) {
+		size = PAGE_SIZE;
+		buf->pool = rxq->pages;
+		buf->va = alloc_piece(buf->pool, size, gfp);
+	}
+	if (!buf->va)
+		return -ENOMEM;
+	buf->truesize = size;
+	buf->headroom = headroom(rxq);
+	buf->room = size - buf->headroom - tail_size();
+	return 0;
+}
+
+/* What a buffer has already, it keeps. */
+static int prepare(struct pvg_net_rx_buf *buf, gfp_t gfp)
+{
+	struct pvg_net_rxq *rxq = buf->rxq;
+	unsigned int i;
+
+	if (!buf->va && alloc_head(buf, gfp))
+		return -ENOMEM;
+	for (i = 0; rxq->net->big && i < PVG_NET_BIG_SEGS; i++) {
+		if (buf->more[i])
+			continue;
+		buf->more[i] = alloc_piece(rxq->blocks, PVG_NET_BIG_SEG_SIZE, gfp);
+		if (!buf->more[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int post(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+{
+	struct scatterlist *sgs[1] = { rxq->sg };
+	unsigned int n = rxq->net->big ? 1 + PVG_NET_BIG_SEGS : 1, i;
+
+	sg_init_table(rxq->sg, n);
+	sg_set_buf(rxq->sg, buf->va + buf->headroom, buf->room);
+	for (i = 1; i < n; i++)
+		sg_set_buf(&rxq->sg[i], buf->more[i - 1],
+			   PVG_NET_BIG_SEG_SIZE);
+	return pvg_queue_add(&rxq->pvg, sgs, 0, 1, buf, false);
+}
+
+/* Post up to REFILL_BATCH buffers. Return: whether to go on. */
+static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, bool *no_memory)
+{
+	struct pvg_net_rx_buf *buf;
+	u32 n = 0, posted = 0;
+	unsigned long flags;
+
+	for (buf = rxq->free; buf && n < REFILL_BATCH; buf = buf->next, n++) {
+		if (prepare(buf, gfp)) {
+			*no_memory = true;
+			break;
+		}
+	}
+
+	flags = pvg_queue_lock(&rxq->pvg);
+	while (posted < n && rxq->pvg.vq->num_free &&
+	       !post(rxq, rxq->free)) {
+		rxq->free = rxq->free->next;
+		rxq->nr_free--;
+		posted++;
+	}
+	pvg_queue_commit_unlock(&rxq->pvg, flags);
+	return posted == REFILL_BATCH;
+}
+
+/**
+ * pvg_net_rx_refill() - post all buffers there is memory for
+ * @rxq: the queue
+ * @gfp: how to get memory
+ *
+ * When there is none, a work item tries again.
+ *
+ * Context: NAPI, or NAPI disabled.
+ */
+void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp)
+{
+	bool no_memory = false;
+
+	while (refill_batch(rxq, gfp, &no_memory) && !no_memory)
+		;
+	if (likely(!no_memory))
+		return;
+	u64_stats_update_begin(&rxq->stats.sync);
+	u64_stats_inc(&rxq->stats.alloc_failed);
+	u64_stats_update_end(&rxq->stats.sync);
+	if (READ_ONCE(rxq->napi_on))
+		schedule_delayed_work(&rxq->refill_work, RETRY_DELAY);
+}
+
+/*
+ * NAPI has the free list, so it is switched off meanwhile. pvg_net_rx_stop()
+ * waits for a run that began before @napi_on was cleared.
+ */
+void pvg_net_rx_refill_work(struct work_struct *work)
+{
+	struct pvg_net_rxq *rxq = container_of(to_delayed_work(work),
+					       struct pvg_net_rxq,
+					       refill_work);
+
+	if (!READ_ONCE(rxq->napi_on))
+		return;
+	napi_disable(&rxq->napi);
+	pvg_net_rx_refill(rxq, GFP_KERNEL);
+	pvg_net_rx_napi_enable(rxq);
+}
+
+/**
+ * pvg_net_rx_recycle() - a buffer is free to be posted again
+ * @buf: the buffer; what memory it has, it keeps
+ *
+ * Context: NAPI, or NAPI disabled.
+ */
+void pvg_net_rx_recycle(struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_rxq *rxq = buf->rxq;
+
+	buf->next = rxq->free;
+	rxq->free = buf;
+	rxq->nr_free++;
+}
+
+static void drop_memory(struct pvg_net_rx_buf *buf)
+{
+	unsigned int i;
+
+	if (buf->va)
+		pvg_net_rx_put_piece(buf->pool, buf->va);
+	buf->va = NULL;
+	for (i = 0; i < PVG_NET_BIG_SEGS; i++) {
+		if (buf->more[i])
+			pvg_net_rx_put_piece(buf->rxq->blocks, buf->more[i]);
+		buf->more[i] = NULL;
+	}
+}
+
+/**
+ * pvg_net_rx_reclaim() - the device will not write to this one any more
+ * @token: a struct pvg_net_rx_buf
+ *
+ * Its memory may be of the wrong shape for what comes, so it goes back.
+ * Context: queue stopped.
+ */
+void pvg_net_rx_reclaim(void *token)
+{
+	struct pvg_net_rx_buf *buf = token;
+
+	drop_memory(buf);
+	pvg_net_rx_recycle(buf);
+}
+
+/**
+ * pvg_net_rx_drop_free() - give back the memory of all free buffers
+ * @rxq: the queue
+ *
+ * Context: NAPI disabled.
+ */
+void pvg_net_rx_drop_free(struct pvg_net_rxq *rxq)
+{
+	struct pvg_net_rx_buf *buf;
+
+	for (buf = rxq->free; buf; buf = buf->next)
+		drop_memory(buf);
+}
+
+static struct page_pool *create_pool(struct pvg_net_rxq *rxq, u32 order,
+				     u32 size)
+{
+	struct page_pool_params params = {
+		.flags = PP_FLAG_PAGE_FRAG,
+		.order = order,
+		.pool_size = size,
+		.nid = dev_to_node(rxq->net->vdev->dev.parent),
+		.dev = rxq->net->vdev->dev.parent,
+		.dma_dir = DMA_FROM_DEVICE,
+	};
+
+	return page_pool_create(&params);
+}
+
+static int alloc_pools(struct pvg_net_rxq *rxq, u32 ring_size)
+{
+	struct page_pool *pool;
+
+	pool = create_pool(rxq, 0, ring_size);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	rxq->pages = pool;
+
+	pool = create_pool(rxq, PIECES_ORDER, ring_size / 4 + 1);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	rxq->blocks = pool;
+	return 0;
+}
+
+static int alloc_bufs(struct pvg_net_rxq *rxq, u32 ring_size)
+{
+	u32 i;
+
+	rxq->bufs = kvcalloc(ring_size, sizeof(*rxq->bufs), GFP_KERNEL);
+	if (!rxq->bufs)
+		return -ENOMEM;
+	for (i = ring_size; i--; ) {
+		rxq->bufs[i].rxq = rxq;
+		pvg_net_rx_recycle(&rxq->bufs[i]);
+	}
+	return 0;
+}
+
+static int register_xdp(struct pvg_net_rxq *rxq)
+{
+	int err;
+
+	err = xdp_rxq_info_reg(&rxq->xdp_rxq, rxq->net->dev, rxq->index,
+			       rxq->napi.napi_id);
+	if (err)
+		return err;
+	return xdp_rxq_info_reg_mem_model(&rxq->xdp_rxq, MEM_TYPE_PAGE_POOL,
+					  rxq->pages);
+}
+
+/**
+ * pvg_net_rx_alloc() - make buffers for a queue
+ * @rxq: the queue, without any
+ * @ring_size: descriptors
+ *
+ * Context: may sleep. Return: 0 or a negative errno; pvg_net_rx_free() cleans
+ * up in any case.
+ */
+int pvg_net_rx_alloc(struct pvg_net_rxq *rxq, u32 ring_size)
+{
+	int err;
+
+	ewma_pvg_net_len_init(&rxq->avg_len);
+	err = alloc_pools(rxq, ring_size);
+	if (!err)
+		err = alloc_bufs(rxq, ring_size);
+	if (!err)
+		err = register_xdp(rxq);
+	return err;
+}
+
+/**
+ * pvg_net_rx_free() - undo pvg_net_rx_alloc()
+ * @rxq: the queue, stopped and all buffers reclaimed; may be half built
+ *
+ * Pages that packets still hold are freed with them. Context: may sleep.
+ */
+void pvg_net_rx_free(struct pvg_net_rxq *rxq)
+{
+	dev_kfree_skb_any(rxq->packet.head);
+	rxq->packet = (struct pvg_net_assembly) {};
+	pvg_net_rx_drop_free(rxq);
+	if (xdp_rxq_info_is_reg(&rxq->xdp_rxq))
+		xdp_rxq_info_unreg(&rxq->xdp_rxq);
+	if (rxq->blocks)
+		page_pool_destroy(rxq->blocks);
+	if (rxq->pages)
+		page_pool_destroy(rxq->pages);
+	kvfree(rxq->bufs);
+	rxq->blocks = NULL;
+	rxq->pages = NULL;
+	rxq->bufs = NULL;
+	rxq->free = NULL;
+	rxq->nr_free = 0;
+}

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Transmission: from the network core to the virtqueue and back (virtio 1.2,
+ * section 5.1.6.2).
+ *
+ * Everything of a queue but its counters is protected by the lock of the
+ * netdev queue, which start_xmit() holds anyway; &pvg_queue.lock nests in it.
+ */
+#include <linux/etherdevice.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+
+#include "pvg_net.h"
+
+static struct pvg_net_txq *to_txq(struct pvg_queue *q)
+{
+	return container_of(q, struct pvg_net_txq, pvg);
+}
+
+struct netdev_queue *pvg_net_netdev_queue(const struct pvg_net_txq *txq)
+{
+	return netdev_get_tx_queue(txq->net->dev, txq->index);
+}
+
+static struct pvg_net_tx_req *get_req(struct pvg_net_txq *txq)
+{
+	struct pvg_net_tx_req *req = txq->free;
+
+	if (req)
+		txq->free = req->next;
+	return req;
+}
+
+static void put_req(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
+{
+	req->skb = NULL;
+	req->next = txq->free;
+	txq->free = req;
+}
+
+/* Is there room for another packet of any shape? */
+static bool has_room(const struct pvg_net_txq *txq)
+{
+	return txq->free && txq->pvg.vq->num_free >= PVG_NET_TX_SG;
+}
+
+/*
+ * The header goes right before the packet where there is room, so that both
+ * are one element.
+ */
+static bool can_push(const struct pvg_net *net, const struct sk_buff *skb)
+{
+	return pvg_net_has(net, VIRTIO_F_VERSION_1) && !skb_header_cloned(skb) &&
+	       skb_headroom(skb) >= net->hdr_len &&
+	       IS_ALIGNED((unsigned long)skb->data - net->hdr_len,
+			  __alignof__(union pvg_net_hdr));
+}
+
+/* GUEST_HDRLEN: to the end of the transport header, exactly. */
+static void set_header_length(struct pvg_net *net, const struct sk_buff *skb,
+			      struct virtio_net_hdr *hdr)
+{
+	u32 len = skb_transport_offset(skb);
+
+	len += skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4 ?
+	       sizeof(struct udphdr) : tcp_hdrlen(skb);
+	hdr->hdr_len = __cpu_to_virtio16(net->little_endian, len);
+}
+
+/* Return: elements of txq->sg, or a negative errno for a packet of no use. */
+static int map_skb(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
+{
+	struct pvg_net *net = txq->net;
+	struct sk_buff *skb = req->skb;
+	bool push = can_push(net, skb);
+	union pvg_net_hdr *hdr = &req->hdr;
+	int n;
+
+	if (push)
+		hdr = (union pvg_net_hdr *)(skb->data - net->hdr_len);
+	if (virtio_net_hdr_from_skb(skb, &hdr->base, net->little_endian, false,
+				    0))
+		return -EPROTO;
+	if (skb_is_gso(skb) && pvg_net_has(net, VIRTIO_NET_F_GUEST_HDRLEN))
+		set_header_length(net, skb, &hdr->base);
+	if (net->hdr_len > sizeof(hdr->base))
+		memset((u8 *)hdr + sizeof(hdr->base), 0,
+		       net->hdr_len - sizeof(hdr->base));
+
+	sg_init_table(txq->sg, skb_shinfo(skb)->nr_frags + (push ? 1 : 2));
+	if (push) {
+		__skb_push(skb, net->hdr_len);
+		n = skb_to_sgvec(skb, txq->sg, 0, skb->len);
+		/* To be as it was when someone looks at it again. */
+		__skb_pull(skb, net->hdr_len);
+		return n;
+	}
+	sg_set_buf(txq->sg, hdr, net->hdr_len);
+	n = skb_to_sgvec(skb, txq->sg + 1, 0, skb->len);
+	return n < 0 ? n : n + 1;
+}
+
+/* &pvg_queue.lock held. Return: 0 or a negative errno. */
+static int add_skb(struct pvg_net_txq *txq, struct sk_buff *skb)
+{
+	struct scatterlist *sgs[1] = { txq->sg };
+	struct pvg_net_tx_req *req = get_req(txq);
+	int err;
+
+	if (unlikely(!req))
+		return -ENOSPC;
+	req->type = PVG_NET_TX_SKB;
+	req->skb = skb;
+	req->bytes = skb->len;
+	err = map_skb(txq, req);
+	if (err > 0)
+		err = pvg_queue_add(&txq->pvg, sgs, 1, 0, req, false);
+	if (unlikely(err))
+		put_req(txq, req);
+	return err;
+}
+
+static void count_drop(struct pvg_net_txq *txq)
+{
+	u64_stats_update_begin(&txq->stats.sync);
+	u64_stats_inc(&txq->stats.dropped);
+	u64_stats_update_end(&txq->stats.sync);
+}
+
+/* The ring is full; wake the queue if it no longer is. */
+static void stop_queue(struct pvg_net_txq *txq, struct netdev_queue *nq)
+{
+	netif_tx_stop_queue(nq);
+	u64_stats_update_begin(&txq->stats.sync);
+	u64_stats_inc(&txq->stats.stopped);
+	u64_stats_update_end(&txq->stats.sync);
+}
+
+/**
+ * pvg_net_start_xmit() - ndo_start_xmit
+ * @skb: the packet
+ * @dev: the device
+ *
+ * Context: BH disabled, the netdev queue's lock held.
+ */
+netdev_tx_t pvg_net_start_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct pvg_net *net = netdev_priv(dev);
+	struct pvg_net_txq *txq = &net->txqs[skb_get_queue_mapping(skb)];
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	bool more = netdev_xmit_more();
+	u32 bytes = skb->len;
+	unsigned long flags;
+	bool kick;
+	int err;
+
+	skb_tx_timestamp(skb);
+	flags = pvg_queue_lock(&txq->pvg);
+	err = add_skb(txq, skb);
+	if (unlikely(err)) {
+		/* What came before may have been left for this one to tell. */
+		pvg_queue_commit_unlock(&txq->pvg, flags);
+		count_drop(txq);
+		dev_kfree_skb_any(skb);
+		return NETDEV_TX_OK;
+	}
+	kick = __netdev_tx_sent_queue(nq, bytes, more);
+	if (!has_room(txq)) {
+		stop_queue(txq, nq);
+		kick = true;
+	}
+	if (!kick) {
+		pvg_queue_unlock(&txq->pvg, flags);
+	} else if (netif_xmit_stopped(nq)) {
+		pvg_queue_flush_unlock(&txq->pvg, flags);
+		/* What was reaped meanwhile saw the queue not stopped yet. */
+		if (netif_tx_queue_stopped(nq) && has_room(txq))
+			netif_tx_start_queue(nq);
+	} else {
+		pvg_queue_commit_unlock(&txq->pvg, flags);
+	}
+	return NETDEV_TX_OK;
+}
+
+static void pvg_net_tx_used(struct pvg_queue *q, void *token, u32 len,
+			    struct pvg_done *done)
+{
+	struct pvg_net_tx_req *req = token, *last = done->last;
+
+	/* @len is of no meaning: nothing was writable. */
+	req->next = NULL;
+	if (last)
+		last->next = req;
+	else
+		done->first = req;
+	done->last = req;
+}
+
+/* Give back what was sent. @budget as NAPI has it, 0 elsewhere. */
+static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
+{
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	struct pvg_net_tx_req *req = done->first, *next;
+	u32 packets = 0, bytes = 0, frames = 0, frame_bytes = 0;
+
+	for (; req; req = next) {
+		next = req->next;
+		switch (req->type) {
+		case PVG_NET_TX_SKB:
+			packets++;
+			bytes += req->bytes;
+			napi_consume_skb(req->skb, budget);
+			break;
+		case PVG_NET_TX_XDP:
+			frames++;
+			frame_bytes += req->bytes;
+			xdp_return_frame(req->frame);
+			break;
+		case PVG_NET_TX_XSK:
+			break;
+		}
+		put_req(txq, req);
+	}
+
+	u64_stats_update_begin(&txq->stats.sync);
+	u64_stats_add(&txq->stats.packets, packets + frames);
+	u64_stats_add(&txq->stats.bytes, bytes + frame_bytes);
+	u64_stats_add(&txq->stats.xdp_packets, frames);
+	u64_stats_update_end(&txq->stats.sync);
+
+	if (packets)
+		netdev_tx_completed_queue(nq, packets, bytes);
+	if (netif_tx_queue_stopped(nq) && has_room(txq))
+		netif_tx_wake_queue(nq);
+}
+
+/* Reaped by pvg_net_start_xmit(), so its lock is held. */
+static void pvg_net_tx_done(struct pvg_queue *q, struct pvg_done *done)
+{
+	finish(to_txq(q), done, 0);
+}
+
+/* Return: elements of txq->sg. */
+static int map_frame(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
+{
+	struct xdp_frame *frame = req->frame;
+	u32 len = txq->net->hdr_len, i, n = 0, frags = 0;
+	struct skb_shared_info *sinfo = NULL;
+
+	if (xdp_frame_has_frags(frame)) {
+		sinfo = xdp_get_shared_info_from_frame(frame);
+		frags = sinfo->nr_frags;
+		req->bytes += sinfo->xdp_frags_size;
+	}
+	memset(&req->hdr, 0, len);
+	if (pvg_net_has(txq->net, VIRTIO_F_VERSION_1) &&
+	    frame->headroom >= len) {
+		sg_init_table(txq->sg, 1 + frags);
+		memset(frame->data - len, 0, len);
+		sg_set_buf(&txq->sg[n++], frame->data - len, len + frame->len);
+	} else {
+		sg_init_table(txq->sg, 2 + frags);
+		sg_set_buf(&txq->sg[n++], &req->hdr, len);
+		sg_set_buf(&txq->sg[n++], frame->data, frame->len);
+	}
+	for (i = 0; i < frags; i++)
+		sg_set_page(&txq->sg[n++], skb_frag_page(&sinfo->frags[i]),
+			    skb_frag_size(&sinfo->frags[i]),
+			    skb_frag_off(&sinfo->frags[i]));
+	return n;
+}
+
+/* The netdev queue's lock held. Return: whether the frame is taken. */
+static bool send_frame(struct pvg_net_txq *txq, struct xdp_frame *frame)
+{
+	struct scatterlist *sgs[1] = { txq->sg };
+	struct pvg_net_tx_req *req;
+	unsigned long flags;
+	int err;
+
+	req = get_req(txq);
+	if (unlikely(!req))
+		return false;
+	req->type = PVG_NET_TX_XDP;
+	req->frame = frame;
+	req->bytes = frame->len;
+	map_frame(txq, req);
+
+	flags = pvg_queue_lock(&txq->pvg);
+	err = has_room(txq) ? pvg_queue_add(&txq->pvg, sgs, 1, 0, req, false) :
+			      -ENOSPC;
+	pvg_queue_unlock(&txq->pvg, flags);
+	if (unlikely(err))
+		put_req(txq, req);
+	return !err;
+}
+
+/* One queue for each CPU as far as they go; the lock makes sharing safe. */
+static struct pvg_net_txq *xdp_txq(struct pvg_net *net)
+{
+	return &net->txqs[smp_processor_id() % READ_ONCE(net->active_pairs)];
+}
+
+/**
+ * pvg_net_xdp_send() - queue a frame for a program's XDP_TX
+ * @net: the device
+ * @frame: the frame
+ *
+ * pvg_net_xdp_send_flush() is to follow on the same CPU.
+ * Context: NAPI. Return: whether the frame is taken.
+ */
+bool pvg_net_xdp_send(struct pvg_net *net, struct xdp_frame *frame)
+{
+	struct pvg_net_txq *txq = xdp_txq(net);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	bool taken;
+
+	__netif_tx_lock(nq, smp_processor_id());
+	taken = send_frame(txq, frame);
+	if (!taken) {
+		u64_stats_update_begin(&txq->stats.sync);
+		u64_stats_inc(&txq->stats.xdp_dropped);
+		u64_stats_update_end(&txq->stats.sync);
+	}
+	__netif_tx_unlock(nq);
+	return taken;
+}
+
+/**
+ * pvg_net_xdp_send_flush() - end a batch of pvg_net_xdp_send()
+ * @net: the device
+ *
+ * Context: NAPI.
+ */
+void pvg_net_xdp_send_flush(struct pvg_net *net)
+{
+	struct pvg_net_txq *txq = xdp_txq(net);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+
+	__netif_tx_lock(nq, smp_processor_id());
+	pvg_queue_commit_unlock(&txq->pvg, pvg_queue_lock(&txq->pvg));
+	__netif_tx_unlock(nq);
+}
+
+/**
+ * pvg_net_xdp_xmit() - ndo_xdp_xmit: frames redirected from another device
+ * @dev: the device
+ * @n: how many
+ * @frames: the frames
+ * @flags: XDP_XMIT_FLUSH ends the batch
+ *
+ * Context: BH disabled. Return: frames taken, or a negative errno.
+ */
+int pvg_net_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
+		     u32 flags)
+{
+	struct pvg_net *net = netdev_priv(dev);
+	struct pvg_net_txq *txq = xdp_txq(net);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	int i;
+
+	if (flags & ~XDP_XMIT_FLAGS_MASK)
+		return -EINVAL;
+	if (!netif_running(dev) || READ_ONCE(net->state) != PVG_NET_LIVE)
+		return -ENETDOWN;
+
+	__netif_tx_lock(nq, smp_processor_id());
+	for (i = 0; i < n; i++)
+		if (!send_frame(txq, frames[i]))
+			break;
+	if (flags & XDP_XMIT_FLUSH || i < n)
+		pvg_queue_commit_unlock(&txq->pvg, pvg_queue_lock(&txq->pvg));
+	u64_stats_update_begin(&txq->stats.sync);
+	u64_stats_add(&txq->stats.xdp_dropped, n - i);
+	u64_stats_update_end(&txq->stats.sync);
+	__netif_tx_unlock(nq);
+	return i;
+}
+
+static void pvg_net_tx_schedule(struct pvg_queue *q)
+{
+	napi_schedule(&to_txq(q)->napi);
+}
+
+static void pvg_net_tx_broken(struct pvg_queue *q)
+{
+	pvg_net_recover(to_txq(q)->net);
+}
+
+const struct pvg_queue_ops pvg_net_tx_ops = {
+	.used	= pvg_net_tx_used,
+	.done	= pvg_net_tx_done,
+	.poll	= pvg_net_tx_schedule,
+	.broken	= pvg_net_tx_broken,
+};
+
+/**
+ * pvg_net_tx_poll() - NAPI poll of a transmit queue
+ * @napi: of a struct pvg_net_txq
+ * @budget: 0 when called by netpoll
+ *
+ * All that is there is taken: it is little work, and makes room.
+ */
+int pvg_net_tx_poll(struct napi_struct *napi, int budget)
+{
+	struct pvg_net_txq *txq = container_of(napi, struct pvg_net_txq, napi);
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	struct pvg_done done = {};
+
+	__netif_tx_lock(nq, smp_processor_id());
+	if (pvg_queue_poll(&txq->pvg, U32_MAX, &done))
+		finish(txq, &done, budget);
+	__netif_tx_unlock(nq);
+
+	if (budget && napi_complete_done(napi, 0) &&
+	    pvg_queue_poll_done(&txq->pvg))
+		napi_schedule(napi);
+	return 0;
+}
+
+/**
+ * pvg_net_tx_reclaim() - the device will not send this one any more
+ * @token: a struct pvg_net_tx_req
+ *
+ * Its memory is freed by pvg_net_tx_free(). Context: queue stopped; may sleep.
+ */
+void pvg_net_tx_reclaim(void *token)
+{
+	struct pvg_net_tx_req *req = token;
+
+	if (req->type == PVG_NET_TX_SKB)
+		dev_kfree_skb_any(req->skb);
+	else if (req->type == PVG_NET_TX_XDP)
+		xdp_return_frame(req->frame);
+	req->skb = NULL;
+}
+
+/**
+ * pvg_net_tx_start() - let NAPI run, and look once
+ * @txq: the queue, its NAPI disabled
+ *
+ * Context: may sleep.
+ */
+void pvg_net_tx_start(struct pvg_net_txq *txq)
+{
+	napi_enable(&txq->napi);
+	txq->napi_on = true;
+	local_bh_disable();
+	napi_schedule(&txq->napi);
+	local_bh_enable();
+}
+
+/**
+ * pvg_net_tx_stop() - nothing is completed by NAPI afterwards
+ * @txq: the queue; may be stopped
+ *
+ * Context: may sleep.
+ */
+void pvg_net_tx_stop(struct pvg_net_txq *txq)
+{
+	if (!txq->napi_on)
+		return;
+	txq->napi_on = false;
+	napi_disable(&txq->napi);
+}
+
+/**
+ * pvg_net_tx_alloc() - make the requests of a queue
+ * @txq: the queue, stopped and reclaimed
+ * @ring_size: descriptors
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM, then with the old ones in place.
+ */
+int pvg_net_tx_alloc(struct pvg_net_txq *txq, u32 ring_size)
+{
+	struct pvg_net_tx_req *reqs;
+	u32 i;
+
+	reqs = kvcalloc(ring_size, sizeof(*reqs), GFP_KERNEL);
+	if (!reqs)
+		return -ENOMEM;
+	kvfree(txq->reqs);
+	txq->reqs = reqs;
+	txq->free = NULL;
+	for (i = ring_size; i--; )
+		put_req(txq, &reqs[i]);
+	return 0;
+}
+
+void pvg_net_tx_free(struct pvg_net_txq *txq)
+{
+	kvfree(txq->reqs);
+	txq->reqs = NULL;
+	txq->free = NULL;
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * XDP: programs that see packets before the network stack does.
+ *
+ * While a program is attached, buffers are whole pages with the headroom that
+ * programs may grow into, the device sends neither merged segments nor partial
+ * checksums, and a packet's buffers are collected before the program runs. What
+ * was posted before has the old shape, and is copied.
+ */
+#include <linux/bpf.h>
+#include <linux/bpf_trace.h>
+#include <linux/filter.h>
+#include <linux/rtnetlink.h>
+#include <linux/virtio.h>
+
+#include "pvg_net.h"
+
+/* What follows from a verdict, for the end of the poll. */
+#define FLUSH_TX	BIT(0)
+#define FLUSH_REDIRECT	BIT(1)
+
+static void count(struct pvg_net_rxq *rxq, u64_stats_t *counter)
+{
+	u64_stats_update_begin(&rxq->stats.sync);
+	u64_stats_inc(counter);
+	u64_stats_update_end(&rxq->stats.sync);
+}
+
+static u32 tail_size(void)
+{
+	return SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+}
+
+/* The largest packet that fits in one page, as a program wants it. */
+static u32 linear_max(void)
+{
+	return PAGE_SIZE - XDP_PACKET_HEADROOM - tail_size();
+}
+
+static bool is_shaped(const struct pvg_net_rx_buf *buf)
+{
+	return buf->headroom >= XDP_PACKET_HEADROOM &&
+	       buf->truesize == PAGE_SIZE;
+}
+
+/* Buffers that go with a packet are no longer ours to post. */
+static void forget(struct pvg_net_rx_buf *buf)
+{
+	for (; buf; buf = buf->next)
+		buf->va = NULL;
+}
+
+/* Make @xdp from a chain whose first buffer has the right shape. */
+static int prepare_chain(struct pvg_net_rxq *rxq, struct xdp_buff *xdp,
+			 struct pvg_net_rx_buf *first)
+{
+	struct skb_shared_info *sinfo;
+	struct pvg_net_rx_buf *buf;
+	u32 skip = rxq->net->hdr_len;
+
+	xdp_init_buff(xdp, first->truesize, &rxq->xdp_rxq);
+	xdp_prepare_buff(xdp, first->va, first->headroom + skip,
+			 first->used - skip, true);
+	if (!first->next)
+		return 0;
+
+	sinfo = xdp_get_shared_info_from_buff(xdp);
+	sinfo->nr_frags = 0;
+	sinfo->xdp_frags_size = 0;
+	xdp_buff_set_frags_flag(xdp);
+	for (buf = first->next; buf; buf = buf->next) {
+		struct page *page = virt_to_head_page(buf->va);
+		skb_frag_t *frag = &sinfo->frags[sinfo->nr_frags];
+
+		if (sinfo->nr_frags == MAX_SKB_FRAGS)
+			return -E2BIG;
+		pvg_skb_frag_fill(frag, page, buf->va + buf->headroom -
+				  page_address(page), buf->used);
+		sinfo->nr_frags++;
+		sinfo->xdp_frags_size += buf->used;
+	}
+	return 0;
+}
+
+/* Make @xdp from a copy. */
+static int prepare_copy(struct pvg_net_rxq *rxq, struct xdp_buff *xdp,
+			struct pvg_net_rx_buf *first)
+{
+	u32 skip = rxq->net->hdr_len, len = 0;
+	struct pvg_net_rx_buf *buf;
+	void *va;
+
+	for (buf = first; buf; buf = buf->next)
+		len += buf->used;
+	if (len - skip > linear_max())
+		return -E2BIG;
+	va = pvg_net_rx_get_page(rxq);
+	if (!va)
+		return -ENOMEM;
+	xdp_init_buff(xdp, PAGE_SIZE, &rxq->xdp_rxq);
+	xdp_prepare_buff(xdp, va, XDP_PACKET_HEADROOM, 0, true);
+	for (buf = first; buf; buf = buf->next) {
+		memcpy(xdp->data_end, buf->va + buf->headroom + skip,
+		       buf->used - skip);
+		xdp->data_end += buf->used - skip;
+		skip = 0;
+	}
+	return 0;
+}
+
+static struct sk_buff *to_skb(struct pvg_net_rxq *rxq, struct xdp_buff *xdp)
+{
+	u32 metasize = xdp->data - xdp->data_meta;
+	u8 nr_frags = 0;
+	struct sk_buff *skb;
+
+	/* Before the linear part is taken over and this is zeroed. */
+	if (xdp_buff_has_frags(xdp))
+		nr_frags = xdp_get_shared_info_from_buff(xdp)->nr_frags;
+	skb = napi_build_skb(xdp->data_hard_start, xdp->frame_sz);
+	if (unlikely(!skb))
+		return NULL;
+	skb_reserve(skb, xdp->data - xdp->data_hard_start);
+	__skb_put(skb, xdp->data_end - xdp->data);
+	if (metasize)
+		skb_metadata_set(skb, metasize);
+	skb_mark_for_recycle(skb);
+	if (nr_frags)
+		pvg_xdp_frags_to_skb(skb, nr_frags,
+				     skb_shinfo(skb)->xdp_frags_size,
+				     nr_frags * PAGE_SIZE);
+	return skb;
+}
+
+/* Return: whether @xdp now belongs to somebody else. */
+static bool run(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
+		struct xdp_buff *xdp, struct sk_buff **skb)
+{
+	struct net_device *dev = rxq->net->dev;
+	struct xdp_frame *frame;
+	u32 act;
+
+	act = bpf_prog_run_xdp(prog, xdp);
+	count(rxq, &rxq->stats.xdp_packets);
+	switch (act) {
+	case XDP_PASS:
+		*skb = to_skb(rxq, xdp);
+		return *skb;
+	case XDP_TX:
+		frame = xdp_convert_buff_to_frame(xdp);
+		if (frame && pvg_net_xdp_send(rxq->net, frame)) {
+			count(rxq, &rxq->stats.xdp_tx);
+			rxq->xdp_flush |= FLUSH_TX;
+			return true;
+		}
+		break;
+	case XDP_REDIRECT:
+		if (!xdp_do_redirect(dev, xdp, prog)) {
+			count(rxq, &rxq->stats.xdp_redirect);
+			rxq->xdp_flush |= FLUSH_REDIRECT;
+			return true;
+		}
+		break;
+	default:
+		bpf_warn_invalid_xdp_action(dev, prog, act);
+		fallthrough;
+	case XDP_ABORTED:
+		trace_xdp_exception(dev, prog, act);
+		break;
+	case XDP_DROP:
+		count(rxq, &rxq->stats.xdp_drop);
+		return false;
+	}
+	count(rxq, &rxq->stats.dropped);
+	return false;
+}
+
+/**
+ * pvg_net_xdp_receive() - run the program on a packet
+ * @rxq: the queue
+ * @prog: its program
+ * @first: the packet's buffers, linked by next; lengths are validated. Those
+ *	that the packet takes with it lose their memory.
+ * @hdr: its header, a copy
+ *
+ * Context: NAPI, under RCU. Return: the packet, if it is to go on to the stack.
+ */
+struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
+				    struct bpf_prog *prog,
+				    struct pvg_net_rx_buf *first,
+				    const union pvg_net_hdr *hdr)
+{
+	bool copied = !is_shaped(first) ||
+		      (first->next && !prog->aux->xdp_has_frags);
+	struct sk_buff *skb = NULL;
+	struct xdp_buff xdp;
+	int err;
+
+	/* On its way since before the offloads were switched off. */
+	if (hdr->base.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
+	    hdr->base.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		goto drop;
+	err = copied ? prepare_copy(rxq, &xdp, first) :
+		       prepare_chain(rxq, &xdp, first);
+	if (err)
+		goto drop;
+	if (run(rxq, prog, &xdp, &skb)) {
+		if (!copied)
+			forget(first);
+	} else if (copied) {
+		pvg_net_rx_put_piece(rxq->pages, xdp.data_hard_start);
+	} else if (xdp_buff_has_frags(&xdp)) {
+		/* The program may have cut some off. */
+		xdp_return_buff(&xdp);
+		forget(first);
+	}
+	return skb;
+
+drop:
+	count(rxq, &rxq->stats.dropped);
+	return NULL;
+}
+
+/**
+ * pvg_net_xdp_flush() - end of a poll: send on what verdicts left
+ * @rxq: the queue
+ */
+void pvg_net_xdp_flush(struct pvg_net_rxq *rxq)
+{
+	if (rxq->xdp_flush & FLUSH_TX)
+		pvg_net_xdp_send_flush(rxq->net);
+	if (rxq->xdp_flush & FLUSH_REDIRECT)
+		xdp_do_flush();
+	rxq->xdp_flush = 0;
+}
+
+/* Return: NULL, or why @prog cannot run on this device now. */
+static const char *objection(struct pvg_net *net, const struct bpf_prog *prog)
+{
+	u32 most = linear_max() - net->hdr_len - PVG_NET_FRAME_MAX;
+
+	if (net->guest_offloads_all &&
+	    !pvg_net_has(net, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+		return "the device cannot be told to send unmerged packets, as programs need";
+	if (net->dev->mtu > most && (!prog->aux->xdp_has_frags || net->big))
+		return "the MTU is too large for a program without support for fragments";
+	return NULL;
+}
+
+static int set_offloads(struct pvg_net *net, bool xdp)
+{
+	u64 offloads = 0;
+
+	if (!net->guest_offloads_all)
+		return 0;
+	if (!xdp)
+		offloads = pvg_net_wanted_offloads(net, net->dev->features);
+	/* It is told when it is brought up. */
+	if (net->state != PVG_NET_LIVE) {
+		net->guest_offloads = offloads;
+		return 0;
+	}
+	return pvg_net_set_guest_offloads(net, offloads);
+}
+
+static void replace(struct pvg_net *net, struct bpf_prog *prog)
+{
+	struct bpf_prog *old;
+	unsigned int i;
+
+	for (i = 0; i < net->pairs; i++) {
+		old = rtnl_dereference(net->rxqs[i].xdp_prog);
+		rcu_assign_pointer(net->rxqs[i].xdp_prog, prog);
+		if (old)
+			bpf_prog_put(old);
+	}
+}
+
+static int setup(struct pvg_net *net, struct bpf_prog *prog,
+		 struct netlink_ext_ack *extack)
+{
+	bool had = rtnl_dereference(net->rxqs[0].xdp_prog);
+	const char *wrong = prog ? objection(net, prog) : NULL;
+	int err;
+
+	if (wrong) {
+		pvg_extack_set(extack, wrong);
+		return -EOPNOTSUPP;
+	}
+	if (had != !!prog) {
+		err = set_offloads(net, prog);
+		if (err) {
+			pvg_extack_set(extack,
+				       "the device refused to change its offloads");
+			return err;
+		}
+	}
+	/* The caller's reference is for one queue. */
+	if (prog)
+		bpf_prog_add(prog, net->pairs - 1);
+	replace(net, prog);
+	return 0;
+}
+
+/**
+ * pvg_net_bpf() - ndo_bpf
+ * @dev: the device
+ * @bpf: what to do
+ *
+ * Context: rtnl; may sleep.
+ */
+int pvg_net_bpf(struct net_device *dev, struct netdev_bpf *bpf)
+{
+	switch (bpf->command) {
+	case XDP_SETUP_PROG:
+		return setup(netdev_priv(dev), bpf->prog, bpf->extack);
+	default:
+		return -EINVAL;
+	}
+}
+
+/**
+ * pvg_net_xdp_mtu_max() - the largest MTU the attached program can do with
+ * @net: the device
+ *
+ * Context: rtnl.
+ */
+u32 pvg_net_xdp_mtu_max(const struct pvg_net *net)
+{
+	const struct bpf_prog *prog = rtnl_dereference(net->rxqs[0].xdp_prog);
+
+	if (!prog || (prog->aux->xdp_has_frags && !net->big))
+		return U32_MAX;
+	return linear_max() - net->hdr_len - PVG_NET_FRAME_MAX;
+}

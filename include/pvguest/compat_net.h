@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The network stack's share of compat.h. */
+#ifndef _PVGUEST_COMPAT_NET_H
+#define _PVGUEST_COMPAT_NET_H
+
+#include <linux/ethtool.h>
+#include <linux/netdevice.h>
+#include <linux/u64_stats_sync.h>
+#include <linux/virtio_net.h>
+#include <net/xdp.h>
+
+#include "pvguest/compat.h"
+
+#ifdef PVG_HAVE_PAGE_POOL_DIR
+#include <net/page_pool/helpers.h>
+#include <net/page_pool/types.h>
+#else
+#include <net/page_pool.h>
+#endif
+
+#ifndef PP_FLAG_PAGE_FRAG
+#define PP_FLAG_PAGE_FRAG	0	/* always possible by then */
+#endif
+
+/* Feature bits and commands that some kernel's headers lack. */
+#ifndef VIRTIO_NET_F_DEVICE_STATS
+#define VIRTIO_NET_F_DEVICE_STATS	50
+#endif
+#ifndef VIRTIO_NET_F_VQ_NOTF_COAL
+#define VIRTIO_NET_F_VQ_NOTF_COAL	52
+#endif
+#ifndef VIRTIO_NET_F_GUEST_USO4
+#define VIRTIO_NET_F_GUEST_USO4		54
+#define VIRTIO_NET_F_GUEST_USO6		55
+#define VIRTIO_NET_F_HOST_USO		56
+#endif
+#ifndef VIRTIO_NET_F_GUEST_HDRLEN
+#define VIRTIO_NET_F_GUEST_HDRLEN	59
+#endif
+
+/*
+ * UDP segmentation: the kernel's conversion between packets and headers has to
+ * know it.
+ */
+#ifdef VIRTIO_NET_HDR_GSO_UDP_L4
+#define PVG_NET_USO	1
+#else
+#define PVG_NET_USO	0
+#endif
+
+#ifdef PVG_HAVE_TS_INFO_KERNEL
+typedef struct kernel_ethtool_ts_info pvg_ts_info;
+#else
+typedef struct ethtool_ts_info pvg_ts_info;
+#endif
+
+static inline void pvg_skb_frag_fill(skb_frag_t *frag, struct page *page,
+				     u32 offset, u32 size)
+{
+#ifdef PVG_HAVE_SKB_FRAG_FILL
+	skb_frag_fill_page_desc(frag, page, offset, size);
+#else
+	__skb_frag_set_page(frag, page);
+	skb_frag_off_set(frag, offset);
+	skb_frag_size_set(frag, size);
+#endif
+}
+
+/* The fragments of an xdp_buff, left in place by building @skb around it. */
+static inline void pvg_xdp_frags_to_skb(struct sk_buff *skb, u8 nr_frags,
+					u32 size, u32 truesize)
+{
+#ifdef PVG_HAVE_XDP_FRAGS_INFO
+	xdp_update_skb_frags_info(skb, nr_frags, size, truesize, 0);
+#else
+	xdp_update_skb_shared_info(skb, nr_frags, size, truesize, false);
+#endif
+}
+
+static inline void pvg_set_xdp_features(struct net_device *dev)
+{
+#ifdef PVG_HAVE_XDP_FEATURES
+	dev->xdp_features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
+			    NETDEV_XDP_ACT_RX_SG | NETDEV_XDP_ACT_NDO_XMIT |
+			    NETDEV_XDP_ACT_NDO_XMIT_SG;
+#endif
+}
+
+/**
+ * pvg_extack_set() - say what is wrong with a netlink request
+ * @extack: may be NULL
+ * @msg: one line, never freed
+ */
+static inline void pvg_extack_set(struct netlink_ext_ack *extack,
+				  const char *msg)
+{
+	if (extack)
+		extack->_msg = msg;
+}
+
+#endif /* _PVGUEST_COMPAT_NET_H */
