@@ -15,6 +15,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 
+#include "channel.h"
 #include "pvg_ctl.h"
 #include "pvguest/version.h"
 
@@ -596,15 +597,25 @@ static int __init pvg_ctl_init(void)
 	err = pvg_ctl_port_init();
 	if (err)
 		return err;
+	err = pvg_channel_init();
+	if (err)
+		goto exit_port;
 	err = register_virtio_driver(&pvg_ctl_driver);
 	if (err)
-		pvg_ctl_port_exit();
+		goto exit_channel;
+	return 0;
+
+exit_channel:
+	pvg_channel_exit();
+exit_port:
+	pvg_ctl_port_exit();
 	return err;
 }
 
 static void __exit pvg_ctl_exit(void)
 {
 	unregister_virtio_driver(&pvg_ctl_driver);
+	pvg_channel_exit();
 	pvg_ctl_port_exit();
 }
 

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/virtio.h>
 
+#include "channel.h"
 #include "pvg_ctl.h"
 
 #define MINORS		4096
@@ -29,6 +30,7 @@ static DEFINE_IDA(minors);
 
 /* Who takes ports inside the kernel; NULL at the end. */
 static const struct pvg_ctl_client *const clients[] = {
+	&pvg_channel_client,
 	NULL
 };
 
