@@ -3,11 +3,13 @@
  * See link.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -145,18 +147,28 @@ static const struct pvc_ops ops = {
 	.event = op_event,
 };
 
+/* A virtio-serial port, a pty or the like: in a VM that is another's host. */
+static int open_device(const char *path)
+{
+	return open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+}
+
 static int connect_to(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct stat st;
 	int fd;
 
+	if (!stat(path, &st) && S_ISCHR(st.st_mode))
+		return open_device(path);
 	if (strlen(path) >= sizeof(addr.sun_path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
 	memcpy(addr.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (void *)&addr, sizeof(addr)) < 0) {
+	if (fd >= 0 && (connect(fd, (void *)&addr, sizeof(addr)) < 0 ||
+			fcntl(fd, F_SETFL, O_NONBLOCK) < 0)) {
 		close(fd);
 		return -1;
 	}
@@ -208,7 +220,7 @@ enum outcome link_open(struct link *link, const char *path, __u32 timeout_ms)
 	return DONE;
 }
 
-/* Write what there is; true if the socket would take more than there was. */
+/* Write what there is, as far as the socket takes it. */
 static void send_output(struct link *link)
 {
 	ssize_t n;
@@ -221,9 +233,8 @@ static void send_output(struct link *link)
 			if (!link->out_len)
 				return;
 		}
-		n = send(link->fd, link->out + link->out_at,
-			 link->out_len - link->out_at,
-			 MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = write(link->fd, link->out + link->out_at,
+			  link->out_len - link->out_at);
 		if (n < 0) {
 			if (errno != EAGAIN && errno != EINTR)
 				link->closed = true;
@@ -236,7 +247,7 @@ static void send_output(struct link *link)
 static void receive(struct link *link)
 {
 	static __u8 buf[65536];
-	ssize_t n = recv(link->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	ssize_t n = read(link->fd, buf, sizeof(buf));
 
 	if (n > 0)
 		pvc_input(&link->pvc, buf, n, now_ms());

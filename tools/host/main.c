@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -48,7 +49,7 @@ static void usage(FILE *to)
 
 	fputs("usage: pvhost -s SOCKET [-j] [-t SECONDS] VERB [OPTION...]\n\n"
 	      "SOCKET is the unix socket of the guest's virtio-serial port "
-	      PVC_PORT_NAME ".\n\n", to);
+	      PVC_PORT_NAME ",\nor a character device that leads there.\n\n", to);
 	for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].help);
 	fputs("\n"
@@ -216,6 +217,8 @@ int main(int argc, char **argv)
 	enum outcome out;
 
 	set_defaults(&opt, verb);
+	/* A socket that was closed is an error to report. */
+	signal(SIGPIPE, SIG_IGN);
 	out = link_open(&link, opt.socket, opt.timeout_ms);
 	if (out != DONE)
 		return out;
