@@ -46,7 +46,7 @@ struct pvg_ctl_port;
  * @boot_id: of this boot; constant
  */
 struct pvg_channel {
-	struct mutex lock;
+	struct mutex lock;	/* of all that has no remark */
 	struct pvs services;
 	struct pvg_ctl_port *port;
 	u32 out_len;

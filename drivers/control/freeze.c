@@ -34,7 +34,7 @@
  * @work: thaws
  */
 struct pvg_freezer {
-	struct mutex lock;
+	struct mutex lock;	/* of all but @owner and the work */
 	struct file *files[PVG_CONTROL_FREEZE_MAX];
 	u32 frozen;
 	bool freezing;

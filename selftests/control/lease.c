@@ -46,7 +46,7 @@ static void freeze(int argc, char **argv)
 	fflush(stdout);
 }
 
-static void status(void)
+static void show(void)
 {
 	static const char *const states[] = {
 		"none", "freezing", "frozen", "thawing",
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 		else if (sscanf(line, "renew %u", &ms) == 1)
 			result("renew", ioctl(control, PVG_CONTROL_RENEW, &ms));
 		else if (!strcmp(line, "status"))
-			status();
+			show();
 		else if (!strcmp(line, "unknown"))
 			result("unknown", ioctl(control, _IO(0xbe, 99)));
 	}

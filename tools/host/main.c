@@ -43,7 +43,7 @@ static const struct option longopts[] = {
 	{ }
 };
 
-static void usage(FILE *to)
+static void print_usage(FILE *to)
 {
 	size_t i;
 
@@ -69,8 +69,8 @@ static void usage(FILE *to)
 	      "connection, 4 no answer in time, 5 no common version.\n", to);
 }
 
-static __u32 number(const char *what, const char *text, double least,
-		    double most, double unit)
+static __u32 to_number(const char *what, const char *text, double least,
+			 double most, double unit)
 {
 	char *end;
 	double value;
@@ -92,16 +92,16 @@ static void set_option(struct options *opt, int c)
 		opt->socket = optarg;
 		break;
 	case 't':
-		opt->timeout_ms = number("--timeout", optarg, 0, 86400, 1000);
+		opt->timeout_ms = to_number("--timeout", optarg, 0, 86400, 1000);
 		break;
 	case 'j':
 		opt->json = true;
 		break;
 	case 'c':
-		opt->count = number("--count", optarg, 1, 1e9, 1);
+		opt->count = to_number("--count", optarg, 1, 1e9, 1);
 		break;
 	case 'i':
-		opt->interval_ms = number("--interval", optarg, 0, 3600000, 1);
+		opt->interval_ms = to_number("--interval", optarg, 0, 3600000, 1);
 		break;
 	case 'T':
 		opt->serve_time = true;
@@ -133,7 +133,7 @@ static const struct verb *find_verb(const char *name)
 			return &verbs[i];
 	fprintf(stderr, name ? "pvhost: no verb '%s'\n" :
 			       "pvhost: no verb given%s\n", name ? name : "");
-	usage(stderr);
+	print_usage(stderr);
 	exit(USAGE);
 }
 
@@ -147,7 +147,7 @@ static const struct verb *parse(int argc, char **argv, struct options *opt)
 	while ((c = getopt_long(argc, argv, COMMON "c:i:TSRnfw", longopts,
 				NULL)) != -1) {
 		if (c == 'h') {
-			usage(stdout);
+			print_usage(stdout);
 			exit(DONE);
 		}
 		if (c == '?')
@@ -170,8 +170,8 @@ static const struct verb *parse(int argc, char **argv, struct options *opt)
 		exit(USAGE);
 	}
 	if (verb->number)
-		opt->seconds = number("SECONDS", argv[optind + 1], 1,
-				      PVC_LEASE_MAX_MS / 1000, 1);
+		opt->seconds = to_number("SECONDS", argv[optind + 1], 1,
+					 PVC_LEASE_MAX_MS / 1000, 1);
 	return verb;
 }
 
@@ -200,7 +200,7 @@ static void explain(enum outcome out, const struct link *link)
 			link->pvc.state == PVC_UP ? "there is a session" :
 			"no session: is pvguest running in the guest?");
 	else if (out == REFUSED)
-		fprintf(stderr, "pvhost: the guest refuses (%s): it speaks versions %u to %u, pvhost %u\n",
+		fprintf(stderr, "pvhost: refused (%s): the guest speaks versions %u to %u, we %u\n",
 			pvc_status_name(link->refused), peer->version_min,
 			peer->version_max, PVC_VERSION);
 }

@@ -172,7 +172,7 @@ enum outcome failed(const struct options *opt, const char *what,
 	return FAILED;
 }
 
-enum outcome malformed(const char *what)
+enum outcome bad_answer(const char *what)
 {
 	fprintf(stderr, "pvhost: %s: the guest's answer is malformed\n", what);
 	return FAILED;

@@ -76,7 +76,7 @@ static enum outcome print_freeze(const struct options *opt, const char *what,
 	cJSON *object;
 
 	if (answer->len != sizeof(st))
-		return answer->status == PVC_OK ? malformed(what) :
+		return answer->status == PVC_OK ? bad_answer(what) :
 						  failed(opt, what, answer);
 	memcpy(&st, answer->body, sizeof(st));
 	object = cJSON_CreateObject();

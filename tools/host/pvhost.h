@@ -59,7 +59,7 @@ const char *action_name(__u32 action);
 /* output.c */
 enum outcome failed(const struct options *opt, const char *what,
 		    const struct answer *answer);
-enum outcome malformed(const char *what);
+enum outcome bad_answer(const char *what);
 void print_object(const struct options *opt, cJSON *object);
 void add_int(cJSON *object, const char *name, __s64 value);
 void add_text(cJSON *object, const char *name, const char *value);

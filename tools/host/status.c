@@ -104,7 +104,7 @@ enum outcome verb_status(struct link *link, const struct options *opt)
 	if (answer.status != PVC_OK)
 		return failed(opt, "status", &answer);
 	if (answer.len != sizeof(st))
-		return malformed("status");
+		return bad_answer("status");
 	memcpy(&st, answer.body, sizeof(st));
 	object = cJSON_CreateObject();
 	add_peer(object, link);

@@ -44,7 +44,7 @@ static enum outcome sample(struct link *link, struct answer *answer,
 	if (out != DONE || answer->status != PVC_OK)
 		return out;
 	if (answer->len != sizeof(s))
-		return malformed("time");
+		return bad_answer("time");
 	memcpy(&s, answer->body, sizeof(s));
 	*rtt = now - le64_to_cpu(s.host_ns) -
 	       (le64_to_cpu(s.sent_ns) - le64_to_cpu(s.received_ns));
@@ -124,7 +124,7 @@ enum outcome sync_time(struct link *link, __u32 flags, __s64 *offset,
 		return FAILED;
 	}
 	if (answer.len != sizeof(synced))
-		return malformed("time");
+		return bad_answer("time");
 	memcpy(&synced, answer.body, sizeof(synced));
 	*offset = (__s64)le64_to_cpu(synced.offset_ns);
 	*action = le32_to_cpu(synced.action);
