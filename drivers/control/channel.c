@@ -274,14 +274,19 @@ void pvg_channel_panic(const char *text)
 	struct pvg_ctl_buf *buf = ch->spare;
 	unsigned long flags;
 	struct pvg_queue *q;
+	u32 n;
 
 	WRITE_ONCE(ch->dying, true);
 	if (mutex_is_locked(&ch->lock) || !ch->port || !buf ||
 	    ch->out_at < ch->out_len)
 		return;
 	pvs_notice(&ch->services, PVC_NOTICE_PANIC, text, strlen(text));
-	buf->len = pvc_output(&ch->services.pvc, buf->data, buf->size,
-			      pvg_channel_now());
+	/* A heartbeat or so may go first. */
+	do {
+		n = pvc_output(&ch->services.pvc, buf->data + buf->len,
+			       buf->size - buf->len, pvg_channel_now());
+		buf->len += n;
+	} while (n);
 	if (!buf->len)
 		return;
 	buf->cq = ch->port->out;
@@ -345,7 +350,7 @@ int pvg_channel_init(void)
 					 WQ_MEM_RECLAIM | WQ_HIGHPRI);
 	if (!ch->wq)
 		return -ENOMEM;
-	ch->spare = pvg_ctl_buf_alloc(NULL, PVC_OUTPUT_MIN, GFP_KERNEL);
+	ch->spare = pvg_ctl_buf_alloc(NULL, 4 * PVC_OUTPUT_MIN, GFP_KERNEL);
 	if (!ch->spare) {
 		err = -ENOMEM;
 		goto destroy_wq;

@@ -171,7 +171,7 @@ static int on_pm(struct notifier_block *nb, unsigned long action, void *unused)
 		tell(PVC_NOTICE_SUSPEND, "memory");
 	else if (action == PM_HIBERNATION_PREPARE)
 		tell(PVC_NOTICE_SUSPEND, "disk");
-	else if (action == PM_POST_HIBERNATION || action == PM_POST_RESTORE)
+	else if (action == PM_POST_HIBERNATION)
 		restored();
 	else if (action == PM_POST_SUSPEND)
 		pvg_channel_kick();

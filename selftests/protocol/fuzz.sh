@@ -21,8 +21,8 @@ options=(-max_len=1024 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1)
 failed=0
 count=0
 
-echo "1..4"
-for side in guest host; do
+echo "1..6"
+for side in guest host services; do
 	count=$((count + 1))
 	mkdir -p "$tmp/$side"
 	if "./fuzz-$side" "${options[@]}" -max_total_time="$seconds" \
