@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# fuzz.sh [--learn] SECONDS: run each fuzzer from its corpus, and report as TAP.
+# fuzz.sh [--learn] SECONDS: run the fuzzers from their corpora, all at a time, and
+# report as TAP.
 # With --learn what it finds is merged into the corpus, otherwise dropped. An
 # input that fails is kept here, as crash-* or timeout-*.
 set -u
@@ -20,30 +21,37 @@ trap 'rm -rf "$tmp"' EXIT
 options=(-max_len=1024 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1)
 failed=0
 count=0
+sides=(guest host services)
 
-echo "1..6"
-for side in guest host services; do
+# report DESCRIPTION PASSED DIAGNOSIS
+report()
+{
 	count=$((count + 1))
-	mkdir -p "$tmp/$side"
-	if "./fuzz-$side" "${options[@]}" -max_total_time="$seconds" \
-		"$tmp/$side" "corpus/$side" > "$tmp/log" 2>&1; then
-		echo "ok $count - fuzz-$side: $seconds s"
+	if [ "$2" -eq 0 ]; then
+		echo "ok $count - $1"
 	else
 		failed=1
-		echo "not ok $count - fuzz-$side: $seconds s"
-		tail -n 40 "$tmp/log" | sed 's/^/# /'
+		echo "not ok $count - $1"
+		printf '%s\n' "$3" | sed 's/^/# /'
 	fi
+}
+
+echo "1..$((2 * ${#sides[@]}))"
+for side in "${sides[@]}"; do
+	mkdir -p "$tmp/$side"
+	"./fuzz-$side" "${options[@]}" -max_total_time="$seconds" \
+		"$tmp/$side" "corpus/$side" > "$tmp/$side.log" 2>&1 &
+	pids+=($!)
+done
+for side in "${sides[@]}"; do
+	wait "${pids[0]}"
+	report "fuzz-$side: $seconds s" $? "$(tail -n 40 "$tmp/$side.log")"
+	pids=("${pids[@]:1}")
 	# That the corpus still reaches a session, and further, is worth a test:
 	# if it does not, the fuzzer looks at nothing but the handshake.
-	count=$((count + 1))
-	covered=$(sed -n 's/^#[0-9]*[[:space:]]*INITED cov: \([0-9]*\).*/\1/p' "$tmp/log")
-	if [ "${covered:-0}" -ge 400 ]; then
-		echo "ok $count - fuzz-$side: the corpus covers 400 edges"
-	else
-		failed=1
-		echo "not ok $count - fuzz-$side: the corpus covers 400 edges"
-		echo "# it covers ${covered:-nothing}"
-	fi
+	covered=$(sed -n 's/^#[0-9]*[[:space:]]*INITED cov: \([0-9]*\).*/\1/p' "$tmp/$side.log")
+	[ "${covered:-0}" -ge 400 ]
+	report "fuzz-$side: the corpus covers 400 edges" $? "it covers ${covered:-none}"
 	if [ -n "$learn" ]; then
 		"./fuzz-$side" "${options[@]}" -merge=1 "corpus/$side" "$tmp/$side" \
 			> /dev/null 2>&1
