@@ -26,7 +26,6 @@
  * @files: keep their file systems mounted; the first @frozen are frozen
  * @frozen: how many
  * @freezing: a process is at it, and has the file system of @files[@frozen]
- * @thawing: the work has taken one out and is thawing it
  * @errors: that did not thaw
  * @owner: the open file the lease belongs to, only to compare; protected by
  *	&pvg_channel.lock
