@@ -44,6 +44,8 @@ struct pvg_ctl_port;
  * @dying: panic(): nothing is scheduled any more; any context
  * @spare: buffer for the notice of a panic
  * @boot_id: of this boot; constant
+ * @rx: for the core: a frame that has not come completely
+ * @in: what was just received
  */
 struct pvg_channel {
 	struct mutex lock;	/* of all that has no remark */

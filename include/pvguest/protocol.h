@@ -33,6 +33,7 @@ enum pvc_role {
  * @PVC_CALLING: host: sent HELLO, looks for WELCOME
  * @PVC_UP: there is a session
  * @PVC_REFUSED: host: the guest will have none of us
+ * @PVC_STATE_NR: how many there are
  */
 enum pvc_state {
 	PVC_IDLE,
@@ -44,8 +45,8 @@ enum pvc_state {
 	PVC_STATE_NR
 };
 
-/**
- * struct pvc_ops - what the core asks and tells its owner
+/*
+ * What the core asks and tells its owner.
  *
  * None may call pvc_input(), pvc_output(), pvc_tick(), pvc_start() or
  * pvc_stop(). @fill and @random are required, others may be missing.
@@ -111,10 +112,24 @@ struct pvc_ops {
  * struct pvc_stream - one of the streams of a session
  * @priv: the owner's; everything else is only read by the owner
  * @id: number, odd if the host opened it; 0: the slot is free
- * @request: what OPEN said, in the CPU's byte order in the fields below
+ * @service: as in OPEN, like @op, @version, @prio, @open_flags, @deadline_ms,
+ *	@window and @key
+ * @op: see @service
+ * @version: see @service
+ * @prio: see @service
+ * @flags: PVC_STREAM_*
+ * @pending: PVC_SEND_*
+ * @open_flags: PVC_OPEN_*
+ * @deadline_ms: see @service
+ * @window: see @service
+ * @status: of the answer, or of RESET
+ * @result_flags: PVC_RESULT_*
+ * @key: see @service
  * @deadline: when the answer is TIMED_OUT, in the owner's milliseconds; 0: never
- * @tx_bytes: data sent; @tx_limit: may be sent
- * @rx_bytes: data received; @rx_limit: the peer was told it may send
+ * @tx_bytes: data sent
+ * @tx_limit: data that may be sent
+ * @rx_bytes: data received
+ * @rx_limit: data the peer was told that it may send
  * @rx_done: data the owner has consumed
  */
 struct pvc_stream {
@@ -140,8 +155,9 @@ struct pvc_stream {
 	__u64 rx_done;
 };
 
-/**
- * struct pvc_request - a stream to open; see &struct pvc_open
+/*
+ * A stream to open; the fields are those of struct pvc_open, and @priv becomes
+ * that of the stream.
  */
 struct pvc_request {
 	__u16 service;
@@ -189,8 +205,8 @@ struct pvc_config {
 	__u32 tlv_len;
 };
 
-/**
- * struct pvc_peer - what the peer said of itself, checked
+/*
+ * What the peer said of itself, checked; fields as in struct pvc_hello.
  * @services: versions by service number; version_max 0: not provided
  * @software: the peer's name, a C string, printable characters only
  */
@@ -226,10 +242,8 @@ struct pvc_stats {
 	__u32 last_lost;	/* enum pvc_why */
 };
 
-/**
- * struct pvc - one side of the protocol
- *
- * The owner may read @cfg, @state, @peer, @session, @features and @stats.
+/*
+ * One side of the protocol. The owner may read @cfg, @state, @peer, @session, @features and @stats.
  */
 struct pvc {
 	struct pvc_config cfg;

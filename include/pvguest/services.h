@@ -76,11 +76,10 @@ enum pvs_key_state {
 	PVS_KEY_DONE,
 };
 
-/**
- * struct pvs_key - a request that had a key
- * @key: not 0
+/*
+ * A request that had a key.
+ * @age: when it was begun, in requests; wraps
  * @state: enum pvs_key_state
- * @age: when it was begun, in requests
  */
 struct pvs_key {
 	__u64 key;
@@ -116,10 +115,8 @@ enum pvs_time_policy {
 	PVS_TIME_BOTH,
 };
 
-/**
- * struct pvs - the services of a guest
- *
- * The owner may set @policy and @daemon_attached, and read the rest.
+/*
+ * The services of a guest. The owner may set @policy and @daemon_attached, and read the rest.
  */
 struct pvs {
 	struct pvc pvc;
