@@ -202,7 +202,7 @@ static int begin_lease(const struct pvg_control_freeze *req, void *owner)
 
 	mutex_lock(&ch->lock);
 	/* It could not shut down. */
-	status = ch->services.stopping ? PVC_BUSY :
+	status = pvs_stopping(&ch->services) ? PVC_BUSY :
 		 pvs_lease_begin(&ch->services.lease, ms,
 				 req->flags & PVG_CONTROL_FREEZE_SESSION,
 				 pvg_channel_now());

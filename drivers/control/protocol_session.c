@@ -495,8 +495,8 @@ static void send_beat(struct pvc *p)
 	p->beat = p->now + p->cfg.quiet_ms;
 	if (p->cfg.role == PVC_GUEST)
 		p->pending |= pvc_bit(PVC_HEARTBEAT);
-	else if (!(p->pending & pvc_bit(PVC_PING)))
-		pvc_ping(p, 0);
+	else	/* with the last token: who waits for it is answered */
+		p->pending |= pvc_bit(PVC_PING);
 }
 
 static void tick_session(struct pvc *p)

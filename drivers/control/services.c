@@ -18,6 +18,18 @@ static struct pvs_slot *slot_of(struct pvs *v, const struct pvc_stream *s)
 	return &v->slots[s - v->streams];
 }
 
+/**
+ * pvs_stopping() - is this guest on its way down?
+ * @v: the services
+ *
+ * User space that was asked to, and has not got there in time, may be asked
+ * again.
+ */
+bool pvs_stopping(const struct pvs *v)
+{
+	return v->stopping || v->pvc.now < v->stop_ends;
+}
+
 static __u32 beat_flags(const struct pvs *v)
 {
 	__u32 state = v->lease.state;
@@ -26,7 +38,7 @@ static __u32 beat_flags(const struct pvs *v)
 	       (state != PVC_LEASE_NONE ? PVC_BEAT_FROZEN : 0) |
 	       (v->time_wanted ? PVC_BEAT_TIME_WANTED : 0) |
 	       (v->restored ? PVC_BEAT_RESTORED : 0) |
-	       (v->stopping ? PVC_BEAT_STOPPING : 0);
+	       (pvs_stopping(v) ? PVC_BEAT_STOPPING : 0);
 }
 
 /* The answer is complete: remember it with its key, and send it. */
@@ -191,6 +203,7 @@ static void serve_power(struct pvs *v, struct pvc_stream *s, const void *args,
 {
 	struct pvc_power power;
 	__u32 status;
+	bool force;
 
 	if (s->op != PVC_POWER_SHUTDOWN && s->op != PVC_POWER_REBOOT) {
 		refuse(v, s, PVC_UNSUPPORTED);
@@ -203,16 +216,17 @@ static void serve_power(struct pvs *v, struct pvc_stream *s, const void *args,
 		refuse(v, s, PVC_INVALID);
 		return;
 	}
-	if (v->stopping) {
+	force = le32_to_cpu(power.flags) & PVC_POWER_FORCE;
+	if (v->stopping || (pvs_stopping(v) && !force)) {
 		refuse(v, s, PVC_BUSY);
 		return;
 	}
 	/* Nothing could be written, and nothing would ever stop. */
 	if (v->lease.state != PVC_LEASE_NONE)
 		pvs_end_lease(v, PVC_LEASE_END_THAW);
-	status = v->ops->power(v, s->op,
-			       le32_to_cpu(power.flags) & PVC_POWER_FORCE);
-	v->stopping = status == PVC_OK;
+	status = v->ops->power(v, s->op, force);
+	if (status == PVC_OK)
+		v->stop_ends = v->pvc.now + PVS_STOP_MS;
 	refuse(v, s, status);
 }
 

@@ -67,6 +67,7 @@ struct pvs_lease {
 	bool thaw_told;
 };
 
+#define PVS_STOP_MS	60000u	/* for user space to shut down */
 #define PVS_KEYS	32	/* requests remembered by their key */
 #define PVS_BODY	32	/* bytes of an answer remembered with them */
 
@@ -128,7 +129,8 @@ struct pvs {
 	bool daemon_attached;
 	bool time_wanted;
 	bool restored;		/* since the time was last right */
-	bool stopping;
+	bool stopping;		/* the kernel said so, for good */
+	__u64 stop_ends;	/* user space was asked to, and has until then */
 	__u32 restores;
 	__u32 beats;
 	__u32 notice_kind;
@@ -143,6 +145,7 @@ struct pvs {
 int pvs_init(struct pvs *v, const struct pvs_ops *ops, struct pvc_config *cfg);
 void pvs_tick(struct pvs *v, __u64 now);
 __u64 pvs_next_tick(const struct pvs *v);
+bool pvs_stopping(const struct pvs *v);
 void pvs_notice(struct pvs *v, __u32 kind, const char *text, __u32 len);
 void pvs_restored(struct pvs *v);
 void pvs_end_lease(struct pvs *v, __u32 how);

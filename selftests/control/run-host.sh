@@ -53,7 +53,7 @@ events()
 make -s -C "$HERE/../../tools" pvhost || tap_skip_all "pvhost does not build"
 
 # The host calls before there is a kernel. Then it asks for the end.
-boot 'echo "/bin/busybox poweroff -f" > /proc/sys/kernel/poweroff_cmd; sleep 140'
+boot 'echo "/bin/busybox poweroff -f" > /proc/sys/kernel/poweroff_cmd; echo ready; sleep 140'
 host -j status > "$TMP/status"
 tap_is $? 0 "status, asked before the guest has booted"
 tap_is "$(jq -r '.daemon' "$TMP/status")" false "no daemon runs"
@@ -63,6 +63,10 @@ host -t 2 status > "$TMP/stopped" 2>&1
 tap_is $? 4 "a guest that is stopped does not answer"
 "$HERE/../lib/qmp" "$TMP/qmp" '{"execute": "cont"}' > /dev/null
 tap_check "and does when it goes on" host status
+for _ in {1..300}; do
+	! grep -qs ready "$TMP/out" || break
+	sleep 0.1
+done
 host shutdown --wait > "$TMP/shutdown" 2>&1
 tap_is "$? $(cat "$TMP/shutdown")" "0 shutdown         done" "shutdown --wait"
 ends shutdown

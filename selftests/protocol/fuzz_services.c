@@ -268,6 +268,7 @@ static void step_other(void)
 		break;
 	case 3:
 		guest.stopping = false;
+		guest.stop_ends = 0;
 		break;
 	case 4:
 		pvs_notice(&guest, 1 + take(1) % 6, (const char *)rx_buf,

@@ -497,6 +497,23 @@ static void test_power(void **state)
 	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_REBOOT, &args,
 				    8), PVC_BUSY);
 	assert_int_equal(powers, 1);
+	/* It did not get there: the host may insist, or later ask again. */
+	args.flags = PVC_POWER_FORCE;
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_REBOOT, &args,
+				    8), PVC_OK);
+	args.flags = 0;
+	wait_ms(PVS_STOP_MS - 1);
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_REBOOT, &args,
+				    8), PVC_BUSY);
+	wait_ms(1);
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN,
+				    &args, 8), PVC_OK);
+	assert_int_equal(powers, 102);
+	/* The kernel itself is on its way: too late for anything. */
+	pvs_notice(&guest, PVC_NOTICE_REBOOT, "", 0);
+	args.flags = PVC_POWER_FORCE;
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN,
+				    &args, 8), PVC_BUSY);
 }
 
 /* The same request again, as after a lost answer: done once, answered twice. */

@@ -305,6 +305,35 @@ static void test_silence(void **state)
 	pair_free(pair);
 }
 
+/* A host that promised the same, and stands still. */
+static void test_host_silence(void **state)
+{
+	struct pair *pair = pair_new();
+	__u32 token;
+
+	(void)state;
+	pvc_start(&pair->guest.pvc, pair->now);
+	pair->host.pvc.cfg.quiet_ms = 500;
+	pair->connected = true;
+	pvc_start(&pair->host.pvc, pair->now);
+	pair_settle(pair);
+	/* What keeps the promise does not take a token away. */
+	for (token = 1; token < 50; token++) {
+		pvc_ping(&pair->host.pvc, token);
+		pvc_tick(&pair->host.pvc, pair->now += 100);
+		pair_settle(pair);
+		assert_int_equal(noted(&pair->host, EVENT)->id, token);
+	}
+	pair_wait(pair, 5000);
+	assert_int_equal(pair->guest.pvc.state, PVC_UP);
+	pair->connected = false;
+	pair_wait(pair, 900);
+	assert_int_equal(pair->guest.pvc.state, PVC_UP);
+	pair_wait(pair, 700);
+	assert_int_equal(noted(&pair->guest, DOWN)->value, PVC_WHY_SILENT);
+	pair_free(pair);
+}
+
 /* A guest that was restored says so, whatever was in the way. */
 static void test_restored(void **state)
 {
@@ -498,6 +527,7 @@ int run_session_tests(void)
 		cmocka_unit_test(test_bye),
 		cmocka_unit_test(test_heartbeat),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_host_silence),
 		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_guest_reboot),

@@ -17,6 +17,8 @@
 #include "link.h"
 #include "pvguest/version.h"
 
+#define QUIET_MS	1000	/* a guest gives us up after three times that */
+
 static __u64 read_clock(clockid_t clock)
 {
 	struct timespec t;
@@ -199,6 +201,7 @@ enum outcome link_open(struct link *link, const char *path, __u32 timeout_ms)
 		.nr_streams = LINK_STREAMS,
 		.stream_window = 65536,
 		.conn_window = 262144,
+		.quiet_ms = QUIET_MS,
 		.features = PVC_FEATURE_KERNEL | PVC_FEATURE_LEASE,
 		.tlvs = link->tlvs,
 	};
