@@ -26,6 +26,8 @@
  * @files: keep their file systems mounted; the first @frozen are frozen
  * @frozen: how many
  * @freezing: a process is at it, and has the file system of @files[@frozen]
+ * @thawed: files of what was thawed; @work's own, no lock
+ * @nr_thawed: how many; 0 once they are closed
  * @errors: that did not thaw
  * @owner: the open file the lease belongs to, only to compare; protected by
  *	&pvg_channel.lock
@@ -37,6 +39,8 @@ struct pvg_freezer {
 	struct file *files[PVG_CONTROL_FREEZE_MAX];
 	u32 frozen;
 	bool freezing;
+	struct file *thawed[PVG_CONTROL_FREEZE_MAX];
+	u32 nr_thawed;
 	u32 errors;
 	void *owner;
 	struct workqueue_struct *wq;
@@ -61,8 +65,21 @@ static bool thaw_one(struct file *file)
 	if (err)
 		pr_err_ratelimited("pvg_ctl: %s does not thaw: %pe; try fsfreeze --unfreeze\n",
 				   sb->s_id, ERR_PTR(err));
-	fput(file);
 	return !err;
+}
+
+/*
+ * Let go of the file systems, and at once, so that they can be unmounted. Not
+ * before all are thawed: the last one who holds one unmounts it, which may have
+ * to write to another.
+ */
+static void put_thawed(void)
+{
+	u32 i;
+
+	for (i = freezer.nr_thawed; i; i--)
+		__fput_sync(freezer.thawed[i - 1]);
+	WRITE_ONCE(freezer.nr_thawed, 0);
 }
 
 /* The last one that is frozen, or NULL. */
@@ -93,26 +110,28 @@ static void thaw_work(struct work_struct *work)
 	if (!due)
 		return;
 	while ((file = take_frozen())) {
+		freezer.thawed[freezer.nr_thawed++] = file;
 		if (thaw_one(file))
 			continue;
 		mutex_lock(&freezer.lock);
 		freezer.errors++;
 		mutex_unlock(&freezer.lock);
 	}
-	mutex_lock(&ch->lock);
 	mutex_lock(&freezer.lock);
-	/* Who is still freezing comes back here when he has. */
+	/* Who is still freezing has this run again when he is done. */
 	done = !freezer.freezing && !freezer.frozen;
 	errors = freezer.errors;
 	mutex_unlock(&freezer.lock);
-	if (done) {
-		freezer.owner = NULL;
-		pvs_thawed(&ch->services, errors);
-		pvg_channel_flush_locked();
-	}
+	if (!done)
+		return;
+
+	mutex_lock(&ch->lock);
+	freezer.owner = NULL;
+	pvs_thawed(&ch->services, errors);
+	pvg_channel_flush_locked();
 	mutex_unlock(&ch->lock);
-	if (done)
-		wake_up_all(&ch->thawed);
+	put_thawed();
+	wake_up_all(&ch->thawed);
 }
 
 /**
@@ -242,7 +261,8 @@ static int end_freezing(int err, u32 *frozen)
 
 static bool is_thawed(void)
 {
-	return READ_ONCE(pvg_channel.services.lease.state) == PVC_LEASE_NONE;
+	return READ_ONCE(pvg_channel.services.lease.state) == PVC_LEASE_NONE &&
+	       !READ_ONCE(freezer.nr_thawed);
 }
 
 static int wait_until_thawed(void)

@@ -44,6 +44,10 @@ static void freeze(int argc, char **argv)
 	else
 		printf("frozen %u\n", req.frozen);
 	fflush(stdout);
+	/* The lease holds what it needs. */
+	for (i = 3; i < argc; i++)
+		close(fds[i - 3]);
+	free(fds);
 }
 
 static void show(void)

@@ -128,6 +128,8 @@ tap_is "$(order unknown)" "unknown: ENOTTY" "an ioctl there is not"
 tap_is "$(./lease 1000 0 "$TMP/a" < /dev/null)" "freeze: EBUSY" "one lease at a time"
 tap_is "$(order thaw)" "thaw: ok" "thaw"
 tap_check "who waits writes" write_ends $SLACK
+tap_check "and it can be unmounted" umount "$TMP/b"
+mount -o loop "$TMP/b.img" "$TMP/b"
 tap_is "$(order thaw)" "thaw: ENOENT" "nothing left to thaw"
 tap_is "$(order "renew 1000")" "renew: ENOENT" "or to renew"
 let_go

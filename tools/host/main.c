@@ -70,7 +70,7 @@ static void print_usage(FILE *to)
 }
 
 static __u32 to_number(const char *what, const char *text, double least,
-			 double most, double unit)
+		       double most, double unit)
 {
 	char *end;
 	double value;
