@@ -603,6 +603,14 @@ void pvg_queue_detach(struct pvg_queue *q, void (*reclaim)(void *token))
 }
 EXPORT_SYMBOL_GPL(pvg_queue_detach);
 
+static void run_again(struct pvg_queue *q)
+{
+	/* Same size, or refused: the ring is as it was, buffers and all. */
+	if (q->vq->num_free == virtqueue_get_vring_size(q->vq))
+		start_fresh(q);
+	run(q);
+}
+
 /**
  * pvg_queue_resize() - change the ring size of a queue (RING_RESET)
  * @ring: its device
@@ -623,13 +631,32 @@ int pvg_queue_resize(struct pvg_ring *ring, struct pvg_queue *q, u32 num,
 
 	quiesce(q);
 	err = pvg_virtqueue_resize(q->vq, num, recycle);
-	/* Same size, or refused: the ring is as it was, buffers and all. */
-	if (q->vq->num_free == virtqueue_get_vring_size(q->vq))
-		start_fresh(q);
-	run(q);
+	run_again(q);
 	return err;
 }
 EXPORT_SYMBOL_GPL(pvg_queue_resize);
+
+/**
+ * pvg_queue_reset() - take back all buffers of a queue (RING_RESET)
+ * @ring: its device
+ * @q: the queue; the driver has stopped submitting to it
+ * @recycle: called for each token the device still held
+ *
+ * Context: may sleep. Return: as pvg_queue_resize().
+ */
+int pvg_queue_reset(struct pvg_ring *ring, struct pvg_queue *q,
+		    void (*recycle)(struct virtqueue *vq, void *token))
+{
+	int err;
+
+	lockdep_assert_held(&ring->lock);
+
+	quiesce(q);
+	err = pvg_virtqueue_reset(q->vq, recycle);
+	run_again(q);
+	return err;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_reset);
 
 /**
  * pvg_queue_set_moderation() - change the settings of a running queue

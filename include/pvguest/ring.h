@@ -261,6 +261,9 @@ void pvg_queue_detach(struct pvg_queue *q, void (*reclaim)(void *token));
 int pvg_queue_resize(struct pvg_ring *ring, struct pvg_queue *q, u32 num,
 		     void (*recycle)(struct virtqueue *vq, void *token));
 
+int pvg_queue_reset(struct pvg_ring *ring, struct pvg_queue *q,
+		    void (*recycle)(struct virtqueue *vq, void *token));
+
 /* queue.c: data path */
 void pvg_queue_callback(struct virtqueue *vq);
 int pvg_queue_add(struct pvg_queue *q, struct scatterlist *sgs[],
