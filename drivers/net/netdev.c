@@ -95,15 +95,15 @@ int pvg_net_set_pairs(struct pvg_net *net, unsigned int pairs)
 	if (err)
 		return err;
 
-	for (i = pairs; i < net->active_pairs; i++) {
-		netif_tx_stop_queue(netdev_get_tx_queue(net->dev, i));
+	/*
+	 * A transmit queue out of use has packets to complete yet, and the
+	 * watchdog would take it for stuck if it were stopped.
+	 */
+	for (i = pairs; i < net->active_pairs; i++)
 		pvg_net_rx_stop(&net->rxqs[i]);
-		pvg_net_tx_stop(&net->txqs[i]);
-	}
 	for (i = net->active_pairs; i < pairs && netif_running(net->dev); i++) {
 		pvg_net_rx_start(&net->rxqs[i]);
 		pvg_net_tx_start(&net->txqs[i]);
-		netif_tx_start_queue(netdev_get_tx_queue(net->dev, i));
 	}
 	net->active_pairs = pairs;
 	return 0;

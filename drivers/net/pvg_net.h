@@ -350,6 +350,7 @@ void pvg_net_rx_stop(struct pvg_net_rxq *rxq);
 extern const struct pvg_queue_ops pvg_net_tx_ops;
 netdev_tx_t pvg_net_start_xmit(struct sk_buff *skb, struct net_device *dev);
 int pvg_net_tx_poll(struct napi_struct *napi, int budget);
+void pvg_net_tx_reap(struct pvg_net_txq *txq, int budget);
 int pvg_net_tx_alloc(struct pvg_net_txq *txq, u32 ring_size);
 void pvg_net_tx_free(struct pvg_net_txq *txq);
 void pvg_net_tx_start(struct pvg_net_txq *txq);

@@ -401,6 +401,7 @@ int pvg_net_rx_poll(struct napi_struct *napi, int budget)
 
 	if (!budget)
 		return 0;
+	pvg_net_tx_reap(&rxq->net->txqs[rxq->index], budget);
 	n = receive_some(rxq, budget);
 	if (rxq->nr_free >= virtqueue_get_vring_size(rxq->pvg.vq) / 8)
 		pvg_net_rx_refill(rxq, GFP_ATOMIC);

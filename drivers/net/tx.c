@@ -443,6 +443,7 @@ static void pvg_net_tx_broken(struct pvg_queue *q)
 }
 
 const struct pvg_queue_ops pvg_net_tx_ops = {
+	.lazy	= true,
 	.used	= pvg_net_tx_used,
 	.done	= pvg_net_tx_done,
 	.poll	= pvg_net_tx_schedule,
@@ -479,6 +480,27 @@ int pvg_net_tx_poll(struct napi_struct *napi, int budget)
 }
 
 /**
+ * pvg_net_tx_reap() - take back what was sent, while at receiving
+ * @txq: the queue
+ * @budget: as NAPI has it
+ *
+ * A packet that arrives is often the answer to one that was sent; that one
+ * need not interrupt any more. Context: NAPI.
+ */
+void pvg_net_tx_reap(struct pvg_net_txq *txq, int budget)
+{
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	struct pvg_done done = {};
+
+	/* If someone is sending, they take it. */
+	if (!READ_ONCE(txq->pvg.inflight) || !__netif_tx_trylock(nq))
+		return;
+	if (pvg_queue_reap(&txq->pvg, budget, &done))
+		finish(txq, &done, budget);
+	__netif_tx_unlock(nq);
+}
+
+/**
  * pvg_net_tx_reclaim() - the device will not send this one any more
  * @token: a struct pvg_net_tx_req
  *
@@ -497,12 +519,14 @@ void pvg_net_tx_reclaim(void *token)
 
 /**
  * pvg_net_tx_start() - let NAPI run, and look once
- * @txq: the queue, its NAPI disabled
+ * @txq: the queue; may be started
  *
  * Context: may sleep.
  */
 void pvg_net_tx_start(struct pvg_net_txq *txq)
 {
+	if (txq->napi_on)
+		return;
 	napi_enable(&txq->napi);
 	txq->napi_on = true;
 	local_bh_disable();

@@ -42,6 +42,7 @@ static u32 drain_some(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 	if (n) {
 		done->count += n;
 		q->lull = false;
+		q->waiting = false;
 		q->stats.completions += n;
 		if (q->ops->receive)
 			pvg_receive_taken(q, n);
@@ -329,6 +330,36 @@ bool pvg_queue_poll_done(struct pvg_queue *q)
 EXPORT_SYMBOL_GPL(pvg_queue_poll_done);
 
 /**
+ * pvg_queue_reap() - take back buffers of a polled queue in passing
+ * @q: the queue
+ * @budget: at most this many
+ * @done: what &pvg_queue_ops.used linked; &pvg_queue_ops.done is not called
+ *
+ * For who is at work on something else that has to do with the queue. Context
+ * and return as pvg_queue_poll().
+ */
+u32 pvg_queue_reap(struct pvg_queue *q, u32 budget, struct pvg_done *done)
+{
+	unsigned long flags;
+	bool poll = false;
+	u32 n = 0;
+
+	flags = pvg_queue_lock(q);
+	if (q->running && q->inflight) {
+		n = drain_some(q, budget, done);
+		q->stats.reaped += n;
+		if (n)
+			poll = settle(q, NULL);
+	}
+	pvg_queue_unlock(q, flags);
+
+	if (poll)
+		q->ops->poll(q);
+	return n;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_reap);
+
+/**
  * pvg_queue_add() - give the device a buffer
  * @q: the queue
  * @sgs: scatterlists, device-readable ones first
@@ -401,6 +432,7 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 		hold = pvg_adaptive_commit(q, before, may_hold);
 	}
 	q->batch = 0;
+	q->waiting = !may_hold;
 	poll = settle(q, may_reap ? &done : NULL);
 	if (hold)
 		q->stats.doorbells_held++;
@@ -481,6 +513,7 @@ static void start_fresh(struct pvg_queue *q)
 	q->urgent = 0;
 	q->batch = 0;
 	q->held = 0;
+	q->waiting = false;
 	q->polling = false;
 }
 

@@ -176,7 +176,7 @@ net_load()
 	LOAD_PIDS=()
 	for way; do
 		(while [ ! -e "$LOAD_DIR/stop" ]; do
-			timeout 120 "$PEER" "$way" "$HOST" "$(net_scaled 4000000)" ||
+			nice -n 19 timeout 120 "$PEER" "$way" "$HOST" "$(net_scaled 2000000)" ||
 				echo "$way failed" >> "$LOAD_DIR/failed"
 			echo >> "$LOAD_DIR/done"
 		done > /dev/null 2>> "$LOAD_DIR/failed") &

@@ -12,15 +12,17 @@ set -u
 # shellcheck source=../lib/net.sh
 . ../lib/net.sh
 
-BYTES=$(net_scaled 16000000 8)
+BYTES=$(net_scaled 8000000 8)
 
-# datagrams NAME: of lengths around what decides how they are received.
+# datagrams NAME [MOST]: of lengths around what decides how they are received, up
+# to MOST bytes.
 datagrams()
 {
 	local size list="1 17 18 19 210 256 300 1471 1472 1473 4000 9000 40000 65000"
 
 	! net_slow || list="1 18 256 1472 1473 40000"
 	for size in $list; do
+		[ "$size" -le "${2:-65535}" ] || continue
 		if ! output=$(timeout 30 "$PEER" echo "$HOST" 3 "$size" 2>&1); then
 			tap_not_ok "$1: datagrams come back as they were sent" "$size bytes: $output"
 			return
@@ -39,7 +41,8 @@ for n in 1 2 3 4 5 6 7 8; do
 	net_need $n
 	tap_check "net$n: the host answers" net_answers || continue
 	tap_check "net$n: a stream each way is intact" net_intact "$BYTES"
-	datagrams "net$n"
+	# The host sends frames of any size, but 6 has buffers for one of 1500.
+	datagrams "net$n" "$([ $n = 6 ] && echo 1472)"
 	errors "net$n"
 done
 
@@ -71,7 +74,7 @@ tap_check "all on again: a stream each way is intact" net_intact $((BYTES / 2))
 # mtu N MTU: both ways, over packets of that size.
 mtu()
 {
-	local bytes=$((BYTES / 2))
+	local bytes=$((BYTES / 2)) most=65000
 
 	net_up "$1"
 	if ! tap_check "net$1: MTU $2 is taken" ip link set "$DEV" mtu "$2"; then
@@ -80,9 +83,11 @@ mtu()
 	tap_is "$(cat "/sys/class/net/$DEV/mtu")" "$2" "net$1: MTU $2 is read back"
 	# Changing it may reset the device.
 	tap_check "net$1: MTU $2: the host answers" net_answers || return
-	[ "$2" -ge 576 ] || bytes=$((BYTES / 64))
+	# What is cut into hundreds of pieces may not fit in a queue.
+	[ "$2" -ge 576 ] || bytes=$((BYTES / 64)) most=4000
+	[ "$1" != 6 ] || most=$(($2 - 28))
 	tap_check "net$1: MTU $2: a stream each way is intact" net_intact $bytes
-	datagrams "net$1: MTU $2"
+	datagrams "net$1: MTU $2" $most
 	ip link set "$DEV" mtu 1500
 }
 

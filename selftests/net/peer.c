@@ -34,6 +34,7 @@ static const char usage[] =
 "       peer vlans DEV                 answer UDP on all VLANs of DEV\n"
 "       peer stall                     stop QEMU's socket netdev; peer flow ADDR 1\n"
 "                                      lets it go on, and 0 stops it again\n"
+"       peer xsk DEV QUEUE MODE        send back through AF_XDP, MODE zerocopy or copy\n"
 "       peer map NAME                  counter of the BPF map\n";
 
 static int fail(const char *what)
@@ -82,11 +83,17 @@ static int open_socket(const char *host, int type, __u16 port)
 	return fd;
 }
 
-/* Return: a connection on which @rq was sent. */
+/* Return: a connection on which @rq was sent. A link may be down for a while. */
 static int ask(const char *host, struct peer_request *rq)
 {
-	int fd = open_socket(host, SOCK_STREAM, PEER_PORT);
+	int fd = open_socket(host, SOCK_STREAM, PEER_PORT), tries;
 
+	for (tries = 0; fd < 0 && tries < 100; tries++) {
+		if (errno != ENETUNREACH && errno != EHOSTUNREACH)
+			break;
+		usleep(50000);
+		fd = open_socket(host, SOCK_STREAM, PEER_PORT);
+	}
 	rq->magic = PEER_MAGIC;
 	if (fd >= 0 && send_all(fd, rq, sizeof(*rq))) {
 		close(fd);
@@ -319,7 +326,7 @@ static int do_push(char **arg)
 		.op = PEER_PUSH, .addr = inet_addr(arg[1]), .port = atoi(arg[2]),
 		.count = atoi(arg[3]), .size = atoi(arg[4]),
 	};
-	__u32 sent;
+	__u32 counts[2];
 	int fd;
 
 	if (arg[5]) {
@@ -329,9 +336,9 @@ static int do_push(char **arg)
 	fd = ask(arg[0], &rq);
 	if (fd < 0)
 		return fail("connect");
-	if (recv_all(fd, &sent, sizeof(sent)))
+	if (recv_all(fd, counts, sizeof(counts)))
 		return fail("answer");
-	printf("%u sent\n", sent);
+	printf("%u sent, %u answered\n", counts[0], counts[1]);
 	return 0;
 }
 
@@ -359,6 +366,11 @@ static int do_vlans(char **arg)
 	return serve_vlans(arg[0]);
 }
 
+static int do_xsk(char **arg)
+{
+	return serve_xsk(arg[0], atoi(arg[1]), arg[2]);
+}
+
 static const struct {
 	const char *name;
 	int args;
@@ -368,6 +380,7 @@ static const struct {
 	{ "echo", 2, do_echo }, { "send", 3, do_send },
 	{ "receive", 3, do_receive }, { "push", 5, do_push },
 	{ "map", 1, do_map }, { "flow", 2, do_flow }, { "vlans", 1, do_vlans },
+	{ "xsk", 3, do_xsk },
 };
 
 int main(int argc, char **argv)

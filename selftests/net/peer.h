@@ -23,7 +23,9 @@ enum peer_op {
 	PEER_SINK,	/* check @bytes of stream @seed, answer where it differs */
 	PEER_SOURCE,	/* send @bytes of stream @seed */
 	PEER_ECHO,	/* give back messages of @size bytes until the end */
-	PEER_PUSH,	/* send @count messages of @size bytes to @addr:@port */
+	PEER_PUSH,	/* send @count messages of @size bytes to @addr:@port, and
+			 * answer how many were sent and how many came back
+			 */
 };
 
 /* Both ends are of one machine, so the order of bytes is its own. */
@@ -66,6 +68,8 @@ void wait_until(__u64 ns);
 int serve(void);
 int serve_vlans(const char *interface);
 int serve_stalled(void);
+int serve_xsk(const char *dev, int queue, const char *mode);
 int count_of_map(const char *name, __u64 *count);
+int put_in_map(const char *name, __u32 key, __u32 value);
 
 #endif /* PEER_H */

@@ -14,7 +14,7 @@ INCLUDES := -I/usr/include/$(shell $(CC) -dumpmachine)
 
 all: peer xdp.bpf
 
-peer: peer.c serve.c common.c map.c stall.c vlan.c peer.h
+peer: peer.c serve.c common.c map.c stall.c vlan.c xsk.c peer.h
 	$(CC) $(CFLAGS) -static -o $@.tmp$$$$ $(filter %.c,$^) && mv $@.tmp$$$$ $@
 
 xdp.bpf: xdp.bpf.c

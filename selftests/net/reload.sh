@@ -15,13 +15,14 @@ set -u
 works()
 {
 	net_wait_for 20 net_find "$1"
-	net_up "$1" && net_answers && net_intact "$(net_scaled 1000000)"
+	net_up "$1" && net_answers && net_intact "$(net_scaled 400000)"
 }
 
-for n in 1 2 3 5 6; do
+for n in 1 3 5 6; do
 	net_need $n
 	tap_check "net$n: the host answers" net_answers || tap_done
 	for round in 1 2; do
+		[ $n = 1 ] || [ $round = 1 ] || break
 		net_load sink source
 		tap_check "net$n round $round: unbind under traffic" timeout 60 bash -c \
 			"echo $VIRTIO > $NET_BUS/drivers/$NET_DRIVER/unbind"
@@ -40,7 +41,7 @@ if [ "$NET_DRIVER" = $other ]; then
 	tap_skip "hand over to another driver" "the in-tree driver is under test"
 else
 	modprobe $other
-	for n in 1 2 6 8; do
+	for n in 2 6 8; do
 		net_need $n
 		net_unbind "$VIRTIO"
 		tap_check "net$n: hand over: $other takes it" net_bind $other "$VIRTIO"
@@ -71,26 +72,14 @@ else
 	tap_skip "suspend and resume" "this kernel has no pm_test"
 fi
 
-modules()
-{
-	case $NET_DRIVER in
-	pvg_net) echo pvg_net ;;
-	*) echo "$NET_DRIVER" ;;
-	esac
-}
-
-for round in 1 2; do
-	net_need 1
-	net_load sink source
-	for module in $(modules); do
-		tap_check "round $round: rmmod $module under traffic" timeout 120 rmmod "$module"
-	done
-	tap_check "round $round: no interface is left" net_lacks 1
-	net_load_ends "round $round: rmmod" lossy || tap_done
-	tap_check "round $round: modprobe" modprobe "$NET_DRIVER"
-	tap_check "round $round: it works" works 1
-done
-for n in 2 3 4 5 6 7 8; do
+net_need 1
+net_load sink source
+tap_check "rmmod under traffic" timeout 120 rmmod "$NET_DRIVER"
+tap_check "no interface is left" net_lacks 1
+net_load_ends "rmmod" lossy || tap_done
+tap_check "modprobe" modprobe "$NET_DRIVER"
+tap_check "it works" works 1
+for n in 2 4 5 7 8; do
 	tap_check "net$n: it works afterwards" works $n
 done
 

@@ -63,31 +63,57 @@ static bool is_over(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* A full socket buffer or queue of the device is no error here. */
+/*
+ * A full socket buffer or queue of the device is no error here, nor is what the
+ * other end said of a message before, which is not sent then.
+ */
+static int push_one(int udp, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = send(udp, buf, len, 0);
+	} while (n < 0 && errno == ECONNREFUSED);
+	return n < 0 && errno != ENOBUFS && errno != EAGAIN ? -1 : 0;
+}
+
+/* Until it is silent for @ms. Return: messages of the size that is expected. */
+static __u32 count_answers(int udp, __u32 size, int ms)
+{
+	struct pollfd p = { .fd = udp, .events = POLLIN };
+	char buf[PEER_SIZE_MAX];
+	__u32 n = 0;
+
+	while (poll(&p, 1, ms) > 0)
+		n += recv(udp, buf, sizeof(buf), MSG_DONTWAIT) == (ssize_t)size;
+	return n;
+}
+
 static int push_to(int fd, int udp, const struct peer_request *rq)
 {
 	static char buf[PEER_SIZE_MAX];
+	__u32 counts[2] = {}, *sent = &counts[0], i;
 	__u64 next = now_ns();
-	__u32 sent = 0, i;
 
-	while (!rq->count || sent < rq->count) {
+	while (!rq->count || *sent < rq->count) {
 		for (i = 0; i < (rq->burst ? rq->burst : 1); i++) {
-			memcpy(buf, &sent, sizeof(sent));
-			if (send(udp, buf, rq->size, 0) < 0 &&
-			    errno != ENOBUFS && errno != EAGAIN &&
-			    errno != ECONNREFUSED)
+			memcpy(buf, sent, sizeof(*sent));
+			if (push_one(udp, buf, rq->size))
 				return -1;
-			sent++;
-			if (sent == rq->count)
+			++*sent;
+			if (*sent == rq->count)
 				break;
 		}
 		next += rq->gap_us * 1000ull;
-		if (rq->gap_us)
+		if (rq->gap_us) {
 			wait_until(next);
-		if ((rq->gap_us || !(sent & 255)) && is_over(fd))
+			counts[1] += count_answers(udp, rq->size, 0);
+		}
+		if ((rq->gap_us || !(*sent & 255)) && is_over(fd))
 			break;
 	}
-	return send_all(fd, &sent, sizeof(sent));
+	counts[1] += count_answers(udp, rq->size, rq->count ? 100 : 0);
+	return send_all(fd, counts, sizeof(counts));
 }
 
 static int push(int fd, const struct peer_request *rq)

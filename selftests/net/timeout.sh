@@ -19,7 +19,7 @@ echo "lab: expected: WARNING: .* dev_watchdog" > /dev/kmsg
 # send SECONDS: into the standing device; nobody answers there.
 send()
 {
-	timeout 60 "$PEER" send 10.9.9.1 "$1" 1400 > /dev/null
+	timeout $((${1%.*} + 8)) "$PEER" send 10.9.9.1 "$1" 1400 > /dev/null
 }
 
 sent()

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A host on every VLAN of a link, for kernels without VLANs: UDP in tagged
- * frames is sent back with the same tag, and a copy with the next one.
+ * frames is sent back with the same tag, and a copy that nobody listens to with
+ * the next one.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -78,6 +79,8 @@ static void send_tagged(int fd, const __u8 *frame, size_t len, __u16 tag)
 
 static void answer(int fd, __u8 *frame, size_t len, int tag)
 {
+	__u16 discard = htons(9);
+
 	if (len < FRAME_MIN || frame[IP_PROTOCOL] != 17 || frame[IP] != 0x45 ||
 	    frame[12] != 0x08 || frame[13])
 		return;
@@ -87,6 +90,7 @@ static void answer(int fd, __u8 *frame, size_t len, int tag)
 	/* It may not have been computed yet; none is allowed, too. */
 	memset(frame + UDP_CHECKSUM, 0, 2);
 	send_tagged(fd, frame, len, tag);
+	memcpy(frame + UDP + 2, &discard, sizeof(discard));
 	send_tagged(fd, frame, len, tag + 1);
 }
 

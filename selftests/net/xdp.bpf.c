@@ -10,6 +10,9 @@
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) =
 	(void *)BPF_FUNC_map_lookup_elem;
 
+static long (*bpf_redirect_map)(void *map, __u64 key, __u64 flags) =
+	(void *)BPF_FUNC_redirect_map;
+
 #define COUNTER(name)							\
 struct {								\
 	int (*type)[BPF_MAP_TYPE_PERCPU_ARRAY];				\
@@ -21,6 +24,13 @@ struct {								\
 COUNTER(count_pass);
 COUNTER(count_drop);
 COUNTER(count_tx);
+
+struct {
+	int (*type)[BPF_MAP_TYPE_XSKMAP];
+	int (*max_entries)[8];
+	__u32 *key;
+	__u32 *value;
+} xsks SEC(".maps");
 
 static __attribute__((always_inline)) void count(void *map)
 {
@@ -54,7 +64,7 @@ SEC("xdp/drop") int drop_udp(struct xdp_md *ctx)
 	return XDP_DROP;
 }
 
-/* Back to where it came from: addresses exchanged on both levels. */
+/* Back to where it came from: addresses and ports exchanged. */
 SEC("xdp/tx") int tx_udp(struct xdp_md *ctx)
 {
 	__u8 *p = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, t;
@@ -72,9 +82,21 @@ SEC("xdp/tx") int tx_udp(struct xdp_md *ctx)
 		p[i] = p[4 + i];
 		p[4 + i] = t;
 	}
+	for (i = 34; i < 36; i++) {
+		t = p[i];
+		p[i] = p[2 + i];
+		p[2 + i] = t;
+	}
 	count(&count_tx);
 	return XDP_TX;
 }
 
-/* The kernel has the licence. */
+/* To the AF_XDP socket of "peer xsk". */
+SEC("xdp/xsk") int give_udp(struct xdp_md *ctx)
+{
+	if (!is_udp(ctx))
+		return XDP_PASS;
+	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+}
+
 char _license[] SEC("license") = "GPL";
