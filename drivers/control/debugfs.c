@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/pvguest/<virtioN>/{ports,emergency}
+ * /sys/kernel/debug/pvguest/<virtioN>/{ports,emergency,reset}
  * Documentation/ABI.md describes them.
  */
 #include <linux/debugfs.h>
@@ -76,6 +76,26 @@ static const struct file_operations emergency_fops = {
 	.write	= emergency_write,
 };
 
+static ssize_t reset_write(struct file *filp, const char __user *from,
+			   size_t len, loff_t *pos)
+{
+	struct pvg_ctl *ctl = filp->private_data;
+
+	if (!IS_ENABLED(CONFIG_PM_SLEEP))
+		return -EOPNOTSUPP;
+	mutex_lock(&ctl->state_lock);
+	ctl->reset_wanted = true;
+	mutex_unlock(&ctl->state_lock);
+	pvg_ctl_reset(ctl);
+	return len;
+}
+
+static const struct file_operations reset_fops = {
+	.owner	= THIS_MODULE,
+	.open	= simple_open,
+	.write	= reset_write,
+};
+
 /**
  * pvg_ctl_debugfs_add() - make the files of a device
  * @ctl: the device, with its ring registered; they go with that
@@ -88,4 +108,5 @@ void pvg_ctl_debugfs_add(struct pvg_ctl *ctl)
 			    &ports_fops);
 	debugfs_create_file("emergency", 0200, ctl->ring.debugfs, ctl,
 			    &emergency_fops);
+	debugfs_create_file("reset", 0200, ctl->ring.debugfs, ctl, &reset_fops);
 }

@@ -47,6 +47,7 @@ static ssize_t copy_ready(struct pvg_ctl_port *port, struct iov_iter *to)
 	ssize_t copied = 0;
 	size_t n;
 
+	pvg_ctl_rx_poll(port);
 	pvg_ctl_rx_take(port);
 	while (iov_iter_count(to) && !list_empty(&port->ready)) {
 		buf = list_first_entry(&port->ready, struct pvg_ctl_buf, node);
@@ -184,6 +185,8 @@ static __poll_t ctl_poll(struct file *filp, poll_table *wait)
 	connected = READ_ONCE(port->host_connected);
 	if (!connected)
 		mask |= EPOLLHUP;
+	if (!pvg_ctl_rx_readable(port))
+		pvg_ctl_rx_poll(port);
 	if (!connected || pvg_ctl_rx_readable(port))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (connected && pvg_ctl_tx_room(port->out))

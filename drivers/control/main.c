@@ -331,42 +331,75 @@ static bool is_broken(struct pvg_ctl *ctl)
 	return false;
 }
 
-static void recover(struct pvg_ctl *ctl)
+static bool needs_reset(struct pvg_ctl *ctl)
 {
-	bool again = ctl->recovered &&
-		     time_before(jiffies, ctl->recovered + RECOVERY_PAUSE);
+	return READ_ONCE(ctl->reset_wanted) || is_broken(ctl) ||
+	       (ctl->vdev->config->get_status(ctl->vdev) &
+		VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+/* Is a reset due, and has it not just been tried? */
+static bool may_recover(struct pvg_ctl *ctl)
+{
+	bool again;
 
 	lockdep_assert_held(&ctl->state_lock);
 
-	stop_device(ctl);
-	if (again) {
-		dev_err(&ctl->vdev->dev,
-			"the device broke the protocol again: giving it up\n");
-		remove_ports(ctl);
-		set_state(ctl, PVG_CTL_FAILED);
-		return;
-	}
-	dev_warn(&ctl->vdev->dev,
-		 "the device broke the protocol: reset, what was on its way is lost\n");
-	set_state(ctl, PVG_CTL_STOPPED);
+	if (ctl->state != PVG_CTL_LIVE || !device_is_present(ctl) ||
+	    !needs_reset(ctl))
+		return false;
+	if (ctl->reset_wanted)
+		return true;
+	again = ctl->recovered &&
+		time_before(jiffies, ctl->recovered + RECOVERY_PAUSE);
 	ctl->recovered = jiffies ?: 1;
-	if (revive(ctl))
-		dev_err(&ctl->vdev->dev, "it did not come back: giving it up\n");
+	if (!again && IS_ENABLED(CONFIG_PM_SLEEP)) {
+		dev_warn(&ctl->vdev->dev,
+			 "the device broke the protocol: reset, what was on its way is lost\n");
+		return true;
+	}
+	dev_err(&ctl->vdev->dev,
+		"the device broke the protocol%s: giving it up\n",
+		again ? " again" : "");
+	stop_device(ctl);
+	remove_ports(ctl);
+	set_state(ctl, PVG_CTL_FAILED);
+	return false;
 }
 
-/* A queue was found broken. */
+/*
+ * A queue was found broken, the device asked for it, or debugfs did. Reset is
+ * suspend and resume, since only the virtio core can negotiate features. On a
+ * freezable workqueue, so that it never meets the real ones.
+ */
 static void fail_work(struct work_struct *work)
 {
 	struct pvg_ctl *ctl = container_of(work, struct pvg_ctl, fail_work);
+	bool may;
 
-	/* Handling messages takes the lock, and nothing new comes. */
-	if (ctl->multiport)
-		cancel_work_sync(&ctl->inbox_work);
 	mutex_lock(&ctl->state_lock);
-	if (ctl->state == PVG_CTL_LIVE && is_broken(ctl) &&
-	    device_is_present(ctl))
-		recover(ctl);
+	may = may_recover(ctl);
+	ctl->reset_wanted = false;
 	mutex_unlock(&ctl->state_lock);
+#ifdef CONFIG_PM_SLEEP
+	if (!may || virtio_device_freeze(ctl->vdev))
+		return;
+	if (virtio_device_restore(ctl->vdev))
+		dev_err(&ctl->vdev->dev, "it did not come back\n");
+#endif
+}
+
+/**
+ * pvg_ctl_reset() - reset the device and bring it up again, soon
+ * @ctl: the device
+ *
+ * Does so only if there is a reason, of which reset_wanted is one.
+ *
+ * Context: any.
+ */
+void pvg_ctl_reset(struct pvg_ctl *ctl)
+{
+	queue_work(system_freezable_wq, &ctl->fail_work);
 }
 
 /**
@@ -375,9 +408,7 @@ static void fail_work(struct work_struct *work)
  */
 void pvg_ctl_broken(struct pvg_queue *q)
 {
-	struct pvg_ctl_queue *cq = container_of(q, struct pvg_ctl_queue, pvg);
-
-	schedule_work(&cq->ctl->fail_work);
+	pvg_ctl_reset(container_of(q, struct pvg_ctl_queue, pvg)->ctl);
 }
 
 /* The size of the console, where there is only one (virtio 1.2, 5.3.4). */
@@ -404,6 +435,8 @@ static void pvg_ctl_config_changed(struct virtio_device *vdev)
 {
 	struct pvg_ctl *ctl = vdev->priv;
 
+	if (vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET)
+		pvg_ctl_reset(ctl);
 	/* Otherwise each console has its own size, told by a message. */
 	if (!ctl->multiport)
 		schedule_work(&ctl->config_work);
@@ -411,7 +444,6 @@ static void pvg_ctl_config_changed(struct virtio_device *vdev)
 
 static void cancel_works(struct pvg_ctl *ctl)
 {
-	cancel_work_sync(&ctl->fail_work);
 	cancel_work_sync(&ctl->config_work);
 	cancel_work_sync(&ctl->inbox_work);
 	cancel_delayed_work_sync(&ctl->confirm_work);
@@ -457,6 +489,8 @@ static void tear_down(struct pvg_ctl *ctl)
 	set_state(ctl, PVG_CTL_DEAD);
 	remove_ports(ctl);
 	mutex_unlock(&ctl->state_lock);
+	/* If it is at it: it cannot bring back what is dead. */
+	cancel_work_sync(&ctl->fail_work);
 
 	stop_device(ctl);
 	cancel_works(ctl);
@@ -464,6 +498,8 @@ static void tear_down(struct pvg_ctl *ctl)
 	synchronize_rcu();
 	if (ctl->ring_registered)
 		pvg_ring_unregister(&ctl->ring);
+	/* Nobody is left who could ask for it, not even debugfs. */
+	cancel_work_sync(&ctl->fail_work);
 	ctl->vdev->priv = NULL;
 	pvg_ctl_put(ctl);
 }
@@ -537,7 +573,7 @@ static int pvg_ctl_freeze(struct virtio_device *vdev)
 	unsigned int i;
 
 	/* A host that does not read loses what it has not read. */
-	for (i = 0; i < DRAIN_STEPS && !is_drained(ctl); i++)
+	for (i = 0; i < DRAIN_STEPS && !is_broken(ctl) && !is_drained(ctl); i++)
 		msleep(DRAIN_STEP_MS);
 
 	mutex_lock(&ctl->state_lock);

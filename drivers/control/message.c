@@ -321,11 +321,12 @@ static void handle(struct pvg_ctl *ctl, const struct pvg_ctl_buf *buf)
 		complain(ctl, id, event, "no such port can be");
 	else if (event == VIRTIO_CONSOLE_PORT_ADD)
 		handle_add(ctl, id);
-	else if (!ctl->ports[id])
-		complain(ctl, id, event, "the port was not added");
-	else
+	else if (ctl->ports[id])
 		handle_port(ctl->ports[id], event, value,
 			    buf->data + sizeof(head), buf->len - sizeof(head));
+	/* QEMU says so of ports it is about to add, and again when asked. */
+	else if (event != VIRTIO_CONSOLE_PORT_OPEN)
+		complain(ctl, id, event, "the port was not added");
 }
 
 static struct pvg_ctl_buf *take_message(struct pvg_ctl *ctl)

@@ -166,6 +166,7 @@ struct pvg_ctl {
 	bool have_vqs;
 
 	enum pvg_ctl_state state;	/* under @state_lock */
+	bool reset_wanted;		/* by debugfs */
 	unsigned long recovered;	/* jiffies of the last recovery; 0: none */
 	struct mutex state_lock;	/* of bring-up, stop and @ports */
 	struct pvg_ctl_port **ports;	/* by id; NULL where there is none */
@@ -214,6 +215,7 @@ struct pvg_ctl_client {
 struct pvg_ctl_queue *pvg_ctl_in_queue(struct pvg_ctl *ctl, u32 id);
 struct pvg_ctl_queue *pvg_ctl_out_queue(struct pvg_ctl *ctl, u32 id);
 void pvg_ctl_put(struct pvg_ctl *ctl);
+void pvg_ctl_reset(struct pvg_ctl *ctl);
 void pvg_ctl_broken(struct pvg_queue *q);
 
 /* message.c */

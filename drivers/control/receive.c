@@ -159,7 +159,10 @@ const struct pvg_queue_ops pvg_ctl_in_ops = {
  * pvg_ctl_rx_poll() - take what the device has written, interrupt or not
  * @port: the port
  *
- * Context: any but hard interrupt; state_lock held.
+ * A reader that is here anyway need not wait for an interrupt, and if it comes
+ * often enough there will be none.
+ *
+ * Context: any but hard interrupt.
  */
 void pvg_ctl_rx_poll(struct pvg_ctl_port *port)
 {

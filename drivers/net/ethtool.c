@@ -94,62 +94,6 @@ static void get_ringparam(struct net_device *dev,
 	ring->tx_pending = virtqueue_get_vring_size(tx);
 }
 
-static void rx_recycle(struct virtqueue *vq, void *token)
-{
-	pvg_net_rx_reclaim(token);
-}
-
-static void tx_recycle(struct virtqueue *vq, void *token)
-{
-	pvg_net_tx_reclaim(token);
-}
-
-static int resize_rx(struct pvg_net *net, unsigned int i, u32 num)
-{
-	struct pvg_net_rxq *rxq = &net->rxqs[i];
-	bool on = rxq->napi_on;
-	int err;
-
-	pvg_net_rx_stop(rxq);
-	err = pvg_queue_resize(&net->ring, &rxq->pvg, num, rx_recycle);
-	if (!err) {
-		pvg_net_rx_free(rxq);
-		err = pvg_net_rx_alloc(rxq,
-				       virtqueue_get_vring_size(rxq->pvg.vq));
-	}
-	if (err)
-		pvg_net_recover(net);
-	if (on)
-		pvg_net_rx_start(rxq);
-	return err;
-}
-
-static int resize_tx(struct pvg_net *net, unsigned int i, u32 num)
-{
-	struct pvg_net_txq *txq = &net->txqs[i];
-	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
-	bool on = txq->napi_on;
-	int err;
-
-	pvg_net_tx_stop(txq);
-	netif_tx_lock_bh(net->dev);
-	netif_tx_stop_queue(nq);
-	netif_tx_unlock_bh(net->dev);
-
-	err = pvg_queue_resize(&net->ring, &txq->pvg, num, tx_recycle);
-	if (!err)
-		err = pvg_net_tx_alloc(txq,
-				       virtqueue_get_vring_size(txq->pvg.vq));
-	netdev_tx_reset_queue(nq);
-	if (err)
-		pvg_net_recover(net);
-	if (on) {
-		pvg_net_tx_start(txq);
-		netif_tx_wake_queue(nq);
-	}
-	return err;
-}
-
 static int set_ringparam(struct net_device *dev, struct ethtool_ringparam *ring,
 			 struct kernel_ethtool_ringparam *kring,
 			 struct netlink_ext_ack *extack)
@@ -175,12 +119,14 @@ static int set_ringparam(struct net_device *dev, struct ethtool_ringparam *ring,
 	for (i = 0; i < net->pairs && !err; i++) {
 		if (ring->rx_pending !=
 		    virtqueue_get_vring_size(net->rxqs[i].pvg.vq))
-			err = resize_rx(net, i, ring->rx_pending);
+			err = pvg_net_rx_resize(&net->rxqs[i], ring->rx_pending);
 		if (!err && ring->tx_pending !=
 			    virtqueue_get_vring_size(net->txqs[i].pvg.vq))
-			err = resize_tx(net, i, ring->tx_pending);
+			err = pvg_net_tx_resize(&net->txqs[i], ring->tx_pending);
 	}
 	mutex_unlock(&net->ring.lock);
+	if (err)
+		pvg_net_recover(net);
 	return err;
 }
 

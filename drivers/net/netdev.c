@@ -95,15 +95,15 @@ int pvg_net_set_pairs(struct pvg_net *net, unsigned int pairs)
 	if (err)
 		return err;
 
-	for (i = pairs; i < net->active_pairs; i++) {
-		netif_tx_stop_queue(netdev_get_tx_queue(net->dev, i));
+	/*
+	 * A transmit queue out of use has packets to complete yet, and the
+	 * watchdog would take it for stuck if it were stopped.
+	 */
+	for (i = pairs; i < net->active_pairs; i++)
 		pvg_net_rx_stop(&net->rxqs[i]);
-		pvg_net_tx_stop(&net->txqs[i]);
-	}
 	for (i = net->active_pairs; i < pairs && netif_running(net->dev); i++) {
 		pvg_net_rx_start(&net->rxqs[i]);
 		pvg_net_tx_start(&net->txqs[i]);
-		netif_tx_start_queue(netdev_get_tx_queue(net->dev, i));
 	}
 	net->active_pairs = pairs;
 	return 0;
@@ -254,6 +254,7 @@ const struct net_device_ops pvg_net_netdev_ops = {
 	.ndo_get_phys_port_name	= pvg_net_get_phys_port_name,
 	.ndo_bpf		= pvg_net_bpf,
 	.ndo_xdp_xmit		= pvg_net_xdp_xmit,
+	.ndo_xsk_wakeup		= pvg_net_xsk_wakeup,
 };
 
 static netdev_features_t tx_features(const struct pvg_net *net)
@@ -289,6 +290,8 @@ void pvg_net_init_netdev(struct pvg_net *net)
 	dev->watchdog_timeo = 5 * HZ;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = net->max_mtu;
+	if (pvg_net_has(net, VIRTIO_NET_F_MTU))
+		dev->mtu = net->max_mtu;
 
 	dev->hw_features = tx_features(net);
 	dev->features = dev->hw_features | NETIF_F_GSO_ROBUST | NETIF_F_HIGHDMA;
@@ -308,7 +311,7 @@ void pvg_net_init_netdev(struct pvg_net *net)
 	dev->vlan_features = dev->features & ~(NETIF_F_HW_VLAN_CTAG_FILTER |
 					       NETIF_F_RXHASH);
 
-	pvg_set_xdp_features(dev);
+	pvg_set_xdp_features(dev, pvg_net_has(net, VIRTIO_F_RING_RESET));
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_RX))
 		dev->priv_flags |= IFF_UNICAST_FLT;
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_MAC_ADDR))

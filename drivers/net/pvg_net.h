@@ -21,6 +21,7 @@
 struct failover;
 struct page_pool;
 struct pvg_net;
+struct xsk_buff_pool;
 
 /* Room for what may follow the Ethernet header of the largest frame. */
 #define PVG_NET_FRAME_MAX	(ETH_HLEN + VLAN_HLEN)
@@ -66,6 +67,10 @@ struct pvg_net_tx_req {
 	union pvg_net_hdr hdr;
 };
 
+/* What verdicts of XDP programs leave for the end of the poll. */
+#define PVG_NET_FLUSH_TX	BIT(0)
+#define PVG_NET_FLUSH_REDIRECT	BIT(1)
+
 /* Packets and what became of them; @sync protects the 64-bit values. */
 struct pvg_net_tx_stats {
 	struct u64_stats_sync sync;
@@ -107,9 +112,11 @@ struct pvg_net_txq {
 	struct pvg_net_tx_req *reqs;
 	struct pvg_net_tx_req *free;
 	struct scatterlist sg[PVG_NET_TX_SG];
+	struct xsk_buff_pool *xsk;	/* rtnl, with the ring stopped */
 	struct pvg_net_tx_stats stats;
 	unsigned int index;
 	bool napi_on;		/* between start and stop; rtnl */
+	bool was_on;		/* while the ring is reset; rtnl */
 	char name[16];
 };
 
@@ -124,6 +131,7 @@ struct pvg_net_txq {
  * @room: bytes that the device may write from there on
  * @used: bytes that the device says it wrote, not yet validated
  * @more: what follows in a big buffer, PVG_NET_BIG_SEG_SIZE each
+ * @xdp: with an AF_XDP pool, its memory instead
  */
 struct pvg_net_rx_buf {
 	struct pvg_net_rx_buf *next;
@@ -135,6 +143,7 @@ struct pvg_net_rx_buf {
 	u32 room;
 	u32 used;
 	void *more[PVG_NET_BIG_SEGS];
+	struct xdp_buff *xdp;
 };
 
 /**
@@ -184,6 +193,8 @@ struct pvg_net_rxq {
 	struct pvg_net_assembly packet;
 	struct scatterlist sg[1 + PVG_NET_BIG_SEGS];
 	struct xdp_rxq_info xdp_rxq;
+	struct xdp_rxq_info xsk_rxq;
+	struct xsk_buff_pool *xsk;	/* rtnl, with the ring stopped */
 	struct bpf_prog __rcu *xdp_prog;
 	struct pvg_net_rx_stats stats;
 	struct delayed_work refill_work;
@@ -323,7 +334,6 @@ void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp);
 void pvg_net_rx_refill_work(struct work_struct *work);
 void pvg_net_rx_recycle(struct pvg_net_rx_buf *buf);
 void pvg_net_rx_reclaim(void *token);
-void pvg_net_rx_drop_free(struct pvg_net_rxq *rxq);
 void *pvg_net_rx_get_page(struct pvg_net_rxq *rxq);
 void pvg_net_rx_put_piece(struct page_pool *pool, void *va);
 
@@ -332,12 +342,15 @@ extern const struct pvg_queue_ops pvg_net_rx_ops;
 int pvg_net_rx_poll(struct napi_struct *napi, int budget);
 void pvg_net_rx_napi_enable(struct pvg_net_rxq *rxq);
 void pvg_net_rx_start(struct pvg_net_rxq *rxq);
+int pvg_net_rx_resize(struct pvg_net_rxq *rxq, u32 num);
+int pvg_net_rx_reset(struct pvg_net_rxq *rxq, struct xsk_buff_pool *pool);
 void pvg_net_rx_stop(struct pvg_net_rxq *rxq);
 
 /* tx.c */
 extern const struct pvg_queue_ops pvg_net_tx_ops;
 netdev_tx_t pvg_net_start_xmit(struct sk_buff *skb, struct net_device *dev);
 int pvg_net_tx_poll(struct napi_struct *napi, int budget);
+void pvg_net_tx_reap(struct pvg_net_txq *txq, int budget);
 int pvg_net_tx_alloc(struct pvg_net_txq *txq, u32 ring_size);
 void pvg_net_tx_free(struct pvg_net_txq *txq);
 void pvg_net_tx_start(struct pvg_net_txq *txq);
@@ -345,6 +358,11 @@ void pvg_net_tx_stop(struct pvg_net_txq *txq);
 void pvg_net_tx_reclaim(void *token);
 struct netdev_queue *pvg_net_netdev_queue(const struct pvg_net_txq *txq);
 
+int pvg_net_tx_resize(struct pvg_net_txq *txq, u32 num);
+int pvg_net_tx_reset(struct pvg_net_txq *txq, struct xsk_buff_pool *pool);
+bool pvg_net_tx_has_room(struct pvg_net_txq *txq);
+void pvg_net_tx_add_xsk(struct pvg_net_txq *txq, struct scatterlist *data,
+			u32 len);
 bool pvg_net_xdp_send(struct pvg_net *net, struct xdp_frame *frame);
 void pvg_net_xdp_send_flush(struct pvg_net *net);
 int pvg_net_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
@@ -358,6 +376,17 @@ struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
 void pvg_net_xdp_flush(struct pvg_net_rxq *rxq);
 int pvg_net_bpf(struct net_device *dev, struct netdev_bpf *bpf);
 u32 pvg_net_xdp_mtu_max(const struct pvg_net *net);
+
+/* xsk.c */
+int pvg_net_xsk_prepare(struct pvg_net_rx_buf *buf);
+void pvg_net_xsk_map(struct pvg_net_rx_buf *buf);
+u64_stats_t *pvg_net_xsk_receive(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
+				 struct pvg_net_rx_buf *buf,
+				 struct sk_buff **skb);
+int pvg_net_xsk_send(struct pvg_net_txq *txq, int budget);
+int pvg_net_xsk_wakeup(struct net_device *dev, u32 queue, u32 flags);
+int pvg_net_xsk_setup(struct pvg_net *net, struct xsk_buff_pool *pool,
+		      u16 queue);
 
 /* ctrl.c */
 void pvg_net_ctrl_start(struct pvg_net *net, struct virtqueue *vq);

@@ -305,12 +305,39 @@ static int begin_skb(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	return 0;
 }
 
+/* A packet in AF_XDP memory. */
+static void take_xsk(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
+{
+	u64_stats_t *counter = &rxq->stats.dropped;
+	struct sk_buff *skb = NULL;
+	struct bpf_prog *prog;
+
+	rcu_read_lock();
+	prog = rcu_dereference(rxq->xdp_prog);
+	/* It has to be one buffer; what follows is dropped, too. */
+	if (prog && !rxq->packet.missing) {
+		count(rxq, &rxq->stats.xdp_packets);
+		counter = pvg_net_xsk_receive(rxq, prog, buf, &skb);
+	}
+	rcu_read_unlock();
+	if (counter)
+		count(rxq, counter);
+	pvg_net_rx_recycle(buf);
+	if (skb)
+		deliver(rxq, skb, &rxq->packet.hdr);
+}
+
 static void begin_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 {
 	struct pvg_net_assembly *p = &rxq->packet;
+	const void *hdr;
 	u32 buffers;
 
-	memcpy(&p->hdr, buf->va + buf->headroom, rxq->net->hdr_len);
+	if (buf->xdp)
+		hdr = buf->xdp->data - rxq->net->hdr_len;
+	else
+		hdr = buf->va + buf->headroom;
+	memcpy(&p->hdr, hdr, rxq->net->hdr_len);
 	buffers = nr_buffers(rxq->net, &p->hdr);
 	if (unlikely(!is_possible(rxq, buf, buffers))) {
 		count(rxq, &rxq->stats.length_errors);
@@ -319,6 +346,10 @@ static void begin_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	}
 	p->missing = buffers - 1;
 
+	if (buf->xdp) {
+		take_xsk(rxq, buf);
+		return;
+	}
 	if (rcu_access_pointer(rxq->xdp_prog)) {
 		if (unlikely(buf->used > buf->room)) {
 			count(rxq, &rxq->stats.dropped);
@@ -370,6 +401,7 @@ int pvg_net_rx_poll(struct napi_struct *napi, int budget)
 
 	if (!budget)
 		return 0;
+	pvg_net_tx_reap(&rxq->net->txqs[rxq->index], budget);
 	n = receive_some(rxq, budget);
 	if (rxq->nr_free >= virtqueue_get_vring_size(rxq->pvg.vq) / 8)
 		pvg_net_rx_refill(rxq, GFP_ATOMIC);

@@ -17,6 +17,7 @@
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
+#include <net/xdp_sock_drv.h>
 
 #include "pvg_net.h"
 
@@ -120,6 +121,8 @@ static int prepare(struct pvg_net_rx_buf *buf, gfp_t gfp)
 	struct pvg_net_rxq *rxq = buf->rxq;
 	unsigned int i;
 
+	if (rxq->xsk)
+		return pvg_net_xsk_prepare(buf);
 	if (!buf->va && alloc_head(buf, gfp))
 		return -ENOMEM;
 	for (i = 0; rxq->net->big && i < PVG_NET_BIG_SEGS; i++) {
@@ -137,6 +140,10 @@ static int post(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	struct scatterlist *sgs[1] = { rxq->sg };
 	unsigned int n = rxq->net->big ? 1 + PVG_NET_BIG_SEGS : 1, i;
 
+	if (buf->xdp) {
+		pvg_net_xsk_map(buf);
+		return pvg_queue_add(&rxq->pvg, sgs, 0, 1, buf, false);
+	}
 	sg_init_table(rxq->sg, n);
 	sg_set_buf(rxq->sg, buf->va + buf->headroom, buf->room);
 	for (i = 1; i < n; i++)
@@ -185,7 +192,8 @@ void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp)
 
 	while (refill_batch(rxq, gfp, &no_memory) && !no_memory)
 		;
-	if (likely(!no_memory))
+	/* A process that gives no memory is no failure, and wakes us. */
+	if (likely(!no_memory) || rxq->xsk)
 		return;
 	u64_stats_update_begin(&rxq->stats.sync);
 	u64_stats_inc(&rxq->stats.alloc_failed);
@@ -233,6 +241,9 @@ static void drop_memory(struct pvg_net_rx_buf *buf)
 	if (buf->va)
 		pvg_net_rx_put_piece(buf->pool, buf->va);
 	buf->va = NULL;
+	if (buf->xdp)
+		xsk_buff_free(buf->xdp);
+	buf->xdp = NULL;
 	for (i = 0; i < PVG_NET_BIG_SEGS; i++) {
 		if (buf->more[i])
 			pvg_net_rx_put_piece(buf->rxq->blocks, buf->more[i]);
@@ -255,18 +266,47 @@ void pvg_net_rx_reclaim(void *token)
 	pvg_net_rx_recycle(buf);
 }
 
-/**
- * pvg_net_rx_drop_free() - give back the memory of all free buffers
- * @rxq: the queue
- *
- * Context: NAPI disabled.
- */
-void pvg_net_rx_drop_free(struct pvg_net_rxq *rxq)
+/* All buffers are back: give up their memory, and a packet half received. */
+static void forget_all(struct pvg_net_rxq *rxq)
 {
-	struct pvg_net_rx_buf *buf;
+	struct pvg_net_rx_buf *buf, *next;
 
+	for (buf = rxq->packet.first; buf; buf = next) {
+		next = buf->next;
+		pvg_net_rx_recycle(buf);
+	}
+	dev_kfree_skb_any(rxq->packet.head);
+	rxq->packet = (struct pvg_net_assembly) {};
 	for (buf = rxq->free; buf; buf = buf->next)
 		drop_memory(buf);
+}
+
+static void recycle(struct virtqueue *vq, void *token)
+{
+	pvg_net_rx_reclaim(token);
+}
+
+/**
+ * pvg_net_rx_reset() - take back all buffers, and change where they are from
+ * @rxq: the queue, with RING_RESET
+ * @pool: AF_XDP memory to use from now on, or NULL
+ *
+ * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_reset().
+ */
+int pvg_net_rx_reset(struct pvg_net_rxq *rxq, struct xsk_buff_pool *pool)
+{
+	bool on = rxq->napi_on;
+	int err;
+
+	pvg_net_rx_stop(rxq);
+	err = pvg_queue_reset(&rxq->net->ring, &rxq->pvg, recycle);
+	if (!err) {
+		forget_all(rxq);
+		rxq->xsk = pool;
+	}
+	if (on)
+		pvg_net_rx_start(rxq);
+	return err;
 }
 
 static struct page_pool *create_pool(struct pvg_net_rxq *rxq, u32 order,
@@ -355,9 +395,7 @@ int pvg_net_rx_alloc(struct pvg_net_rxq *rxq, u32 ring_size)
  */
 void pvg_net_rx_free(struct pvg_net_rxq *rxq)
 {
-	dev_kfree_skb_any(rxq->packet.head);
-	rxq->packet = (struct pvg_net_assembly) {};
-	pvg_net_rx_drop_free(rxq);
+	forget_all(rxq);
 	if (xdp_rxq_info_is_reg(&rxq->xdp_rxq))
 		xdp_rxq_info_unreg(&rxq->xdp_rxq);
 	if (rxq->blocks)
@@ -370,4 +408,29 @@ void pvg_net_rx_free(struct pvg_net_rxq *rxq)
 	rxq->bufs = NULL;
 	rxq->free = NULL;
 	rxq->nr_free = 0;
+}
+
+/**
+ * pvg_net_rx_resize() - change the ring size
+ * @rxq: the queue, with RING_RESET
+ * @num: descriptors
+ *
+ * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_resize()
+ * and pvg_net_rx_alloc().
+ */
+int pvg_net_rx_resize(struct pvg_net_rxq *rxq, u32 num)
+{
+	bool on = rxq->napi_on;
+	int err;
+
+	pvg_net_rx_stop(rxq);
+	err = pvg_queue_resize(&rxq->net->ring, &rxq->pvg, num, recycle);
+	if (!err) {
+		pvg_net_rx_free(rxq);
+		err = pvg_net_rx_alloc(rxq,
+				       virtqueue_get_vring_size(rxq->pvg.vq));
+	}
+	if (on)
+		pvg_net_rx_start(rxq);
+	return err;
 }

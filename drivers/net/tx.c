@@ -9,6 +9,7 @@
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
+#include <net/xdp_sock_drv.h>
 
 #include "pvg_net.h"
 
@@ -201,7 +202,7 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 {
 	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
 	struct pvg_net_tx_req *req = done->first, *next;
-	u32 packets = 0, bytes = 0, frames = 0, frame_bytes = 0;
+	u32 packets = 0, bytes = 0, frames = 0, frame_bytes = 0, xsk = 0;
 
 	for (; req; req = next) {
 		next = req->next;
@@ -217,17 +218,21 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 			xdp_return_frame(req->frame);
 			break;
 		case PVG_NET_TX_XSK:
+			xsk++;
+			frame_bytes += req->bytes;
 			break;
 		}
 		put_req(txq, req);
 	}
 
 	u64_stats_update_begin(&txq->stats.sync);
-	u64_stats_add(&txq->stats.packets, packets + frames);
+	u64_stats_add(&txq->stats.packets, packets + frames + xsk);
 	u64_stats_add(&txq->stats.bytes, bytes + frame_bytes);
 	u64_stats_add(&txq->stats.xdp_packets, frames);
 	u64_stats_update_end(&txq->stats.sync);
 
+	if (xsk && txq->xsk)
+		xsk_tx_completed(txq->xsk, xsk);
 	if (packets)
 		netdev_tx_completed_queue(nq, packets, bytes);
 	if (netif_tx_queue_stopped(nq) && has_room(txq))
@@ -293,6 +298,56 @@ static bool send_frame(struct pvg_net_txq *txq, struct xdp_frame *frame)
 	if (unlikely(err))
 		put_req(txq, req);
 	return !err;
+}
+
+/**
+ * pvg_net_tx_has_room() - can another packet be added?
+ * @txq: the queue
+ *
+ * Context: the netdev queue's lock held.
+ */
+bool pvg_net_tx_has_room(struct pvg_net_txq *txq)
+{
+	unsigned long flags;
+	bool room;
+
+	flags = pvg_queue_lock(&txq->pvg);
+	room = txq->pvg.running && has_room(txq);
+	pvg_queue_unlock(&txq->pvg, flags);
+	return room;
+}
+
+/**
+ * pvg_net_tx_add_xsk() - queue a packet in AF_XDP memory
+ * @txq: the queue; pvg_net_tx_has_room()
+ * @data: the packet
+ * @len: bytes
+ *
+ * One that cannot be sent after all counts as completed.
+ * Context: the netdev queue's lock held.
+ */
+void pvg_net_tx_add_xsk(struct pvg_net_txq *txq, struct scatterlist *data,
+			u32 len)
+{
+	struct pvg_net_tx_req *req = get_req(txq);
+	struct scatterlist *sgs[2];
+	unsigned long flags;
+	int err;
+
+	req->type = PVG_NET_TX_XSK;
+	req->bytes = len;
+	memset(&req->hdr, 0, txq->net->hdr_len);
+	sg_init_one(txq->sg, &req->hdr, txq->net->hdr_len);
+	sgs[0] = txq->sg;
+	sgs[1] = data;
+	flags = pvg_queue_lock(&txq->pvg);
+	err = pvg_queue_add(&txq->pvg, sgs, 2, 0, req, false);
+	pvg_queue_unlock(&txq->pvg, flags);
+	if (unlikely(err)) {
+		put_req(txq, req);
+		xsk_tx_completed(txq->xsk, 1);
+		count_drop(txq);
+	}
 }
 
 /* One queue for each CPU as far as they go; the lock makes sharing safe. */
@@ -388,6 +443,7 @@ static void pvg_net_tx_broken(struct pvg_queue *q)
 }
 
 const struct pvg_queue_ops pvg_net_tx_ops = {
+	.lazy	= true,
 	.used	= pvg_net_tx_used,
 	.done	= pvg_net_tx_done,
 	.poll	= pvg_net_tx_schedule,
@@ -406,16 +462,42 @@ int pvg_net_tx_poll(struct napi_struct *napi, int budget)
 	struct pvg_net_txq *txq = container_of(napi, struct pvg_net_txq, napi);
 	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
 	struct pvg_done done = {};
+	int sent = 0;
 
 	__netif_tx_lock(nq, smp_processor_id());
 	if (pvg_queue_poll(&txq->pvg, U32_MAX, &done))
 		finish(txq, &done, budget);
+	if (txq->xsk && budget)
+		sent = pvg_net_xsk_send(txq, budget);
 	__netif_tx_unlock(nq);
 
+	if (sent && sent == budget)
+		return budget;
 	if (budget && napi_complete_done(napi, 0) &&
 	    pvg_queue_poll_done(&txq->pvg))
 		napi_schedule(napi);
 	return 0;
+}
+
+/**
+ * pvg_net_tx_reap() - take back what was sent, while at receiving
+ * @txq: the queue
+ * @budget: as NAPI has it
+ *
+ * A packet that arrives is often the answer to one that was sent; that one
+ * need not interrupt any more. Context: NAPI.
+ */
+void pvg_net_tx_reap(struct pvg_net_txq *txq, int budget)
+{
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	struct pvg_done done = {};
+
+	/* If someone is sending, they take it. */
+	if (!READ_ONCE(txq->pvg.inflight) || !__netif_tx_trylock(nq))
+		return;
+	if (pvg_queue_reap(&txq->pvg, budget, &done))
+		finish(txq, &done, budget);
+	__netif_tx_unlock(nq);
 }
 
 /**
@@ -437,12 +519,14 @@ void pvg_net_tx_reclaim(void *token)
 
 /**
  * pvg_net_tx_start() - let NAPI run, and look once
- * @txq: the queue, its NAPI disabled
+ * @txq: the queue; may be started
  *
  * Context: may sleep.
  */
 void pvg_net_tx_start(struct pvg_net_txq *txq)
 {
+	if (txq->napi_on)
+		return;
 	napi_enable(&txq->napi);
 	txq->napi_on = true;
 	local_bh_disable();
@@ -462,6 +546,76 @@ void pvg_net_tx_stop(struct pvg_net_txq *txq)
 		return;
 	txq->napi_on = false;
 	napi_disable(&txq->napi);
+}
+
+/* Nothing is sent or completed until unpause(). */
+static void pause(struct pvg_net_txq *txq)
+{
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+
+	txq->was_on = txq->napi_on;
+	pvg_net_tx_stop(txq);
+	__netif_tx_lock_bh(nq);
+	netif_tx_stop_queue(nq);
+	__netif_tx_unlock_bh(nq);
+}
+
+static void unpause(struct pvg_net_txq *txq)
+{
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+
+	netdev_tx_reset_queue(nq);
+	if (!txq->was_on)
+		return;
+	pvg_net_tx_start(txq);
+	netif_tx_wake_queue(nq);
+}
+
+static void recycle(struct virtqueue *vq, void *token)
+{
+	pvg_net_tx_reclaim(token);
+}
+
+/**
+ * pvg_net_tx_reset() - drop what was not sent yet, and change the AF_XDP pool
+ * @txq: the queue, with RING_RESET
+ * @pool: to send for from now on, or NULL
+ *
+ * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_reset().
+ */
+int pvg_net_tx_reset(struct pvg_net_txq *txq, struct xsk_buff_pool *pool)
+{
+	int err;
+
+	pause(txq);
+	err = pvg_queue_reset(&txq->net->ring, &txq->pvg, recycle);
+	if (!err) {
+		err = pvg_net_tx_alloc(txq,
+				       virtqueue_get_vring_size(txq->pvg.vq));
+		txq->xsk = pool;
+	}
+	unpause(txq);
+	return err;
+}
+
+/**
+ * pvg_net_tx_resize() - drop what was not sent yet, and change the ring size
+ * @txq: the queue, with RING_RESET
+ * @num: descriptors
+ *
+ * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_resize().
+ */
+int pvg_net_tx_resize(struct pvg_net_txq *txq, u32 num)
+{
+	int err;
+
+	pause(txq);
+	err = pvg_queue_resize(&txq->net->ring, &txq->pvg, num, recycle);
+	if (!err)
+		err = pvg_net_tx_alloc(txq,
+				       virtqueue_get_vring_size(txq->pvg.vq));
+	unpause(txq);
+	return err;
 }
 
 /**

@@ -15,10 +15,6 @@
 
 #include "pvg_net.h"
 
-/* What follows from a verdict, for the end of the poll. */
-#define FLUSH_TX	BIT(0)
-#define FLUSH_REDIRECT	BIT(1)
-
 static void count(struct pvg_net_rxq *rxq, u64_stats_t *counter)
 {
 	u64_stats_update_begin(&rxq->stats.sync);
@@ -150,14 +146,14 @@ static bool run(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 		frame = xdp_convert_buff_to_frame(xdp);
 		if (frame && pvg_net_xdp_send(rxq->net, frame)) {
 			count(rxq, &rxq->stats.xdp_tx);
-			rxq->xdp_flush |= FLUSH_TX;
+			rxq->xdp_flush |= PVG_NET_FLUSH_TX;
 			return true;
 		}
 		break;
 	case XDP_REDIRECT:
 		if (!xdp_do_redirect(dev, xdp, prog)) {
 			count(rxq, &rxq->stats.xdp_redirect);
-			rxq->xdp_flush |= FLUSH_REDIRECT;
+			rxq->xdp_flush |= PVG_NET_FLUSH_REDIRECT;
 			return true;
 		}
 		break;
@@ -227,9 +223,9 @@ drop:
  */
 void pvg_net_xdp_flush(struct pvg_net_rxq *rxq)
 {
-	if (rxq->xdp_flush & FLUSH_TX)
+	if (rxq->xdp_flush & PVG_NET_FLUSH_TX)
 		pvg_net_xdp_send_flush(rxq->net);
-	if (rxq->xdp_flush & FLUSH_REDIRECT)
+	if (rxq->xdp_flush & PVG_NET_FLUSH_REDIRECT)
 		xdp_do_flush();
 	rxq->xdp_flush = 0;
 }
@@ -314,6 +310,9 @@ int pvg_net_bpf(struct net_device *dev, struct netdev_bpf *bpf)
 	switch (bpf->command) {
 	case XDP_SETUP_PROG:
 		return setup(netdev_priv(dev), bpf->prog, bpf->extack);
+	case XDP_SETUP_XSK_POOL:
+		return pvg_net_xsk_setup(netdev_priv(dev), bpf->xsk.pool,
+					 bpf->xsk.queue_id);
 	default:
 		return -EINVAL;
 	}

@@ -48,6 +48,7 @@
 #define HOLD_MAX_NS		NSEC_PER_MSEC
 #define WAIT_GAPS		16
 #define WAIT_MAX_NS		(10 * NSEC_PER_MSEC)
+#define LAZY_NS			NSEC_PER_MSEC
 #define PROBE_GAPS		2	/* of a probe without credit */
 #define STALE_GAPS		4	/* a submitter silent for longer is late */
 
@@ -227,6 +228,13 @@ void pvg_adaptive_delivered(struct pvg_queue *q, u32 n)
 		p->seen_ns = local_clock();
 }
 
+/* May the last buffer in flight wait for somebody to come by? */
+static bool may_be_lazy(const struct pvg_queue *q)
+{
+	return q->ops->lazy && q->inflight == 1 && !q->urgent && !q->waiting &&
+	       !q->lull;
+}
+
 /**
  * pvg_adaptive_want() - completions to the next interrupt
  * @q: the queue
@@ -240,7 +248,7 @@ u32 pvg_adaptive_want(const struct pvg_queue *q)
 
 	if (q->urgent || !q->inflight)
 		return 1;
-	if (p->expecting)
+	if (p->expecting || may_be_lazy(q))
 		return 0;
 	if (q->lull || q->mode == PVG_EVENT_PLAIN)
 		return 1;
@@ -263,6 +271,8 @@ u64 pvg_adaptive_window_ns(const struct pvg_queue *q)
 		return gaps_ns(p, PROBE_GAPS, HOLD_MAX_NS);
 	if (p->expecting)
 		return gaps_ns(p, HOLD_GAPS, HOLD_MAX_NS);
+	if (may_be_lazy(q))
+		return LAZY_NS;
 	return gaps_ns(p, WAIT_GAPS, WAIT_MAX_NS);
 }
 
@@ -276,9 +286,12 @@ bool pvg_adaptive_fresh(const struct pvg_queue *q)
 {
 	const struct pvg_predictor *p = &q->pred;
 
-	return p->expecting && !(p->probing && !p->credit) &&
-	       (s64)(local_clock() - p->seen_ns) <
-	       (s64)gaps_ns(p, STALE_GAPS, HOLD_MAX_NS);
+	s64 silent = local_clock() - p->seen_ns;
+
+	if (!p->expecting)
+		return may_be_lazy(q) && silent < (s64)LAZY_NS / 2;
+	return !(p->probing && !p->credit) &&
+	       silent < (s64)gaps_ns(p, STALE_GAPS, HOLD_MAX_NS);
 }
 
 static void missed(struct pvg_queue *q)

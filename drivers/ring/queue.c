@@ -42,6 +42,7 @@ static u32 drain_some(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 	if (n) {
 		done->count += n;
 		q->lull = false;
+		q->waiting = false;
 		q->stats.completions += n;
 		if (q->ops->receive)
 			pvg_receive_taken(q, n);
@@ -329,6 +330,36 @@ bool pvg_queue_poll_done(struct pvg_queue *q)
 EXPORT_SYMBOL_GPL(pvg_queue_poll_done);
 
 /**
+ * pvg_queue_reap() - take back buffers of a polled queue in passing
+ * @q: the queue
+ * @budget: at most this many
+ * @done: what &pvg_queue_ops.used linked; &pvg_queue_ops.done is not called
+ *
+ * For who is at work on something else that has to do with the queue. Context
+ * and return as pvg_queue_poll().
+ */
+u32 pvg_queue_reap(struct pvg_queue *q, u32 budget, struct pvg_done *done)
+{
+	unsigned long flags;
+	bool poll = false;
+	u32 n = 0;
+
+	flags = pvg_queue_lock(q);
+	if (q->running && q->inflight) {
+		n = drain_some(q, budget, done);
+		q->stats.reaped += n;
+		if (n)
+			poll = settle(q, NULL);
+	}
+	pvg_queue_unlock(q, flags);
+
+	if (poll)
+		q->ops->poll(q);
+	return n;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_reap);
+
+/**
  * pvg_queue_add() - give the device a buffer
  * @q: the queue
  * @sgs: scatterlists, device-readable ones first
@@ -401,6 +432,7 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 		hold = pvg_adaptive_commit(q, before, may_hold);
 	}
 	q->batch = 0;
+	q->waiting = !may_hold;
 	poll = settle(q, may_reap ? &done : NULL);
 	if (hold)
 		q->stats.doorbells_held++;
@@ -481,6 +513,7 @@ static void start_fresh(struct pvg_queue *q)
 	q->urgent = 0;
 	q->batch = 0;
 	q->held = 0;
+	q->waiting = false;
 	q->polling = false;
 }
 
@@ -603,6 +636,14 @@ void pvg_queue_detach(struct pvg_queue *q, void (*reclaim)(void *token))
 }
 EXPORT_SYMBOL_GPL(pvg_queue_detach);
 
+static void run_again(struct pvg_queue *q)
+{
+	/* Same size, or refused: the ring is as it was, buffers and all. */
+	if (q->vq->num_free == virtqueue_get_vring_size(q->vq))
+		start_fresh(q);
+	run(q);
+}
+
 /**
  * pvg_queue_resize() - change the ring size of a queue (RING_RESET)
  * @ring: its device
@@ -623,13 +664,32 @@ int pvg_queue_resize(struct pvg_ring *ring, struct pvg_queue *q, u32 num,
 
 	quiesce(q);
 	err = pvg_virtqueue_resize(q->vq, num, recycle);
-	/* Same size, or refused: the ring is as it was, buffers and all. */
-	if (q->vq->num_free == virtqueue_get_vring_size(q->vq))
-		start_fresh(q);
-	run(q);
+	run_again(q);
 	return err;
 }
 EXPORT_SYMBOL_GPL(pvg_queue_resize);
+
+/**
+ * pvg_queue_reset() - take back all buffers of a queue (RING_RESET)
+ * @ring: its device
+ * @q: the queue; the driver has stopped submitting to it
+ * @recycle: called for each token the device still held
+ *
+ * Context: may sleep. Return: as pvg_queue_resize().
+ */
+int pvg_queue_reset(struct pvg_ring *ring, struct pvg_queue *q,
+		    void (*recycle)(struct virtqueue *vq, void *token))
+{
+	int err;
+
+	lockdep_assert_held(&ring->lock);
+
+	quiesce(q);
+	err = pvg_virtqueue_reset(q->vq, recycle);
+	run_again(q);
+	return err;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_reset);
 
 /**
  * pvg_queue_set_moderation() - change the settings of a running queue

@@ -106,4 +106,19 @@ static inline int pvg_virtqueue_resize(struct virtqueue *vq, u32 num,
 #endif
 }
 
+/* Where there is no function for it, a ring is reset by changing its size. */
+static inline int pvg_virtqueue_reset(struct virtqueue *vq,
+				      void (*recycle)(struct virtqueue *vq,
+						      void *token))
+{
+#ifdef PVG_HAVE_VIRTQUEUE_RESIZE_DONE
+	return virtqueue_reset(vq, recycle, NULL);
+#else
+	u32 num = virtqueue_get_vring_size(vq);
+	int err = virtqueue_resize(vq, num / 2, recycle);
+
+	return err ?: virtqueue_resize(vq, num, recycle);
+#endif
+}
+
 #endif /* _PVGUEST_COMPAT_H */

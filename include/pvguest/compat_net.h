@@ -77,12 +77,14 @@ static inline void pvg_xdp_frags_to_skb(struct sk_buff *skb, u8 nr_frags,
 #endif
 }
 
-static inline void pvg_set_xdp_features(struct net_device *dev)
+static inline void pvg_set_xdp_features(struct net_device *dev, bool zerocopy)
 {
 #ifdef PVG_HAVE_XDP_FEATURES
 	dev->xdp_features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
 			    NETDEV_XDP_ACT_RX_SG | NETDEV_XDP_ACT_NDO_XMIT |
 			    NETDEV_XDP_ACT_NDO_XMIT_SG;
+	if (zerocopy)
+		dev->xdp_features |= NETDEV_XDP_ACT_XSK_ZEROCOPY;
 #endif
 }
 

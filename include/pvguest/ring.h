@@ -101,6 +101,9 @@ struct pvg_done {
  * struct pvg_queue_ops - what a driver provides per queue
  * @receive: the buffers wait for what the peer sends, and may do so for ever,
  *	rather than for the answer to a request
+ * @lazy: nobody waits for a single buffer to come back, so the adaptive policy
+ *	may leave the last one in flight for a millisecond, for
+ *	pvg_queue_reap() or the next submission to take
  * @used: a buffer came back. Called with the queue lock held and interrupts
  *	off, once per token; takes the token's result from driver memory,
  *	validates it, and links the token into @done. @len is what the device
@@ -117,6 +120,7 @@ struct pvg_done {
  */
 struct pvg_queue_ops {
 	bool receive;
+	bool lazy;
 	void (*used)(struct pvg_queue *q, void *token, u32 len,
 		     struct pvg_done *done);
 	void (*done)(struct pvg_queue *q, struct pvg_done *done);
@@ -204,6 +208,7 @@ struct pvg_queue {
 	bool reaping;		/* submitter is in done(); cleared unlocked */
 	bool timer_active;	/* the timer is queued, for @timer_ns */
 	bool lull;		/* the timer found nothing to do */
+	bool waiting;		/* a submitter is known to wait */
 	bool polling;		/* handed to ops->poll() */
 	bool poll_by_timer;	/* by the timer, not by an interrupt */
 	u32 polled;		/* buffers taken back since then */
@@ -261,6 +266,9 @@ void pvg_queue_detach(struct pvg_queue *q, void (*reclaim)(void *token));
 int pvg_queue_resize(struct pvg_ring *ring, struct pvg_queue *q, u32 num,
 		     void (*recycle)(struct virtqueue *vq, void *token));
 
+int pvg_queue_reset(struct pvg_ring *ring, struct pvg_queue *q,
+		    void (*recycle)(struct virtqueue *vq, void *token));
+
 /* queue.c: data path */
 void pvg_queue_callback(struct virtqueue *vq);
 int pvg_queue_add(struct pvg_queue *q, struct scatterlist *sgs[],
@@ -272,6 +280,7 @@ void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
 	__releases(&q->lock);
 u32 pvg_queue_poll(struct pvg_queue *q, u32 budget, struct pvg_done *done);
 bool pvg_queue_poll_done(struct pvg_queue *q);
+u32 pvg_queue_reap(struct pvg_queue *q, u32 budget, struct pvg_done *done);
 
 /**
  * pvg_queue_lock() - take the submission lock of a queue

@@ -4,5 +4,6 @@
 int probe(struct virtqueue *vq, void (*recycle)(struct virtqueue *, void *));
 int probe(struct virtqueue *vq, void (*recycle)(struct virtqueue *, void *))
 {
-	return virtqueue_resize(vq, 1, recycle, NULL);
+	return virtqueue_resize(vq, 1, recycle, NULL) +
+	       virtqueue_reset(vq, recycle, NULL);
 }

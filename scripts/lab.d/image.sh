@@ -7,8 +7,9 @@
 #   run      selftests/, scripts/ and the command of this run
 # The first two are kept in the cache.
 
-# Packages whose programs go into the guest, besides busybox.
-readonly IMAGE_PACKAGES="bash coreutils util-linux mount kmod fio jq iperf3 \
+# Packages whose programs go into the guest, besides busybox. sh is dash: that of
+# busybox would run its own ip and the like instead of the real ones.
+readonly IMAGE_PACKAGES="bash dash coreutils util-linux mount kmod fio jq iperf3 \
 ethtool iproute2 e2fsprogs xfsprogs procps grep sed findutils diffutils \
 mawk bc socat libcmocka0 libaio1 libcjson1 qemu-guest-agent"
 

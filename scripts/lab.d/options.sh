@@ -4,7 +4,7 @@
 
 options_default() {
 	O_KERNEL=6.1 O_DRIVERS=pvg O_SMP=1 O_MEM='' O_DISK=256M O_APPEND=''
-	O_TIMEOUT=600 O_QMP=''
+	O_TIMEOUT=600 O_QMP='' O_NETNS=''
 	O_QEMU=()
 	COMMAND=()
 }
@@ -34,7 +34,7 @@ options_parse() {
 
 option_known() {
 	case $1 in
-	--kernel | --drivers | --smp | --mem | --disk | --qemu | --append | --timeout | --qmp) ;;
+	--kernel | --drivers | --smp | --mem | --disk | --qemu | --append | --timeout | --qmp | --netns) ;;
 	*) die "unknown option '$1' (see scripts/lab --help)" ;;
 	esac
 }
@@ -50,6 +50,7 @@ option_set() {
 	--append) O_APPEND+=" $2" ;;
 	--timeout) O_TIMEOUT=$2 ;;
 	--qmp) O_QMP=$2 ;;
+	--netns) O_NETNS=$2 ;;
 	esac
 }
 
@@ -75,6 +76,8 @@ options_check() {
 		die "--timeout '$O_TIMEOUT' is not a number of seconds"
 	[ "$O_DISK" = none ] || [ "$(in_mib "$O_DISK")" -gt 0 ] ||
 		die "--disk '$O_DISK' is not a size such as 256M or 1G"
+	[ -z "$O_NETNS" ] || [ -e "$O_NETNS" ] ||
+		die "--netns '$O_NETNS' does not exist"
 	options_check_memory
 }
 

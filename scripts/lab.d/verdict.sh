@@ -73,6 +73,12 @@ Unprivileged eBPF is enabled
 END
 }
 
+# What the run itself announced, by a line of "lab: expected: REGEX" in the log.
+expected_patterns() {
+	sed -n 's/^.*lab: expected: //p' "$console"
+	echo "lab: expected: "
+}
+
 console_trouble() {
 	local console=$V_DIR/console
 
@@ -80,7 +86,7 @@ console_trouble() {
 	tr -d '\r' <"$console" >"$V_DIR/console.clean" &&
 		mv "$V_DIR/console.clean" "$console"
 	grep -nE -f <(trouble_patterns) "$console" |
-		grep -vE -f <(harmless_patterns) >"$V_DIR/trouble"
+		grep -vE -f <(harmless_patterns) -f <(expected_patterns) >"$V_DIR/trouble"
 }
 
 # Show the neighbourhood of the first lines of trouble.

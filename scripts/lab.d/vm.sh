@@ -168,10 +168,16 @@ vm_command_line() {
 	printf '%s\n' "$O_APPEND"
 }
 
+exec_qemu() {
+	[ -z "$O_NETNS" ] || exec nsenter --net="$O_NETNS" -- "${QEMU[@]}"
+	exec "${QEMU[@]}"
+}
+
 vm_start() {
 	local log=$V_DIR/qemu
 
-	"${QEMU[@]}" </dev/null >>"$log" 2>&1 &
+	# Each of these replaces the one before, so that the PID is QEMU's.
+	exec_qemu </dev/null >>"$log" 2>&1 &
 	V_PID=$!
 	tail -c +1 -s 0.1 -f --pid="$V_PID" "$V_DIR/output" &
 	V_TAIL=$!
@@ -206,6 +212,6 @@ vm_interactive() {
 
 	V_END='done'
 	saved=$(stty -g)
-	"${QEMU[@]}" 2>>"$V_DIR/qemu" || true
+	(exec_qemu) 2>>"$V_DIR/qemu" || true
 	stty "$saved"
 }

@@ -5,7 +5,7 @@
 # must then fail with a line in the log, and leave the device in a state in
 # which the in-tree driver can take it.
 #
-# The steps are the functions of pvg_ring and pvg_blk that carry
+# The steps are the functions of pvg_blk that carry
 # ALLOW_ERROR_INJECTION; the debug kernel can make these fail.
 
 set -u
@@ -107,7 +107,7 @@ for ((i = 0; i < ${#devices[@]}; i++)); do
 	while read -r function type; do
 		step "$function" "$type"
 		steps=$((steps + 1))
-	done < <(sed -n 's/^\(pvg_[a-z0-9_]*\)[[:space:]]*\(\[.*\][[:space:]]*\)\{0,1\}\([A-Z_]*\)$/\1 \3/p' "$LIST")
+	done < <(sed -n 's/^\(pvg_blk_[a-z0-9_]*\)[[:space:]]*\(\[.*\][[:space:]]*\)\{0,1\}\([A-Z_]*\)$/\1 \3/p' "$LIST")
 	tap_num "$steps >= 4" "$SERIAL: there are steps to fail" "$steps in $LIST"
 	tap_check "$SERIAL: bound again when nothing fails" blk_bind "$BLK_DRIVER" "$VIRTIO"
 	blk_wait "$SERIAL" > /dev/null

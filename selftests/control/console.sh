@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The console port: a tty that works both ways, the kernel's own output as whole
-# lines, a host that does not read, and the emergency write register. The VM
+# lines, a host that stands still, and the emergency write register. The VM
 # runs with console=hvc0; this test is the host, at pvg.conhost.
 
 set -u
@@ -52,12 +52,22 @@ sent_buffers()
 		"$CTL_DEBUGFS/pvguest/$VIRTIO/out.${HVC_PORT##*p}/stats"
 }
 
-# shout N: N lines of 200 characters from the kernel.
+# busy_for US: microseconds, without a timer.
+busy_for()
+{
+	local until=$((${EPOCHREALTIME/./} + $1))
+
+	while [ "${EPOCHREALTIME/./}" -lt "$until" ]; do
+		:
+	done
+}
+
+# shout N [LENGTH]: N lines from the kernel, of 200 characters.
 shout()
 {
 	local i text
 
-	text=$(printf '%0180d' 0)
+	text=$(printf "%0${2:-180}d" 0)
 	for ((i = 0; i < $1; i++)); do
 		echo "<5>line $i $text" > /dev/kmsg
 	done
@@ -72,12 +82,13 @@ tap_check "the kernel uses it" grep -qw hvc0 /sys/class/tty/console/active
 
 # ---- the tty ----------------------------------------------------------------
 
-stty -F /dev/hvc0 raw -echo
+# Open, since the last close resets it.
+exec 8<> /dev/hvc0
+stty raw -echo <&8
 listen
 echo "from the guest" > /dev/hvc0
 tap_check "what is written to the tty arrives" heard "from the guest"
-timeout 20 head -c 13 /dev/hvc0 > "$TMP/typed" &
-sleep 1
+timeout 20 head -c 13 <&8 > "$TMP/typed" &
 printf 'from the host' > "$TMP/type"
 kill "$READER"
 wait "$READER" 2> /dev/null
@@ -106,23 +117,28 @@ tap_num "$after - $before <= 22" "a line of 200 characters is one buffer" \
 	"$((after - before)) for 11 lines"
 tap_is "$(grep -ac 'line 0 0000' "$TMP/heard")" 10 "all lines arrive, whole"
 
-# ---- a host that does not read ----------------------------------------------
+# ---- a host that stands still -----------------------------------------------
 
-kill "$READER"
-wait "$READER" 2> /dev/null
-exec 4<> "$PORT"
-start=${EPOCHREALTIME/./}
-shout 4000
-took=$(((${EPOCHREALTIME/./} - start) / 1000))
-tap_num "$took < $(ctl_slow && echo 120000 || echo 30000)" \
-	"800 kB of kernel output do not wait for a host that does not read" "$took ms"
-lost=$(ports_line | sed 's/.*lost=\([0-9]*\).*/\1/')
-tap_num "$lost > 100000" "what is too much is dropped, and counted" "$lost bytes"
-exec 4>&-
-listen
-echo "<5>after the flood" > /dev/kmsg
-tap_check "once it reads, output goes on" heard "after the flood" 60
-tap_check "and it is told what it missed" heard "bytes of console output lost"
+# QEMU itself drops what a console's socket does not take at once, so it takes a
+# host that does nothing at all to see what we do. The tty fills its share, then
+# the kernel has more to say than there is room for.
+if [ -n "${PVG_QMP:-}" ]; then
+	echo "@stall 8"
+	busy_for 2000000
+	timeout 60 dd if="$TMP/big" of=/dev/hvc0 bs=4k oflag=nonblock status=none 2> /dev/null
+	start=${EPOCHREALTIME/./}
+	shout 100 900
+	took=$(((${EPOCHREALTIME/./} - start) / 1000))
+	lost=$(ports_line | sed 's/.*lost=\([0-9]*\).*/\1/')
+	tap_num "$lost > 10000" "what is too much is dropped, and counted" "$lost bytes"
+	tap_diag "100 lines took $took ms"
+	sleep 2
+	echo "<5>after the flood" > /dev/kmsg
+	tap_check "output goes on" heard "after the flood" 60
+	tap_check "and it is told what it missed" heard "bytes of console output lost"
+else
+	tap_skip "a host that stands still" "nobody stops it: start with selftests/vm"
+fi
 
 # ---- emergency write --------------------------------------------------------
 

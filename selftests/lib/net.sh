@@ -1,0 +1,260 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the network tests share: finding devices by the last byte N of their
+# address (see selftests/net/devices for who is who), giving them their network,
+# transfers, counters. Sourced after tap.sh.
+
+NET_DRIVER=${PVG_DRIVER:-pvg_net}
+NET_BUS=/sys/bus/virtio
+NET_DEBUGFS=/sys/kernel/debug
+PEER=./peer
+
+# net_slow: true on kernels where everything takes several times as long.
+net_slow()
+{
+	[ -e "$NET_DEBUGFS/kmemleak" ]
+}
+
+# net_scaled N [DIVISOR]: N, or less on a slow kernel (default an eighth).
+net_scaled()
+{
+	if net_slow; then
+		echo $(($1 / ${2:-8}))
+	else
+		echo "$1"
+	fi
+}
+
+# net_find N: prints the interface's name, or fails.
+net_find()
+{
+	local dir address
+
+	for dir in /sys/class/net/*; do
+		# One on top of another has the same address.
+		[ -e "$dir/device" ] || continue
+		read -r address < "$dir/address" || continue
+		if [ "$address" = "52:54:00:70:67:$(printf %02x "$1")" ]; then
+			echo "${dir##*/}"
+			return 0
+		fi
+	done 2> /dev/null
+	return 1
+}
+
+# net_wait_for SECONDS COMMAND...: until it succeeds.
+net_wait_for()
+{
+	local deadline=$((SECONDS + $1))
+
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+
+# net_lacks N: there is no such interface.
+net_lacks()
+{
+	! net_find "$1" > /dev/null
+}
+
+# net_virtio DEV: prints the virtio device (virtioN) behind the interface.
+net_virtio()
+{
+	local link
+
+	link=$(readlink -f "/sys/class/net/$1/device") || return 1
+	echo "${link##*/}"
+}
+
+# net_driver_of VIRTIO: prints the bound driver, or "none".
+net_driver_of()
+{
+	local link
+
+	if link=$(readlink "$NET_BUS/devices/$1/driver"); then
+		echo "${link##*/}"
+	else
+		echo none
+	fi
+}
+
+net_bind()
+{
+	echo "$2" > "$NET_BUS/drivers/$1/bind"
+}
+
+net_unbind()
+{
+	echo "$1" > "$NET_BUS/devices/$1/driver/unbind"
+}
+
+# net_up N: the interface gets its address and comes up; sets DEV, VIRTIO, HOST.
+net_up()
+{
+	DEV=$(net_find "$1") || return 1
+	VIRTIO=$(net_virtio "$DEV")
+	HOST=10.9.$1.1
+	sysctl -q "net.ipv6.conf.$DEV.accept_dad=0" "net.ipv6.conf.$DEV.router_solicitations=0" \
+		2> /dev/null
+	ip addr replace "10.9.$1.2/24" dev "$DEV" &&
+		ip link set "$DEV" addrgenmode none up
+}
+
+# net_need N: net_up, and the driver under test drives it. Where this machine was
+# not given the device the whole test is skipped, with the way to get it.
+net_need()
+{
+	net_find "$1" > /dev/null ||
+		tap_skip_all "no device with address ...:67:$(printf %02x "$1"): start the VM with selftests/vm"
+	net_up "$1"
+	tap_is "$(net_driver_of "$VIRTIO")" "$NET_DRIVER" "net$1: driven by $NET_DRIVER"
+}
+
+# net_answers: the host answers on the device that net_up was for.
+net_answers()
+{
+	local try
+
+	for try in 1 2 3 4 5; do
+		if timeout 10 "$PEER" echo "$HOST" 1 > /dev/null 2>&1; then
+			return 0
+		fi
+		sleep 0.$try
+	done
+	timeout 30 "$PEER" echo "$HOST" 1
+}
+
+# net_intact BYTES [HOST]: a stream each way arrives as it was sent.
+net_intact()
+{
+	timeout 120 "$PEER" sink "${2:-$HOST}" "$1" &&
+		timeout 120 "$PEER" source "${2:-$HOST}" "$1"
+}
+
+# net_count NAME: a counter of the interface.
+net_count()
+{
+	local value
+
+	read -r value < "/sys/class/net/$DEV/statistics/$1"
+	echo "$value"
+}
+
+# net_stats QUEUE: the moderation counters of one queue (input.0, output.0) of
+# $VIRTIO into the associative array STAT.
+net_stats()
+{
+	local name value
+
+	declare -gA STAT=()
+	while IFS=': ' read -r name value; do
+		# shellcheck disable=SC2034 # for the caller
+		STAT[$name]=$value
+	done < "$NET_DEBUGFS/pvguest/$VIRTIO/$1/stats"
+}
+
+net_stats_reset()
+{
+	local file
+
+	for file in "$NET_DEBUGFS/pvguest/$VIRTIO"/*/stats; do
+		echo 0 > "$file"
+	done
+}
+
+# net_load WAY: transfers to (sink), from (source) or both ways with the host,
+# until net_load_ends. Each transfer is checked.
+net_load()
+{
+	local way
+
+	LOAD_DIR=$(mktemp -d)
+	LOAD_PIDS=()
+	for way; do
+		(while [ ! -e "$LOAD_DIR/stop" ]; do
+			nice -n 19 timeout 120 "$PEER" "$way" "$HOST" "$(net_scaled 2000000)" ||
+				echo "$way failed" >> "$LOAD_DIR/failed"
+			echo >> "$LOAD_DIR/done"
+		done > /dev/null 2>> "$LOAD_DIR/failed") &
+		LOAD_PIDS+=("$!")
+	done
+	tap_at_exit rm -rf "$LOAD_DIR"
+	sleep 0.3
+}
+
+# net_load_ends NAME [lossy]: the transfers end and none had an error. lossy:
+# they may have failed, but ended. Without the device TCP would go on for a
+# quarter of an hour, so these are told to.
+net_load_ends()
+{
+	local pid what="arrived intact"
+
+	echo > "$LOAD_DIR/stop"
+	if [ "${2:-}" = lossy ]; then
+		what=ended
+		for pid in "${LOAD_PIDS[@]}"; do
+			pkill -x -P "$pid" timeout
+		done
+	fi
+	if ! net_wait_for 130 net_load_over; then
+		tap_not_ok "$1: the transfers end" "$(ps -o pid,stat,wchan:20,args)"
+		return 1
+	fi
+	for pid in "${LOAD_PIDS[@]}"; do
+		wait "$pid"
+	done
+	if [ "${2:-}" != lossy ] && [ -s "$LOAD_DIR/failed" ]; then
+		tap_not_ok "$1: every transfer arrived intact" "$(cat "$LOAD_DIR/failed")"
+	elif [ "${2:-}" != lossy ] && [ ! -s "$LOAD_DIR/done" ]; then
+		tap_not_ok "$1: every transfer arrived intact" "none was completed"
+	else
+		tap_ok "$1: every transfer $what"
+	fi
+}
+
+net_load_over()
+{
+	local pid
+
+	for pid in "${LOAD_PIDS[@]}"; do
+		! kill -0 "$pid" 2> /dev/null || return 1
+	done
+}
+
+# net_suspend LEVEL: as far as that (devices: all drivers are told), and back.
+net_suspend()
+{
+	local status=0
+
+	# It would stay there for five seconds.
+	echo 0 > /sys/module/suspend/parameters/pm_test_delay
+	echo "$1" > /sys/power/pm_test || return
+	echo freeze > /sys/power/state || status=1
+	echo none > /sys/power/pm_test
+	return $status
+}
+
+# net_qmp EXECUTE ARGUMENTS: asks the host.
+net_qmp()
+{
+	echo "@qmp {\"execute\": \"$1\", \"arguments\": {$2}}"
+}
+
+# net_kmsg_mark: prints a mark for net_kmsg_since MARK, which prints what the
+# kernel logged after it.
+net_kmsg_mark()
+{
+	local mark=pvg-selftest-$$-$SECONDS-$RANDOM
+
+	echo "<7>$mark" > /dev/kmsg
+	echo "$mark"
+}
+
+net_kmsg_since()
+{
+	dmesg | sed "1,/$1/d"
+}

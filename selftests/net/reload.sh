@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The driver lets go of devices in use and takes them again: unbind and bind
+# under traffic, the in-tree driver in between, modules out and in, suspend and
+# resume. Nothing may hang, and in the end everything works.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/net.sh
+. ../lib/net.sh
+
+# works N: up and intact.
+works()
+{
+	net_wait_for 20 net_find "$1"
+	net_up "$1" && net_answers && net_intact "$(net_scaled 400000)"
+}
+
+for n in 1 3 5 6; do
+	net_need $n
+	tap_check "net$n: the host answers" net_answers || tap_done
+	for round in 1 2; do
+		[ $n = 1 ] || [ $round = 1 ] || break
+		net_load sink source
+		tap_check "net$n round $round: unbind under traffic" timeout 60 bash -c \
+			"echo $VIRTIO > $NET_BUS/drivers/$NET_DRIVER/unbind"
+		tap_check "net$n round $round: the interface is gone" net_lacks $n
+		tap_fails "net$n round $round: and its trace in debugfs" \
+			test -e "$NET_DEBUGFS/pvguest/$VIRTIO"
+		net_load_ends "net$n round $round" lossy || tap_done
+		tap_check "net$n round $round: bind" net_bind "$NET_DRIVER" "$VIRTIO"
+		tap_check "net$n round $round: it works" works $n
+	done
+done
+
+# Back and forth with the in-tree driver.
+other=virtio_net
+if [ "$NET_DRIVER" = $other ]; then
+	tap_skip "hand over to another driver" "the in-tree driver is under test"
+else
+	modprobe $other
+	for n in 2 6 8; do
+		net_need $n
+		net_unbind "$VIRTIO"
+		tap_check "net$n: hand over: $other takes it" net_bind $other "$VIRTIO"
+		tap_check "net$n: hand over: $other works" works $n
+		net_unbind "$VIRTIO"
+		tap_check "net$n: hand over: we take it back" net_bind "$NET_DRIVER" "$VIRTIO"
+		tap_check "net$n: hand over: it works" works $n
+	done
+	rmmod $other
+fi
+
+net_need 1
+net_need 2
+if [ -w /sys/power/pm_test ]; then
+	for n in 1 2; do
+		net_up $n
+		ethtool -C "$DEV" adaptive-rx off rx-usecs 70 rx-frames 7
+		net_load sink source
+		for level in devices platform; do
+			tap_check "net$n: suspend and resume, $level" net_suspend $level
+		done
+		net_load_ends "net$n: suspend and resume"
+		tap_is "$(ethtool -c "$DEV" | awk '/^rx-(usecs|frames):/ { print $2 }' | tr '\n' ' ')" \
+			"70 7 " "net$n: settings survive it"
+		ethtool -C "$DEV" adaptive-rx on
+	done
+else
+	tap_skip "suspend and resume" "this kernel has no pm_test"
+fi
+
+net_need 1
+net_load sink source
+tap_check "rmmod under traffic" timeout 120 rmmod "$NET_DRIVER"
+tap_check "no interface is left" net_lacks 1
+net_load_ends "rmmod" lossy || tap_done
+tap_check "modprobe" modprobe "$NET_DRIVER"
+tap_check "it works" works 1
+for n in 2 4 5 7 8; do
+	tap_check "net$n: it works afterwards" works $n
+done
+
+tap_done

@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The device takes packets and does not send them, because what is behind it
+# stands still. The kernel notices after five seconds; then the driver must
+# reset the device and go on, as often as it takes, and packets must flow once
+# the other end moves again.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/net.sh
+. ../lib/net.sh
+
+# Some kernels say so with a WARN.
+echo "lab: expected: NETDEV WATCHDOG" > /dev/kmsg
+echo "lab: expected: WARNING: .* dev_watchdog" > /dev/kmsg
+
+# send SECONDS: into the standing device; nobody answers there.
+send()
+{
+	timeout $((${1%.*} + 8)) "$PEER" send 10.9.9.1 "$1" 1400 > /dev/null
+}
+
+sent()
+{
+	[ "$(net_count tx_packets)" -ge "$1" ]
+}
+
+timed_out()
+{
+	net_kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device"
+}
+
+net_need 9
+ip neigh replace 10.9.9.1 lladdr 02:00:00:00:00:01 dev "$DEV" nud permanent
+net_up 1
+"$PEER" flow "$HOST" 1
+net_up 9
+before=$(net_count tx_packets)
+send 0.3
+tap_check "packets are sent while the other end reads" net_wait_for 10 sent $((before + 50))
+
+"$PEER" flow 10.9.1.1 0
+mark=$(net_kmsg_mark)
+start=$SECONDS
+# As much as the sockets and the ring hold, and more.
+send 4 &
+tap_check "the driver notices that nothing is sent" net_wait_for 25 timed_out
+tap_num "$SECONDS - $start <= 20" "and does not take long" "$((SECONDS - start)) s"
+wait
+tap_check "the log says which queue" sh -c "dmesg | grep -q 'output.0: nothing was sent'"
+tap_num "$(net_count tx_errors) >= 1" "it counts as an error"
+# While it stands still, nothing that is asked of the interface may hang.
+tap_check "the interface can be asked" timeout 10 ethtool -c "$DEV"
+tap_check "and taken down and up" timeout 20 sh -c "ip link set $DEV down && ip link set $DEV up"
+ip neigh replace 10.9.9.1 lladdr 02:00:00:00:00:01 dev "$DEV" nud permanent
+
+"$PEER" flow 10.9.1.1 1
+sleep 1
+before=$(net_count tx_packets)
+send 0.5
+tap_check "packets are sent again when the other end moves" net_wait_for 15 sent $((before + 50))
+tap_is "$(cat "/sys/class/net/$DEV/carrier")" 1 "there is a carrier"
+net_need 1
+tap_check "other devices work on" net_answers
+
+tap_done

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Settings are changed while transfers run both ways. TCP has to get over what
+# that costs: every stream must arrive intact.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/net.sh
+. ../lib/net.sh
+
+# changes NAME COMMAND...: each command, in turn, a few times, under traffic.
+changes()
+{
+	local name=$1 round command failed=0 output
+
+	shift
+	net_load sink source
+	for ((round = 0; round < 2; round++)); do
+		for command; do
+			if ! output=$(timeout 60 bash -c "$command" 2>&1); then
+				failed=$((failed + 1))
+				tap_diag "$command: $output"
+			fi
+			sleep 0.1
+		done
+	done
+	tap_is "$failed" 0 "net$N: $name: every change is taken"
+	net_load_ends "net$N: $name" || tap_done
+}
+
+coalesce()
+{
+	changes coalesce \
+		"ethtool -C $DEV adaptive-rx off rx-usecs 100 rx-frames 32" \
+		"ethtool -C $DEV adaptive-tx off tx-usecs 50 tx-frames 0" \
+		"ethtool -C $DEV rx-usecs 0 rx-frames 1 tx-usecs 0 tx-frames 1" \
+		"ethtool -C $DEV adaptive-rx on adaptive-tx on"
+}
+
+rings()
+{
+	changes rings \
+		"ethtool -G $DEV rx 64" "ethtool -G $DEV tx 32" "ethtool -G $DEV rx 256 tx 256"
+	tap_is "$(ethtool -g "$DEV" | awk '/^[RT]X:/ { print $2 }' | tr '\n' ' ')" \
+		"256 256 256 256 " "net$N: ring sizes are read back"
+}
+
+down_and_up()
+{
+	changes "down and up" "ip link set $DEV down; ip link set $DEV up"
+}
+
+features()
+{
+	changes features \
+		"ethtool -K $DEV tso off" "ethtool -K $DEV rx-gro-hw off" "ethtool -K $DEV tx off" \
+		"ethtool -K $DEV tx on sg on tso on rx-gro-hw on"
+}
+
+mtu()
+{
+	changes MTU "ip link set $DEV mtu 600" "ip link set $DEV mtu 9000" "ip link set $DEV mtu 1500"
+}
+
+# What differs between the kinds of rings is who is told of what.
+while read -r N parts; do
+	net_need "$N"
+	tap_check "net$N: the host answers" net_answers || tap_done
+	for part in $parts; do
+		start=$SECONDS
+		"$part"
+		tap_diag "net$N: $part took $((SECONDS - start)) s"
+	done
+done << 'END'
+1 coalesce rings down_and_up features mtu
+2 rings coalesce
+3 coalesce down_and_up
+END
+
+# Those with several queues.
+for N in 1 8; do
+	net_need $N
+	if [ "$(nproc)" -lt 2 ]; then
+		tap_skip "net$N: channels" "one CPU, so one queue"
+		continue
+	fi
+	tap_check "net$N: the host answers" net_answers || tap_done
+	changes channels "ethtool -L $DEV combined 1" "ethtool -L $DEV combined 2"
+	tap_is "$(ethtool -l "$DEV" | awk '/^Combined/ { print $2 }' | tr '\n' ' ')" "2 2 " \
+		"net$N: channels are read back"
+	tap_fails "net$N: 3 channels are refused" ethtool -L "$DEV" combined 3
+	tap_fails "net$N: rx channels are refused" ethtool -L "$DEV" rx 1
+done
+
+# The host pulls the plug.
+N=1
+net_need 1
+if [ -n "${PVG_QMP:-}" ]; then
+	net_load sink source
+	for _ in 1 2; do
+		net_qmp set_link '"name": "net1", "up": false'
+		tap_check "link down: no carrier" net_wait_for 10 grep -qx 0 "/sys/class/net/$DEV/carrier"
+		tap_is "$(ethtool "$DEV" | awk '/Link detected/ { print $3 }')" no "link down: ethtool sees it"
+		net_qmp set_link '"name": "net1", "up": true'
+		tap_check "link up: carrier" net_wait_for 10 grep -qx 1 "/sys/class/net/$DEV/carrier"
+	done
+	net_load_ends "link down and up"
+else
+	tap_skip "link down and up" "nobody pulls it: start with selftests/vm"
+fi
+
+tap_fails "rings of 4096 are refused" ethtool -G "$DEV" rx 4096
+output=$(ethtool -G "$DEV" tx 8 2>&1)
+tap_check "rings too small are refused with what is needed" grep -q "at least" <<< "$output"
+tap_done

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * XDP programs of the tests, for "ip link set DEV xdpdrv obj xdp.bpf sec NAME".
+ * Each counts its packets in a map of its name.
+ */
+#include <linux/bpf.h>
+
+#define SEC(name) __attribute__((section(name), used))
+
+static void *(*bpf_map_lookup_elem)(void *map, const void *key) =
+	(void *)BPF_FUNC_map_lookup_elem;
+
+static long (*bpf_redirect_map)(void *map, __u64 key, __u64 flags) =
+	(void *)BPF_FUNC_redirect_map;
+
+#define COUNTER(name)							\
+struct {								\
+	int (*type)[BPF_MAP_TYPE_PERCPU_ARRAY];				\
+	int (*max_entries)[1];						\
+	__u32 *key;							\
+	__u64 *value;							\
+} name SEC(".maps")
+
+COUNTER(count_pass);
+COUNTER(count_drop);
+COUNTER(count_tx);
+
+struct {
+	int (*type)[BPF_MAP_TYPE_XSKMAP];
+	int (*max_entries)[8];
+	__u32 *key;
+	__u32 *value;
+} xsks SEC(".maps");
+
+static __attribute__((always_inline)) void count(void *map)
+{
+	__u32 zero = 0;
+	__u64 *value = bpf_map_lookup_elem(map, &zero);
+
+	if (value)
+		++*value;
+}
+
+SEC("xdp") int pass(struct xdp_md *ctx)
+{
+	(void)ctx;
+	count(&count_pass);
+	return XDP_PASS;
+}
+
+/* Of UDP to the port of peer's pushes only, so that the rest goes on. */
+static __attribute__((always_inline)) int is_udp(struct xdp_md *ctx)
+{
+	const __u8 *p = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	return p + 34 <= end && p[12] == 0x08 && p[13] == 0x00 && p[23] == 17;
+}
+
+SEC("xdp/drop") int drop_udp(struct xdp_md *ctx)
+{
+	if (!is_udp(ctx))
+		return XDP_PASS;
+	count(&count_drop);
+	return XDP_DROP;
+}
+
+/* Back to where it came from: addresses and ports exchanged. */
+SEC("xdp/tx") int tx_udp(struct xdp_md *ctx)
+{
+	__u8 *p = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, t;
+	int i;
+
+	if (!is_udp(ctx) || p + 42 > end)
+		return XDP_PASS;
+	for (i = 0; i < 6; i++) {
+		t = p[i];
+		p[i] = p[6 + i];
+		p[6 + i] = t;
+	}
+	for (i = 26; i < 30; i++) {
+		t = p[i];
+		p[i] = p[4 + i];
+		p[4 + i] = t;
+	}
+	for (i = 34; i < 36; i++) {
+		t = p[i];
+		p[i] = p[2 + i];
+		p[2 + i] = t;
+	}
+	count(&count_tx);
+	return XDP_TX;
+}
+
+/* To the AF_XDP socket of "peer xsk". */
+SEC("xdp/xsk") int give_udp(struct xdp_md *ctx)
+{
+	if (!is_udp(ctx))
+		return XDP_PASS;
+	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+}
+
+char _license[] SEC("license") = "GPL";

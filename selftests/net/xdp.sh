@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# XDP programs: each packet passes the program, what it decides is done, and it
+# can come and go under traffic.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/net.sh
+. ../lib/net.sh
+
+# Fewer than fit in a ring, so that none has to be dropped.
+SENT=200
+
+attach()
+{
+	ip link set dev "$DEV" xdpdrv obj xdp.bpf sec "$1"
+}
+
+detach()
+{
+	ip link set dev "$DEV" xdpdrv off
+}
+
+# udp: the host sends SENT packets to a port where nobody listens.
+udp()
+{
+	timeout 60 "$PEER" push "$HOST" "10.9.$N.2" 9 $SENT 64 1000 4
+}
+
+for N in 1 2 5 6; do
+	net_need $N
+	tap_check "net$N: the host answers" net_answers || tap_done
+
+	tap_check "net$N: a program that passes" attach xdp || continue
+	tap_check "net$N: pass: the link is shown to have it" \
+		sh -c "ip link show $DEV | grep -q 'prog/xdp'"
+	tap_check "net$N: pass: a stream each way is intact" net_intact "$(net_scaled 4000000)"
+	tap_num "$("$PEER" map count_pass) >= 20" "net$N: pass: it saw the packets"
+	tap_check "net$N: pass: it goes" detach
+
+	tap_check "net$N: a program that drops" attach xdp/drop
+	before=$("$PEER" map count_drop)
+	udp > /dev/null
+	tap_is "$(($("$PEER" map count_drop) - before))" $SENT "net$N: drop: all of them"
+	tap_fails "net$N: drop: no datagram comes back" timeout 3 "$PEER" echo "$HOST" 1
+	tap_check "net$N: drop: TCP passes" net_intact 200000
+	tap_check "net$N: drop: it goes" detach
+
+	tap_check "net$N: a program that sends back" attach xdp/tx
+	tx=$(net_count tx_packets)
+	tap_is "$(udp)" "$SENT sent, $SENT answered" "net$N: tx: the host has them back"
+	tap_num "$("$PEER" map count_tx) >= $SENT" "net$N: tx: it saw the packets"
+	tap_num "$(net_count tx_packets) - $tx >= $SENT" "net$N: tx: they were sent" \
+		"$(($(net_count tx_packets) - tx)) of $SENT"
+	tap_check "net$N: tx: it goes" detach
+	tap_check "net$N: afterwards datagrams come back" net_answers
+
+	net_load sink source
+	for ((round = 0; round < 4; round++)); do
+		tap_check "net$N: a program comes under traffic" attach xdp
+		sleep 0.3
+		tap_check "net$N: and goes" detach
+	done
+	net_load_ends "net$N: programs that come and go"
+done
+
+gone()
+{
+	! kill -0 "$1" 2> /dev/null
+}
+
+# xsk QUEUE MODE: an AF_XDP socket sends everything back, twice over.
+xsk()
+{
+	local what="net$N: AF_XDP, $2" round pid
+
+	tap_check "$what: its program" attach xdp/xsk || return
+	for round in 1 2; do
+		"$PEER" xsk "$DEV" "$1" "$2" > "$TMP/xsk" 2>&1 &
+		pid=$!
+		if ! tap_check "$what $round: the socket" net_wait_for 10 grep -qx ready "$TMP/xsk"; then
+			tap_diag "$(cat "$TMP/xsk")"
+			wait $pid
+			break
+		fi
+		# What was in the ring before goes another way.
+		sleep 0.3
+		tap_is "$(udp)" "$SENT sent, $SENT answered" "$what $round: the host has its packets back"
+		kill $pid
+		tap_check "$what $round: it ends" net_wait_for 10 gone $pid
+		wait $pid
+		tap_num "$(jq .received < <(tail -1 "$TMP/xsk")) >= $SENT" "$what $round: the socket had them"
+		tap_check "$what $round: TCP passes" net_intact 100000
+	done
+	tap_check "$what: it goes" detach
+	tap_check "$what: a stream each way is intact afterwards" net_intact 1000000
+}
+
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
+for N in 1 2; do
+	net_need $N
+	# So that all packets are on queue 0.
+	[ $N != 1 ] || ethtool -L "$DEV" combined 1
+	xsk 0 copy
+	xsk 0 zerocopy
+	[ $N != 1 ] || ethtool -L "$DEV" combined "$(nproc)" 2> /dev/null
+done
+
+tap_done
