@@ -6,9 +6,9 @@
 KDIR ?= $(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*/ 2>/dev/null | \
 	  grep -v -- '-common' | sort -V | tail -n 1)
 
-MODULES := CONFIG_PVG_RING=m CONFIG_PVG_BLK=m CONFIG_PVG_NET=m
+MODULES := CONFIG_PVG_RING=m CONFIG_PVG_BLK=m CONFIG_PVG_NET=m CONFIG_PVG_CTL=m
 
-.PHONY: all modules clean check demo bench help
+.PHONY: all modules tools clean check demo bench help
 
 all: modules
 
@@ -18,7 +18,11 @@ modules:
 	  exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $(MODULES) modules
 
+tools:
+	$(MAKE) -C tools
+
 clean:
+	$(MAKE) -C tools clean
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $(MODULES) clean
 	$(MAKE) -C selftests clean
 
@@ -34,6 +38,7 @@ bench:
 help:
 	@echo 'Targets:'
 	@echo '  all      build the modules, drivers/*/pvg_*.ko (default)'
+	@echo '  tools    build what runs in userspace, tools/pvhost'
 	@echo '  check    scripts/check: static checks, unit tests, VM suites'
 	@echo '  demo     scripts/demo: build, boot, short benchmark'
 	@echo '  bench    scripts/bench block: ours against the in-tree driver'

@@ -3,21 +3,29 @@
 #
 # Checks that run something: unit tests on this machine, suites in VMs.
 
-suite_unit()
+# unit_tests DIRECTORY: those in selftests/DIRECTORY.
+unit_tests()
 {
 	local before=$((PASSED + FAILED)) status
 
-	linux_parts || { failure "unit: kselftest from the kernel's source"; return; }
-	make -s -C "$TREE/selftests/ring" check KSFT="$LINUX/tools/testing/selftests" \
+	make -s -C "$TREE/selftests/$1" check KSFT="$LINUX/tools/testing/selftests" \
 		2> "$WORK/stderr" > "$WORK/tap"
 	status=$?
-	collect unit < "$WORK/tap"
+	collect "$1" < "$WORK/tap"
 	if [ $status -ne 0 ]; then
-		failure "unit: make -C selftests/ring check returns 0 (was $status)" "$WORK/stderr"
+		failure "unit: make -C selftests/$1 check returns 0 (was $status)" "$WORK/stderr"
 	elif [ $before -eq $((PASSED + FAILED)) ]; then
-		failure "unit: there are tests" "$WORK/stderr"
+		failure "unit: there are tests in selftests/$1" "$WORK/stderr"
 	fi
-	say "        unit tests are done"
+	say "        unit tests in selftests/$1 are done"
+}
+
+suite_unit()
+{
+	linux_parts || { failure "unit: kselftest from the kernel's source"; return; }
+	try "unit: make tools" make -s -C "$TREE/tools"
+	unit_tests ring
+	unit_tests protocol
 }
 
 # suite_host SUITE: a suite that boots VMs itself.

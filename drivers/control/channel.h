@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's end of the control channel: PVC/1 on the port named
+ * org.pvguest.control.0. There is one in a guest, whether or not it has the
+ * port; the freeze lease works without.
+ *
+ * Lock order: &pvg_ctl.state_lock, &pvg_channel.lock, &pvg_freezer.lock, and
+ * &pvg_queue.lock.
+ */
+#ifndef _PVG_CHANNEL_H
+#define _PVG_CHANNEL_H
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "pvguest/services.h"
+
+struct pvg_ctl_buf;
+struct pvg_ctl_client;
+struct pvg_ctl_port;
+
+/* Longest payload received; what the host sends is mostly short. */
+#define PVG_CHANNEL_RX		(PVC_HEADER + PVC_BULK_PAYLOAD)
+#define PVG_CHANNEL_TX		(PVC_HEADER + PVC_BULK_PAYLOAD)
+
+/**
+ * struct pvg_channel - the channel
+ * @lock: of all that has no remark; never held over anything that waits for a
+ *	file system, so that the host always gets its answer
+ * @services: protocol and services
+ * @port: NULL while there is none
+ * @out: frame that did not fit into the port's queue, or not all of it
+ * @out_len: its length
+ * @out_at: bytes of it that were sent
+ * @files: open files of /dev/pvg_control
+ * @thawed: somebody waits for the lease's end
+ * @wq: runs @work and @tick, one at a time
+ * @work: receive, send
+ * @tick: the same, when time has passed
+ * @inflight: buffers the device holds; any context
+ * @blocked: wants @work once it holds fewer; any context
+ * @dying: panic(): nothing is scheduled any more; any context
+ * @spare: buffer for the notice of a panic
+ * @boot_id: of this boot; constant
+ * @rx: for the core: a frame that has not come completely
+ * @in: what was just received
+ */
+struct pvg_channel {
+	struct mutex lock;	/* of all that has no remark */
+	struct pvs services;
+	struct pvg_ctl_port *port;
+	u32 out_len;
+	u32 out_at;
+	u32 files;
+	wait_queue_head_t thawed;
+	struct workqueue_struct *wq;
+	struct work_struct work;
+	struct delayed_work tick;
+	atomic_t inflight;
+	bool blocked;
+	bool dying;
+	struct pvg_ctl_buf *spare;
+	u8 boot_id[16];
+	u8 out[PVG_CHANNEL_TX];
+	u8 rx[PVG_CHANNEL_RX];
+	u8 in[4096];
+};
+
+extern struct pvg_channel pvg_channel;
+extern const struct pvg_ctl_client pvg_channel_client;
+
+/* channel.c */
+int pvg_channel_init(void);
+void pvg_channel_exit(void);
+u64 pvg_channel_now(void);
+void pvg_channel_kick(void);
+void pvg_channel_flush_locked(void);
+void pvg_channel_panic(const char *text);
+
+/* system.c */
+int pvg_system_init(void);
+void pvg_system_exit(void);
+u64 pvg_system_realtime(struct pvs *v);
+u64 pvg_system_uptime(struct pvs *v);
+int pvg_system_step_time(struct pvs *v, s64 delta_ns);
+u32 pvg_system_power(struct pvs *v, u16 op, bool force);
+void pvg_system_identify(struct pvs *v, struct pvc_guest_status *status);
+
+/* freeze.c */
+struct pvg_control_freeze;
+
+int pvg_freeze_init(void);
+void pvg_freeze_exit(void);
+int pvg_freeze_begin(struct pvg_control_freeze *req, const s32 *fds,
+		     void *owner);
+int pvg_freeze_end(void *owner);
+int pvg_freeze_renew(void *owner, u32 lease_ms);
+void pvg_freeze_disown(void *owner);
+void pvg_freeze_thaw(struct pvs *v);
+
+/* device.c */
+int pvg_control_device_init(void);
+void pvg_control_device_exit(void);
+
+#endif /* _PVG_CHANNEL_H */

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/pvg_control: the guest's daemon freezes file systems through it. See
+ * include/uapi/pvguest/control_dev.h.
+ */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "channel.h"
+#include "../../include/uapi/pvguest/control_dev.h"
+
+static int control_open(struct inode *inode, struct file *file)
+{
+	struct pvg_channel *ch = &pvg_channel;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	err = nonseekable_open(inode, file);
+	if (err)
+		return err;
+	mutex_lock(&ch->lock);
+	ch->files++;
+	ch->services.daemon_attached = true;
+	mutex_unlock(&ch->lock);
+	return 0;
+}
+
+static int control_release(struct inode *inode, struct file *file)
+{
+	struct pvg_channel *ch = &pvg_channel;
+
+	pvg_freeze_disown(file);
+	mutex_lock(&ch->lock);
+	ch->services.daemon_attached = --ch->files;
+	mutex_unlock(&ch->lock);
+	return 0;
+}
+
+static int check_freeze(const struct pvg_control_freeze *req)
+{
+	if (req->lease_ms > PVC_LEASE_MAX_MS ||
+	    req->flags & ~PVG_CONTROL_FREEZE_FLAGS || !req->nr_fds ||
+	    req->nr_fds > PVG_CONTROL_FREEZE_MAX) {
+		pr_err_ratelimited("pvg_ctl: freeze of %u descriptors for %u ms, flags %#x: allowed are 1 to %u, up to %u ms, flags %#x\n",
+				   req->nr_fds, req->lease_ms, req->flags,
+				   PVG_CONTROL_FREEZE_MAX, PVC_LEASE_MAX_MS,
+				   PVG_CONTROL_FREEZE_FLAGS);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static long ioctl_freeze(struct file *file, void __user *arg)
+{
+	struct pvg_control_freeze req;
+	s32 *fds;
+	int err;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	err = check_freeze(&req);
+	if (err)
+		return err;
+	fds = memdup_user(u64_to_user_ptr(req.fds),
+			  array_size(req.nr_fds, sizeof(*fds)));
+	if (IS_ERR(fds))
+		return PTR_ERR(fds);
+	req.frozen = 0;
+	err = pvg_freeze_begin(&req, fds, file);
+	kfree(fds);
+	/* The lease goes on; who gave a bad address has the file to close. */
+	if (copy_to_user(arg, &req, sizeof(req)))
+		return -EFAULT;
+	return err;
+}
+
+static long ioctl_renew(struct file *file, const u32 __user *arg)
+{
+	u32 lease_ms;
+
+	if (get_user(lease_ms, arg))
+		return -EFAULT;
+	return pvg_freeze_renew(file, lease_ms);
+}
+
+static long ioctl_status(void __user *arg)
+{
+	struct pvg_channel *ch = &pvg_channel;
+	struct pvg_control_status status = {};
+	struct pvs_lease *l = &ch->services.lease;
+
+	mutex_lock(&ch->lock);
+	status.state = l->state;
+	status.last_end = l->last_end;
+	status.remaining_ms = pvs_lease_left(l, pvg_channel_now());
+	status.filesystems = l->filesystems;
+	status.errors = l->errors;
+	if (ch->services.pvc.state == PVC_UP)
+		status.session = ch->services.pvc.session;
+	mutex_unlock(&ch->lock);
+	return copy_to_user(arg, &status, sizeof(status)) ? -EFAULT : 0;
+}
+
+static long control_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
+{
+	void __user *ptr = (void __user *)arg;
+
+	switch (cmd) {
+	case PVG_CONTROL_FREEZE:
+		return ioctl_freeze(file, ptr);
+	case PVG_CONTROL_THAW:
+		return pvg_freeze_end(file);
+	case PVG_CONTROL_RENEW:
+		return ioctl_renew(file, ptr);
+	case PVG_CONTROL_STATUS:
+		return ioctl_status(ptr);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations control_fops = {
+	.owner		= THIS_MODULE,
+	.open		= control_open,
+	.release	= control_release,
+	.unlocked_ioctl	= control_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+static struct miscdevice control_device = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "pvg_control",
+	.mode	= 0600,
+	.fops	= &control_fops,
+};
+
+/**
+ * pvg_control_device_init() - make /dev/pvg_control
+ *
+ * Return: 0 or a negative errno.
+ */
+int pvg_control_device_init(void)
+{
+	return misc_register(&control_device);
+}
+
+/**
+ * pvg_control_device_exit() - take it away; nobody has it open
+ */
+void pvg_control_device_exit(void)
+{
+	misc_deregister(&control_device);
+}

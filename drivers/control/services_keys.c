@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests by their key, so that one whose answer was lost with its session can
+ * be repeated or asked about without being carried out twice. The last
+ * PVS_KEYS are remembered, until the guest boots.
+ */
+#include "pvguest/services.h"
+
+/**
+ * pvs_key_find() - what is known of a key
+ * @keys: all
+ * @key: not 0
+ *
+ * Return: the entry or NULL.
+ */
+struct pvs_key *pvs_key_find(struct pvs_keys *keys, __u64 key)
+{
+	__u32 i;
+
+	for (i = 0; i < PVS_KEYS; i++) {
+		struct pvs_key *e = &keys->entries[i];
+
+		if (e->state != PVS_KEY_FREE && e->key == key)
+			return e;
+	}
+	return NULL;
+}
+
+/* A free entry, or the oldest of those that are done. */
+static struct pvs_key *choose(struct pvs_keys *keys)
+{
+	struct pvs_key *oldest = NULL;
+	__u32 i;
+
+	for (i = 0; i < PVS_KEYS; i++) {
+		struct pvs_key *e = &keys->entries[i];
+
+		if (e->state == PVS_KEY_FREE)
+			return e;
+		if (e->state == PVS_KEY_DONE &&
+		    (!oldest || (__s32)(e->age - oldest->age) < 0))
+			oldest = e;
+	}
+	return oldest;
+}
+
+/**
+ * pvs_key_begin() - remember a request that is about to be carried out
+ * @keys: all
+ * @key: not 0, and not known
+ * @service: of the request
+ * @op: of the request
+ *
+ * Return: the entry, or NULL if too many are under way.
+ */
+struct pvs_key *pvs_key_begin(struct pvs_keys *keys, __u64 key, __u16 service,
+			      __u16 op)
+{
+	struct pvs_key *e = choose(keys);
+
+	if (!e)
+		return NULL;
+	memset(e, 0, sizeof(*e));
+	e->key = key;
+	e->service = service;
+	e->op = op;
+	e->age = keys->age++;
+	e->state = PVS_KEY_RUNNING;
+	return e;
+}
+
+/**
+ * pvs_key_done() - remember the answer
+ * @key: the entry
+ * @status: enum pvc_status
+ * @body: of the answer
+ * @len: its length; nothing is kept of one that is longer than PVS_BODY
+ */
+void pvs_key_done(struct pvs_key *key, __u32 status, const void *body,
+		  __u32 len)
+{
+	key->state = PVS_KEY_DONE;
+	key->status = status;
+	key->len = len <= PVS_BODY ? len : 0;
+	memcpy(key->body, body, key->len);
+}

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The part of `scripts/bench control` that runs in the VM: the in-tree driver and
+# ours in turn on the same device. Prints one JSON object per run; lines that
+# start with # are progress.
+
+set -u
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+BUS=/sys/bus/virtio
+ALTERNATIONS=${BENCH_ALTERNATIONS:-3}
+SECONDS_TIMED=${BENCH_SECONDS:-3}
+ONLY=${BENCH_LOADS:-}
+
+# name, then what control-load is to do; sink, source and answer are ports.
+loads()
+{
+	cat << 'END'
+out-32k-many write 32768 sink
+out-64k-many write 65536 sink
+out-32k-one ask 32768 answer
+out-64k-one ask 65536 answer
+in-64k read 65536 source
+beat-idle beat 64 answer
+beat-out beat 64 answer sink
+beat-both beat 64 answer sink source
+END
+}
+
+fail()
+{
+	echo "bench: $*" >&2
+	exit 1
+}
+
+# console_device: the virtio device that has the ports.
+console_device()
+{
+	local device
+
+	for device in "$BUS"/devices/virtio*; do
+		[ "$(cat "$device/device")" != 0x0003 ] || { echo "${device##*/}" && return; }
+	done
+}
+
+# port NAME: its path; waits for it.
+port()
+{
+	local i file name
+
+	for ((i = 0; i < 100; i++)); do
+		for file in /sys/bus/virtio-ports/devices/*/name /sys/class/virtio-ports/*/name; do
+			name=
+			[ ! -r "$file" ] || read -r name < "$file"
+			if [ "$name" = "bench.$1" ]; then
+				file=${file%/name}
+				echo "/dev/${file##*/}"
+				return
+			fi
+		done
+		sleep 0.1
+	done
+	fail "no port bench.$1"
+}
+
+use_driver()
+{
+	local bound
+
+	bound=$(readlink "$BUS/devices/$VIRTIO/driver") || bound=none
+	[ "${bound##*/}" != "$1" ] || return 0
+	[ "$bound" = none ] || echo "$VIRTIO" > "$BUS/devices/$VIRTIO/driver/unbind"
+	echo "$VIRTIO" > "$BUS/drivers/$1/bind" || fail "$1 does not take $VIRTIO"
+}
+
+modprobe virtio_console 2> /dev/null
+[ -e "$BUS/drivers/virtio_console" ] || fail "no in-tree driver"
+VIRTIO=$(console_device)
+[ -n "$VIRTIO" ] || fail "no console device"
+for ((round = 1; round <= ALTERNATIONS; round++)); do
+	for driver in virtio_console pvg_ctl; do
+		use_driver $driver
+		port answer > /dev/null
+		sleep 0.5
+		while read -r name load chunk ports; do
+			[ -z "$ONLY" ] || [[ ,$ONLY, == *,$name,* ]] || continue
+			paths=()
+			for p in $ports; do
+				paths+=("$(port "$p")")
+			done
+			result=$("$HERE/control-load" "$SECONDS_TIMED" "$load" "$chunk" "${paths[@]}") ||
+				fail "$name with $driver: control-load failed"
+			echo "{\"load\": \"$name\", \"driver\": \"$driver\", \"round\": $round, \"figures\": $result}"
+			echo "# $round $driver $name $result"
+		done < <(loads)
+	done
+done

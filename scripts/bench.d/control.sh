@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# scripts/bench control: see its usage(). Uses HERE and PARTS of scripts/bench.
+
+control_usage()
+{
+	cat << 'END'
+usage: scripts/bench control [OPTION]...
+
+Boots one VM with a virtio-serial device and measures the in-tree driver and ours
+in turn: throughput from the guest (out) with 32 and 64 KiB writes, many in flight
+or one at a time, each answered by the host; throughput to the guest (in); the
+round trip of a small message each 10 ms (beat), alone and while other ports move
+bulk data. Prints medians, ratios to the in-tree driver and the targets.
+
+  --kernel K          kernel of the VM (see scripts/lab kernels; default 6.1)
+  --smp N             CPUs of the VM (default 1)
+  --alternations N    times that everything is measured (default 3)
+  --seconds N         length of one measurement (default 3)
+  --quick             one alternation of 1 s
+  --loads A,B         only these loads (out-32k-many, out-64k-many, out-32k-one,
+                      out-64k-one, in-64k, beat-idle, beat-out, beat-both)
+  --json FILE         write every run to FILE, one object a line
+END
+}
+
+control_parse()
+{
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--quick)
+			alternations=1 seconds=1
+			shift
+			continue ;;
+		-h | --help)
+			control_usage
+			exit 0 ;;
+		esac
+		[ $# -ge 2 ] || fail "$1: unknown, or without its value; see scripts/bench control --help"
+		case $1 in
+		--kernel | --smp) lab_args+=("$1" "$2") ;;
+		--alternations) number "$1" "$2" && alternations=$2 ;;
+		--seconds) number "$1" "$2" && seconds=$2 ;;
+		--loads) loads=$2 ;;
+		--json) json=$2 ;;
+		*) fail "unknown option $1; see scripts/bench control --help" ;;
+		esac
+		shift 2
+	done
+}
+
+control_qemu_args()
+{
+	local port nr=0
+
+	printf '%s ' "-device virtio-serial-pci,id=bench"
+	for port in sink source answer; do
+		nr=$((nr + 1))
+		printf '%s ' "-chardev socket,id=$port,path=$tmp/$port,server=on,wait=off" \
+			"-device virtserialport,bus=bench.0,nr=$nr,chardev=$port,name=bench.$port"
+	done
+}
+
+control_stop_peers()
+{
+	local pid
+
+	for pid in "${peers[@]}"; do
+		kill "$pid" 2> /dev/null
+	done
+	rm -rf "$tmp"
+}
+
+control_build()
+{
+	local flags=(-O2 -std=gnu11 -Wall -Wextra)
+
+	cc "${flags[@]}" -o "$tmp/peer" "$PARTS/control-peer.c" &&
+		cc "${flags[@]}" -static -pthread -o "$PARTS/control-load" "$PARTS/control-load.c"
+}
+
+bench_control()
+{
+	local alternations=3 seconds=3 loads='' json='' lab_args=() peers=() port status
+
+	control_parse "$@"
+	command -v jq > /dev/null || fail "jq is missing: run scripts/setup"
+	tmp=$(mktemp -d) || exit 1
+	trap control_stop_peers EXIT
+	trap 'exit 130' INT TERM
+	control_build || fail "the load does not compile"
+	for port in sink source answer; do
+		"$tmp/peer" "$port" "$tmp/$port" &
+		peers+=($!)
+	done
+	"$HERE/lab" run --disk none --timeout $((120 + alternations * 16 * (seconds + 4))) \
+		"${lab_args[@]}" --qemu "$(control_qemu_args)" -- \
+		env BENCH_ALTERNATIONS="$alternations" BENCH_SECONDS="$seconds" \
+		BENCH_LOADS="$loads" scripts/bench.d/control-guest.sh | collect
+	status=${PIPESTATUS[0]}
+	if [ "$status" -ne 0 ] || [ ! -s "$tmp/runs" ]; then
+		echo "bench: the VM ended with status $status; no figures" >&2
+		exit 1
+	fi
+	[ -z "$json" ] || cp "$tmp/runs" "$json" || exit 1
+	jq -r -s --rawfile targets "$PARTS/control-targets" \
+		-f "$PARTS/control-table.jq" "$tmp/runs"
+}

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Debian's qemu-guest-agent, unchanged, on our port: ping, running a program,
+# a file there and back, freezing and thawing a filesystem. This test is the
+# host, at the port that is the other end of the agent's.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/ctl.sh
+. ../lib/ctl.sh
+
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
+
+# The whole size once; elsewhere it is the same code.
+MIB=4
+[[ $(uname -r) != 6.1.* ]] || ctl_slow || MIB=40
+CHUNK=2
+
+# answer [SECONDS]: the agent's next line.
+answer()
+{
+	timeout "${1:-60}" head -n 1 <&3
+}
+
+# ask COMMAND [ARGUMENTS [SECONDS]]
+ask()
+{
+	printf '{"execute": "%s", "arguments": %s}\n' "$1" "${2:-{\}}" >&3
+	answer "${3:-60}"
+}
+
+# returned FILTER: of the agent's answer on stdin.
+returned()
+{
+	jq -r ".return$1"
+}
+
+start_agent()
+{
+	mkdir -p "$TMP/state"
+	qemu-ga -m virtio-serial -p "$1" -t "$TMP/state" -f "$TMP/pid" > "$TMP/log" 2>&1 &
+	AGENT=$!
+	tap_at_exit kill "$AGENT"
+}
+
+# put FILE: HANDLE is a file the agent has open for writing.
+put()
+{
+	local i
+
+	for ((i = 0; i < MIB / CHUNK; i++)); do
+		{
+			printf '{"execute": "guest-file-write", "arguments": {"handle": %s, "buf-b64": "' \
+				"$HANDLE"
+			dd if="$1" bs="${CHUNK}M" skip="$i" count=1 status=none | base64 -w 0
+			printf '"}}\n'
+		} >&3
+		[ "$(answer 120 | returned .count)" = $((CHUNK << 20)) ] || return 1
+	done
+}
+
+# get: what is in the file that the agent has open as HANDLE, to stdout.
+get()
+{
+	local i
+
+	for ((i = 0; i < MIB / CHUNK; i++)); do
+		ask guest-file-read "{\"handle\": $HANDLE, \"count\": $((CHUNK << 20))}" 120 |
+			returned '["buf-b64"]' | base64 -d || return 1
+	done
+}
+
+tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_need org.qemu.guest_agent.0
+agent_port=$PORT
+ctl_need pvg.gahost
+exec 3<> "$PORT"
+start_agent "$agent_port"
+
+tap_is "$(ask guest-ping | jq -c .)" '{"return":{}}' "ping"
+tap_is "$(ask guest-sync '{"id": 4711}' | returned)" 4711 "sync"
+tap_is "$(ask guest-info | returned .version | cut -d. -f1)" \
+	"$(qemu-ga --version | sed 's/.* \([0-9]*\)\..*/\1/')" "it says which version it is"
+
+pid=$(ask guest-exec '{"path": "/usr/bin/uname", "arg": ["-r"], "capture-output": true}' |
+	returned .pid)
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	status=$(ask guest-exec-status "{\"pid\": $pid}")
+	[ "$(returned .exited <<< "$status")" != true ] || break
+	sleep 0.5
+done
+tap_is "$(returned '["out-data"]' <<< "$status" | base64 -d)" "$(uname -r)" "exec"
+
+dd if=/dev/urandom of="$TMP/source" bs=1M count=$MIB status=none
+HANDLE=$(ask guest-file-open "{\"path\": \"$TMP/copy\", \"mode\": \"w\"}" | returned)
+start=$SECONDS
+tap_check "$MIB MiB are written to a file" put "$TMP/source"
+tap_diag "in $((SECONDS - start)) s"
+tap_is "$(ask guest-file-close "{\"handle\": $HANDLE}" | jq -c .)" '{"return":{}}' "which is closed"
+tap_check "and is the same" cmp "$TMP/source" "$TMP/copy"
+HANDLE=$(ask guest-file-open "{\"path\": \"$TMP/copy\", \"mode\": \"r\"}" | returned)
+start=$SECONDS
+tap_is "$(get | sha256sum)" "$(sha256sum < "$TMP/source")" "$MIB MiB are read from it"
+tap_diag "in $((SECONDS - start)) s"
+ask guest-file-close "{\"handle\": $HANDLE}" > /dev/null
+
+modprobe brd rd_nr=1 rd_size=32768
+mkfs.ext4 -q /dev/ram0
+mkdir "$TMP/mnt"
+mount /dev/ram0 "$TMP/mnt"
+tap_at_exit umount -q "$TMP/mnt"
+tap_is "$(ask guest-fsfreeze-freeze | returned)" 1 "a filesystem is frozen"
+touch "$TMP/mnt/file" &
+touch=$!
+sleep 1
+tap_is "$(ask guest-fsfreeze-status | returned)" frozen "the agent says so"
+tap_check "and it is" kill -0 $touch
+tap_is "$(ask guest-fsfreeze-thaw | returned)" 1 "it is thawed"
+tap_check "and goes on" wait $touch
+tap_is "$(ask guest-fsfreeze-status | returned)" thawed "the agent says so, too"
+
+kill "$AGENT"
+wait "$AGENT"
+tap_check "the port is free again" sh -c ": <> $agent_port"
+umount "$TMP/mnt"
+
+tap_done

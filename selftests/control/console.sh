@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The console port: a tty that works both ways, the kernel's own output as whole
+# lines, a host that stands still, and the emergency write register. The VM
+# runs with console=hvc0; this test is the host, at pvg.conhost.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/ctl.sh
+. ../lib/ctl.sh
+
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
+READER=
+
+# listen: what comes out of the console goes to $TMP/heard.
+listen()
+{
+	cat "$PORT" > "$TMP/heard" &
+	READER=$!
+}
+
+_stop_listening()
+{
+	[ -z "$READER" ] || kill "$READER" 2> /dev/null
+}
+tap_at_exit _stop_listening
+
+# heard TEXT [SECONDS]: the host has received a line with this.
+heard()
+{
+	local deadline=$((SECONDS + ${2:-20}))
+
+	until grep -aqF -- "$1" "$TMP/heard"; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+
+# ports_line: the console's line of debugfs.
+ports_line()
+{
+	grep held_by=console "$CTL_DEBUGFS/pvguest/$VIRTIO/ports"
+}
+
+# sent_buffers: how many the console's queue has given to the device.
+sent_buffers()
+{
+	awk '$1 == "submissions:" { print $2 }' \
+		"$CTL_DEBUGFS/pvguest/$VIRTIO/out.${HVC_PORT##*p}/stats"
+}
+
+# busy_for US: microseconds, without a timer.
+busy_for()
+{
+	local until=$((${EPOCHREALTIME/./} + $1))
+
+	while [ "${EPOCHREALTIME/./}" -lt "$until" ]; do
+		:
+	done
+}
+
+# shout N [LENGTH]: N lines from the kernel, of 200 characters.
+shout()
+{
+	local i text
+
+	text=$(printf "%0${2:-180}d" 0)
+	for ((i = 0; i < $1; i++)); do
+		echo "<5>line $i $text" > /dev/kmsg
+	done
+}
+
+tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_need pvg.conhost
+HVC_PORT=$(ports_line | cut -d' ' -f1)
+tap_check "a console has a tty" test -c /dev/hvc0
+tap_fails "and cannot be opened as a port" sh -c ": < /dev/$HVC_PORT"
+tap_check "the kernel uses it" grep -qw hvc0 /sys/class/tty/console/active
+
+# ---- the tty ----------------------------------------------------------------
+
+# Open, since the last close resets it.
+exec 8<> /dev/hvc0
+stty raw -echo <&8
+listen
+echo "from the guest" > /dev/hvc0
+tap_check "what is written to the tty arrives" heard "from the guest"
+timeout 20 head -c 13 <&8 > "$TMP/typed" &
+printf 'from the host' > "$TMP/type"
+kill "$READER"
+wait "$READER" 2> /dev/null
+dd if="$TMP/type" of="$PORT" status=none
+wait $!
+tap_is "$(cat "$TMP/typed")" "from the host" "what the host sends can be read"
+listen
+head -c 200000 /dev/zero | tr '\0' x > "$TMP/big"
+echo "END OF BIG" >> "$TMP/big"
+timeout 60 dd if="$TMP/big" of=/dev/hvc0 status=none
+tap_check "200 kB through the tty arrive" heard "END OF BIG" 60
+tap_is "$(tr -cd x < "$TMP/heard" | wc -c)" 200000 "none of them is lost"
+
+# ---- printk -----------------------------------------------------------------
+
+# The lab's own messages may come in between, but not twelve for each of ours.
+before=$(sent_buffers)
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	shout 1
+	sleep 0.2
+done
+echo "<5>end of lines" > /dev/kmsg
+tap_check "what the kernel prints arrives" heard "end of lines"
+after=$(sent_buffers)
+tap_num "$after - $before <= 22" "a line of 200 characters is one buffer" \
+	"$((after - before)) for 11 lines"
+tap_is "$(grep -ac 'line 0 0000' "$TMP/heard")" 10 "all lines arrive, whole"
+
+# ---- a host that stands still -----------------------------------------------
+
+# QEMU itself drops what a console's socket does not take at once, so it takes a
+# host that does nothing at all to see what we do. The tty fills its share, then
+# the kernel has more to say than there is room for.
+if [ -n "${PVG_QMP:-}" ]; then
+	echo "@stall 8"
+	busy_for 2000000
+	timeout 60 dd if="$TMP/big" of=/dev/hvc0 bs=4k oflag=nonblock status=none 2> /dev/null
+	start=${EPOCHREALTIME/./}
+	shout 100 900
+	took=$(((${EPOCHREALTIME/./} - start) / 1000))
+	lost=$(ports_line | sed 's/.*lost=\([0-9]*\).*/\1/')
+	tap_num "$lost > 10000" "what is too much is dropped, and counted" "$lost bytes"
+	tap_diag "100 lines took $took ms"
+	sleep 2
+	echo "<5>after the flood" > /dev/kmsg
+	tap_check "output goes on" heard "after the flood" 60
+	tap_check "and it is told what it missed" heard "bytes of console output lost"
+else
+	tap_skip "a host that stands still" "nobody stops it: start with selftests/vm"
+fi
+
+# ---- emergency write --------------------------------------------------------
+
+echo "out of band" > "$CTL_DEBUGFS/pvguest/$VIRTIO/emergency"
+tap_check "the emergency register works" heard "out of band"
+
+tap_done

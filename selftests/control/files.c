@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ports as files: opening, reading, writing, polling, signals and splicing, and
+ * what each of them does while the host is away. The ports pvg.a and pvg.b are
+ * connected with each other on the host, so that one can play the host of the
+ * other; the host of pvg.lone is never there. See `devices`.
+ *
+ * Run by files.sh in a VM; prints TAP 13.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIB	(1024 * 1024)
+
+static int tests;
+static int failures;
+static sig_atomic_t signals;
+
+static bool check(bool ok, const char *format, ...)
+{
+	int saved = errno;
+	va_list args;
+
+	va_start(args, format);
+	printf("%sok %d - ", ok ? "" : "not ", ++tests);
+	vprintf(format, args);
+	printf("\n");
+	va_end(args);
+	if (!ok) {
+		failures++;
+		printf("# errno %d: %s\n", saved, strerror(saved));
+	}
+	fflush(stdout);
+	return ok;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	signals++;
+}
+
+/* A test that hangs fails, rather than the whole run. */
+static void on_alarm(int number)
+{
+	static const char text[] = "not ok 999 - ends in time\n";
+
+	(void)number;
+	if (write(1, text, sizeof(text) - 1) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+static int open_port(const char *variable, int flags)
+{
+	const char *path = getenv(variable);
+	int fd = path ? open(path, O_RDWR | flags) : -1;
+
+	if (fd < 0) {
+		check(false, "%s=%s can be opened", variable, path ? path : "");
+		exit(1);
+	}
+	return fd;
+}
+
+static short events(int fd, short wanted, int timeout_ms)
+{
+	struct pollfd p = { .fd = fd, .events = wanted };
+
+	return poll(&p, 1, timeout_ms) < 0 ? POLLNVAL : p.revents;
+}
+
+/* Asks the host to do something; see selftests/vm. */
+static void host(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("@qmp ");
+	vprintf(format, args);
+	printf("\n");
+	va_end(args);
+	fflush(stdout);
+}
+
+/* Single quotes will do for QEMU. */
+#define CHANGE "{'execute': 'chardev-change', 'arguments': {'id': 'cb', 'backend': "
+#define PAIR "{'type': 'unix', 'data': {'path': '%s/pair'}}"
+
+static void host_leaves(void)
+{
+	host(CHANGE "{'type': 'null', 'data': {}}}}");
+}
+
+static void host_comes(void)
+{
+	host(CHANGE "{'type': 'socket', 'data': {'server': false, 'addr': " PAIR "}}}}",
+	     getenv("PVG_DIR"));
+}
+
+static unsigned char pattern(unsigned long long offset)
+{
+	return (offset * 2654435761u) >> 13;
+}
+
+static void fill(unsigned char *buf, size_t len, unsigned long long offset)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		buf[i] = pattern(offset + i);
+}
+
+static bool matches(const unsigned char *buf, size_t len, unsigned long long offset)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (buf[i] != pattern(offset + i))
+			return false;
+	return true;
+}
+
+/* Reads exactly @len bytes and compares them with the pattern. */
+static bool read_pattern(int fd, size_t len, unsigned long long offset)
+{
+	static unsigned char buf[MIB];
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		if (!events(fd, POLLIN, 20000))
+			return false;
+		n = read(fd, buf, len - done < sizeof(buf) ? len - done :
+							     sizeof(buf));
+		if (n <= 0 || !matches(buf, n, offset + done))
+			return false;
+		done += n;
+	}
+	return true;
+}
+
+static void test_open(int a)
+{
+	char link[64];
+
+	check(open(getenv("PORT_A"), O_RDWR) < 0 && errno == EBUSY,
+	      "a second open is EBUSY");
+	check(lseek(a, 0, SEEK_CUR) < 0 && errno == ESPIPE,
+	      "a port cannot seek");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", a);
+	check(open(link, O_RDONLY) < 0 && errno == EBUSY,
+	      "nor be opened through /proc");
+	check(read(a, link, 0) == 0 && write(a, link, 0) == 0,
+	      "nothing can be read and written");
+}
+
+static void test_data(int a, int b)
+{
+	struct iovec out[3] = { { "one ", 4 }, { "two ", 4 }, { "three", 5 } };
+	void *nowhere = strtol("16", NULL, 0) + (char *)NULL;
+	char x[7], y[16], buf[64];
+	struct iovec in[2] = { { x, sizeof(x) }, { y, sizeof(y) } };
+
+	check(events(a, POLLIN | POLLOUT, 0) == POLLOUT,
+	      "an idle port can be written, not read");
+	check(writev(a, out, 3) == 13, "writev takes all");
+	check(events(b, POLLIN, 20000) == POLLIN, "poll tells of data");
+	check(readv(b, in, 2) == 13 && !memcmp(x, "one two", 7) &&
+	      !memcmp(y, " three", 6), "readv fills one after the other");
+	check(write(a, "abcdef", 6) == 6 && events(b, POLLIN, 20000) == POLLIN,
+	      "a short message arrives");
+	check(read(b, buf, 2) == 2 && !memcmp(buf, "ab", 2) &&
+	      events(b, POLLIN, 0) == POLLIN && read(b, buf, 64) == 4 &&
+	      !memcmp(buf, "cdef", 4), "in pieces, too");
+	check(events(b, POLLIN, 0) == 0, "then there is nothing left");
+	check(write(a, nowhere, 5) < 0 && errno == EFAULT,
+	      "a bad address to write from is EFAULT");
+	check(write(a, "q", 1) == 1 && events(b, POLLIN, 20000) == POLLIN &&
+	      read(b, nowhere, 5) < 0 && errno == EFAULT &&
+	      read(b, buf, 5) == 1 && buf[0] == 'q',
+	      "a bad address to read to is EFAULT, and loses nothing");
+}
+
+static void test_many_reads(int a, int b)
+{
+	static unsigned char buf[256 * 1024];
+	ssize_t n;
+
+	fill(buf, sizeof(buf), 0);
+	check(write(a, buf, 65536) == 65536, "64 KiB in one write");
+	while (events(b, POLLIN, 500) == 0)
+		;
+	usleep(500 * 1000);
+	n = read(b, buf, sizeof(buf));
+	check(n > 4096, "a read takes more than 4 KiB (%zd)", n);
+	if (n > 0 && n < 65536)
+		check(read_pattern(b, 65536 - n, n), "the rest follows");
+	else
+		check(n == 65536 && matches(buf, n, 0), "it is what was sent");
+}
+
+static void test_nonblocking(int a, int b)
+{
+	static unsigned char buf[65536];
+	unsigned long long sent = 0;
+	ssize_t n;
+
+	fcntl(a, F_SETFL, O_NONBLOCK);
+	check(read(a, buf, 1) < 0 && errno == EAGAIN,
+	      "reading nothing is EAGAIN");
+	for (;;) {
+		fill(buf, sizeof(buf), sent);
+		n = write(a, buf, sizeof(buf));
+		if (n < 0)
+			break;
+		sent += n;
+		if (sent > 64 * MIB)
+			break;
+	}
+	check(n < 0 && errno == EAGAIN && sent > 256 * 1024 && sent < 16 * MIB,
+	      "a host that does not read ends in EAGAIN (after %llu KiB)",
+	      sent / 1024);
+	check(!(events(a, POLLOUT, 200) & POLLOUT), "and poll agrees");
+	check(read_pattern(b, sent, 0), "all of it arrives");
+	check(events(a, POLLOUT, 20000) == POLLOUT, "then there is room again");
+	fcntl(a, F_SETFL, 0);
+}
+
+struct writer {
+	int fd;
+	size_t len;
+	ssize_t written;
+	int error;
+	double took;
+};
+
+static void *write_much(void *arg)
+{
+	struct writer *w = arg;
+	unsigned char *buf = malloc(w->len);
+	double start = now();
+
+	fill(buf, w->len, 0);
+	w->written = write(w->fd, buf, w->len);
+	w->error = errno;
+	w->took = now() - start;
+	free(buf);
+	return NULL;
+}
+
+static void test_blocking(int a, int b)
+{
+	struct sigaction interrupt = { .sa_handler = on_signal };
+	struct writer w = { .fd = a, .len = 8 * MIB };
+	unsigned int left;
+	pthread_t thread;
+	char c;
+
+	pthread_create(&thread, NULL, write_much, &w);
+	check(read_pattern(b, w.len, 0), "8 MiB arrive");
+	pthread_join(thread, NULL);
+	check(w.written == (ssize_t)w.len, "of one write (%zd)", w.written);
+
+	signals = 0;
+	w = (struct writer){ .fd = b, .len = 8 * MIB };
+	pthread_create(&thread, NULL, write_much, &w);
+	sleep(1);
+	pthread_kill(thread, SIGUSR1);
+	pthread_join(thread, NULL);
+	check(signals == 1 && w.written > 0 && w.written < (ssize_t)w.len,
+	      "a signal ends a write that waits (%zd bytes)", w.written);
+	check(w.took < 5, "at once (%.1f s)", w.took);
+	check(read_pattern(a, w.written, 0), "what it wrote arrives");
+
+	signals = 0;
+	left = alarm(0);
+	sigaction(SIGALRM, &interrupt, NULL);
+	alarm(1);
+	check(read(a, &c, 1) < 0 && errno == EINTR && signals == 1,
+	      "a signal ends a read that waits");
+	signal(SIGALRM, on_alarm);
+	alarm(left);
+}
+
+static void test_sigio(int a, int b)
+{
+	signals = 0;
+	signal(SIGIO, on_signal);
+	fcntl(a, F_SETOWN, getpid());
+	fcntl(a, F_SETFL, O_ASYNC);
+	check(write(b, "x", 1) == 1 && events(a, POLLIN, 20000) == POLLIN &&
+	      signals > 0, "SIGIO tells of data");
+	fcntl(a, F_SETFL, 0);
+	check(read_pattern(a, 0, 0) && read(a, &(char){ 0 }, 1) == 1,
+	      "which can be read");
+}
+
+static void test_splice(int a, int b)
+{
+	static unsigned char buf[32768];
+	size_t done = 0;
+	ssize_t n;
+	int p[2];
+
+	if (pipe(p))
+		exit(2);
+	fill(buf, sizeof(buf), 7);
+	check(write(p[1], buf, sizeof(buf)) == sizeof(buf) &&
+	      splice(p[0], NULL, a, NULL, sizeof(buf), 0) == sizeof(buf),
+	      "splice from a pipe to a port");
+	while (done < sizeof(buf)) {
+		n = splice(b, NULL, p[1], NULL, sizeof(buf) - done, 0);
+		if (n <= 0)
+			break;
+		done += n;
+	}
+	check(done == sizeof(buf) && read_pattern(p[0], done, 7),
+	      "splice from a port to a pipe");
+	close(p[0]);
+	close(p[1]);
+}
+
+static void *write_one(void *arg)
+{
+	struct writer *w = arg;
+	double start = now();
+
+	w->written = write(w->fd, "late", 4);
+	w->error = errno;
+	w->took = now() - start;
+	return NULL;
+}
+
+static void test_hangup(int a, int b)
+{
+	struct writer w = { .fd = a };
+	pthread_t thread;
+	double until;
+	char buf[8];
+
+	signals = 0;
+	fcntl(a, F_SETOWN, getpid());
+	fcntl(a, F_SETFL, O_ASYNC);
+	check(write(b, "last", 4) == 4, "the host says something");
+	usleep(300 * 1000);
+	host_leaves();
+	while (!(events(a, 0, 20000) & POLLHUP))
+		;
+	check(events(a, POLLIN | POLLOUT, 0) == (POLLIN | POLLHUP),
+	      "and leaves: POLLHUP and readable");
+	check(signals > 0, "SIGIO tells of it");
+	fcntl(a, F_SETFL, 0);
+	check(read(a, buf, 8) == 4 && !memcmp(buf, "last", 4),
+	      "what it said is read first");
+	check(read(a, buf, 8) == 0 && read(a, buf, 8) == 0, "then end of file");
+	fcntl(a, F_SETFL, O_NONBLOCK);
+	check(write(a, "x", 1) < 0 && errno == EAGAIN,
+	      "a write without waiting is EAGAIN");
+	fcntl(a, F_SETFL, 0);
+
+	pthread_create(&thread, NULL, write_one, &w);
+	sleep(1);
+	host_comes();
+	for (until = now() + 20; now() < until && events(a, 0, 0) & POLLHUP;)
+		usleep(10000);
+	check(events(a, POLLOUT, 20000) == POLLOUT, "the host comes back");
+	pthread_join(thread, NULL);
+	check(w.written == 4 && w.took > 0.5,
+	      "a write that waited goes out (%.1f s)", w.took);
+	check(events(b, POLLIN, 20000) & POLLIN && read(b, buf, 8) == 4 &&
+	      !memcmp(buf, "late", 4), "and arrives");
+}
+
+static void test_reopen(int *a, int b)
+{
+	char buf[8];
+
+	check(write(b, "stale", 5) == 5 && events(*a, POLLIN, 20000) == POLLIN,
+	      "something is left unread");
+	close(*a);
+	*a = open_port("PORT_A", 0);
+	check(events(*a, POLLIN, 200) == 0, "and gone when it is opened again");
+	check(write(b, "fresh", 5) == 5 && events(*a, POLLIN, 20000) == POLLIN &&
+	      read(*a, buf, 8) == 5 && !memcmp(buf, "fresh", 5),
+	      "which then works");
+}
+
+static void test_lone(void)
+{
+	int fd = open_port("PORT_LONE", O_NONBLOCK);
+	char c;
+
+	check(events(fd, POLLIN | POLLOUT, 0) == (POLLIN | POLLHUP),
+	      "a port without a host: POLLHUP and readable");
+	check(read(fd, &c, 1) == 0, "which means end of file");
+	check(write(fd, "x", 1) < 0 && errno == EAGAIN, "a write is EAGAIN");
+	close(fd);
+}
+
+int main(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	int a, b;
+
+	printf("TAP version 13\n");
+	sigaction(SIGUSR1, &action, NULL);
+	signal(SIGALRM, on_alarm);
+	alarm(getenv("PVG_SLOW") ? 900 : 120);
+	a = open_port("PORT_A", 0);
+	b = open_port("PORT_B", 0);
+	test_open(a);
+	test_data(a, b);
+	test_many_reads(a, b);
+	test_nonblocking(a, b);
+	test_blocking(a, b);
+	test_sigio(a, b);
+	test_splice(a, b);
+	test_reopen(&a, b);
+	test_lone();
+	if (getenv("PVG_DIR"))
+		test_hangup(a, b);
+	else
+		printf("ok %d - hangup # SKIP start with selftests/vm\n",
+		       ++tests);
+	printf("1..%d\n", tests);
+	return failures > 0;
+}

@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Ports and whole controllers come and go while they are in use. Who waits on one
+# is woken and told, and the next one of that name works.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/ctl.sh
+. ../lib/ctl.sh
+
+[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody plugs ports: start with selftests/vm"
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
+
+# add_port BUS NR CHARDEV NAME
+add_port()
+{
+	ctl_qmp "{'execute': 'device_add', 'arguments': {'driver': 'virtserialport', 'bus': '$1', 'nr': $2, 'chardev': '$3', 'name': '$4', 'id': '$3-port'}}"
+}
+
+del_device()
+{
+	ctl_qmp "{'execute': 'device_del', 'arguments': {'id': '$1'}}"
+}
+
+# add_pair ID: chardevs IDx and IDy, connected with each other.
+add_pair()
+{
+	ctl_qmp "{'execute': 'chardev-add', 'arguments': {'id': '$1x', 'backend': {'type': 'socket', 'data': {'server': true, 'wait': false, 'addr': {'type': 'unix', 'data': {'path': '$PVG_DIR/$1'}}}}}}"
+	ctl_qmp "{'execute': 'chardev-add', 'arguments': {'id': '$1y', 'backend': {'type': 'socket', 'data': {'server': false, 'addr': {'type': 'unix', 'data': {'path': '$PVG_DIR/$1'}}}}}}"
+}
+
+# talks NAME NAME: a line goes from one port to the other.
+talks()
+{
+	local from to
+
+	from=$(ctl_wait "$1") && to=$(ctl_wait "$2") || return 1
+	exec 5<> "/dev/$to"
+	echo "hello $SECONDS" > "/dev/$from"
+	timeout 20 head -n 1 <&5 | grep -q hello
+	local status=$?
+	exec 5>&-
+	return "$status"
+}
+
+# ended PID [SECONDS]: a child of ours ends.
+ended()
+{
+	local deadline=$((SECONDS + ${2:-20})) stat
+
+	while [ "$SECONDS" -lt "$deadline" ]; do
+		read -r stat 2> /dev/null < "/proc/$1/stat" || return 0
+		[[ ${stat##*) } != Z* ]] || return 0
+		sleep 0.1
+	done
+	cat "/proc/$1/stack"
+	return 1
+}
+
+# ---- ports ------------------------------------------------------------------
+
+tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_need pvg.a
+BUS=vs.0
+add_pair hot
+for round in 1 2 3; do
+	add_port $BUS 20 hotx pvg.hotx
+	add_port $BUS 21 hoty pvg.hoty
+	if ! tap_check "round $round: ports that are plugged in talk" talks pvg.hotx pvg.hoty; then
+		break
+	fi
+	port=/dev/$(ctl_find pvg.hotx)
+	cat "$port" > "$TMP/out" 2> "$TMP/err" &
+	reader=$!
+	sleep 0.5
+	del_device hotx-port
+	tap_check "round $round: an unplugged port goes while it is read" ctl_wait_gone pvg.hotx
+	tap_check "round $round: its reader ends" ended $reader || break
+	wait $reader
+	tap_num "$? != 0" "round $round: with an error" "$(cat "$TMP/err")"
+	del_device hoty-port
+	tap_check "round $round: the other goes, too" ctl_wait_gone pvg.hoty
+done
+
+# A writer that waits for a host that does not read.
+add_port $BUS 20 hotx pvg.hotx
+add_port $BUS 21 hoty pvg.hoty
+port=$(ctl_wait pvg.hotx)
+other=$(ctl_wait pvg.hoty)
+exec 6<> "/dev/$other"
+cat /dev/zero > "/dev/$port" 2> "$TMP/err" &
+writer=$!
+sleep 2
+tap_fails "a writer waits" ended $writer 1
+del_device hotx-port
+tap_check "until its port is unplugged" ended $writer
+wait $writer
+tap_num "$? != 0" "then it has an error" "$(cat "$TMP/err")"
+exec 6>&-
+del_device hoty-port
+ctl_wait_gone pvg.hoty
+
+# ---- a controller -----------------------------------------------------------
+
+for round in 1 2; do
+	for _ in 1 2 3 4 5; do
+		# QEMU refuses the name until the guest has let go of the old one.
+		ctl_qmp "{'execute': 'device_add', 'arguments': {'driver': 'virtio-serial-pci', 'id': 'hotvs', 'bus': 'hot-port', 'max_ports': 4}}"
+		add_port hotvs.0 1 hotx pvg.hotx
+		add_port hotvs.0 2 hoty pvg.hoty
+		! ctl_wait pvg.hoty 8 > /dev/null || break
+	done
+	ctl_claim
+	tap_check "round $round: a controller that is plugged in works" talks pvg.hotx pvg.hoty || break
+	port=$(ctl_find pvg.hotx)
+	other=$(ctl_find pvg.hoty)
+	exec 6<> "/dev/$other"
+	cat "/dev/$port" > /dev/null 2> "$TMP/err" &
+	reader=$!
+	cat /dev/zero >&6 2> /dev/null &
+	writer=$!
+	sleep 1
+	kill $reader
+	cat "/dev/$port" > /dev/null 2> "$TMP/err" &
+	reader=$!
+	sleep 0.5
+	del_device hotvs
+	tap_check "round $round: it goes with its ports in use" ctl_wait_gone pvg.hotx 30
+	tap_check "round $round: a reader ends" ended $reader || break
+	tap_check "round $round: a writer ends" ended $writer || break
+	tap_fails "round $round: what is still open is of no use" sh -c 'echo x >&6'
+	exec 6>&-
+done
+
+tap_done

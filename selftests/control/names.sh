@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the host says is not believed: names that could not be names of files, and
+# control messages longer than any should be, are refused with a line in the log,
+# and the port works without a name.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/ctl.sh
+. ../lib/ctl.sh
+
+[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody plugs ports: start with selftests/vm"
+
+# plug NAME: a port with that name on the first controller, as number 25.
+plug()
+{
+	ctl_qmp "{'execute': 'device_add', 'arguments': {'driver': 'virtserialport', 'bus': 'vs.0', 'nr': 25, 'chardev': 'odd', 'name': '$1', 'id': 'odd-port'}}"
+}
+
+# wait_node yes|no
+wait_node()
+{
+	local i there
+
+	for ((i = 0; i < 200; i++)); do
+		there=no
+		[ ! -c "$NODE" ] || there=yes
+		[ "$there" != "$1" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# logged TEXT: since the last plug, within a few seconds.
+logged()
+{
+	local i
+
+	for ((i = 0; i < 50; i++)); do
+		! dmesg | sed "1,/$MARK/d" | grep -qF "$1" || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# odd WHAT NAME LOG
+odd()
+{
+	MARK=pvg-names-$RANDOM
+	echo "<7>$MARK" > /dev/kmsg
+	plug "$2"
+	tap_check "$1: the port appears" wait_node yes
+	tap_check "$1: the log says why it has no name" logged "$3"
+	tap_fails "$1: it has none" test -e "/sys/bus/virtio-ports/devices/${NODE#/dev/}/name"
+	tap_check "$1: it can be opened" sh -c ": <> $NODE"
+	ctl_qmp "{'execute': 'device_del', 'arguments': {'id': 'odd-port'}}"
+	tap_check "$1: it goes" wait_node no
+	sleep 0.5
+}
+
+tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_need pvg.a
+NODE=/dev/vport${VIRTIO#virtio}p25
+ctl_qmp "{'execute': 'chardev-add', 'arguments': {'id': 'odd', 'backend': {'type': 'null', 'data': {}}}}"
+long=$(printf '%0300d' 0)
+odd "a way out" '../../etc/passwd' "name of 16 bytes ignored"
+odd "a hidden file" '.ssh' "name of 4 bytes ignored"
+# shellcheck disable=SC1003 # for JSON
+odd "a line break" 'a\nb' "name of 3 bytes ignored"
+odd "a name of 300 bytes" "$long" "name of 300 bytes ignored"
+odd "a message of 2009 bytes" "$(printf '%02000d' 0)" "control message of 2009 bytes ignored"
+
+plug "pvg.fine name"
+tap_check "a name with a space is fine" ctl_wait "pvg.fine name"
+ctl_qmp "{'execute': 'device_del', 'arguments': {'id': 'odd-port'}}"
+tap_check "and goes" wait_node no
+
+tap_done

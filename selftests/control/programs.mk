@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0
+# Programs of the control suite that run in the VM, made by selftests/vm.
+
+CFLAGS ?= -O2 -g
+
+TOP := ../..
+
+all: files stall lease pvhost
+
+# The host's tool, which the tests have in tools/.
+pvhost:
+	@$(MAKE) -s -C $(TOP)/tools pvhost
+
+lease: lease.c $(TOP)/include/uapi/pvguest/control_dev.h
+	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -static \
+		-I$(TOP)/include/uapi -o $@ $<
+
+files stall: %: %.c
+	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -static -pthread -o $@ $<
+
+.PHONY: all pvhost

@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# pvhost where it belongs: on the host of virtual machines, which run no daemon
+# and are shut down, rebooted, crash, and are stopped for a while. Three VMs,
+# about two minutes.
+# shellcheck disable=SC2016 # what stands in quotes is for the guest to expand
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+LAB=$HERE/../../scripts/lab
+PVHOST=$HERE/../../tools/pvhost
+
+# shellcheck source=selftests/lib/tap.sh
+. "$HERE/../lib/tap.sh"
+
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
+
+# boot COMMAND: a VM with the port, in the background; returns with its kernel up.
+boot()
+{
+	local _
+
+	rm -f "$TMP/socket"
+	"$LAB" run --kernel 6.1 --timeout 150 --qmp "$TMP/qmp" --qemu "-device virtio-serial-pci \
+		-chardev socket,id=pvc,path=$TMP/socket,server=on,wait=off \
+		-device virtserialport,chardev=pvc,name=org.pvguest.control.0" \
+		-- bash -c "$1" > "$TMP/out" 2>&1 < /dev/null &
+	VM=$!
+	for _ in {1..1000}; do
+		[ ! -S "$TMP/socket" ] || break
+		kill -0 "$VM" 2> /dev/null || break
+		sleep 0.1
+	done
+}
+
+host()
+{
+	"$PVHOST" -s "$TMP/socket" -t 100 "$@"
+}
+
+ends()
+{
+	wait "$VM"
+	tap_check "$1: the VM is gone" test ! -e "/proc/$VM"
+}
+
+events()
+{
+	jq -r "select(.event == \"$1\") | .$2" "$TMP/watch"
+}
+
+make -s -C "$HERE/../../tools" pvhost || tap_skip_all "pvhost does not build"
+
+# The host calls before there is a kernel. Then it asks for the end.
+boot 'echo "/bin/busybox poweroff -f" > /proc/sys/kernel/poweroff_cmd; echo ready; sleep 140'
+host -j status > "$TMP/status"
+tap_is $? 0 "status, asked before the guest has booted"
+tap_is "$(jq -r '.daemon' "$TMP/status")" false "no daemon runs"
+tap_check "ping" host ping -c 3 -i 100
+"$HERE/../lib/qmp" "$TMP/qmp" '{"execute": "stop"}' > /dev/null
+host -t 2 status > "$TMP/stopped" 2>&1
+tap_is $? 4 "a guest that is stopped does not answer"
+"$HERE/../lib/qmp" "$TMP/qmp" '{"execute": "cont"}' > /dev/null
+tap_check "and does when it goes on" host status
+for _ in {1..300}; do
+	! grep -qs ready "$TMP/out" || break
+	sleep 0.1
+done
+host shutdown --wait > "$TMP/shutdown" 2>&1
+tap_is "$? $(cat "$TMP/shutdown")" "0 shutdown         done" "shutdown --wait"
+ends shutdown
+
+# Who watches hears of a reboot by the guest.
+boot 'sleep 8; /bin/busybox reboot -f; sleep 60'
+host -j -t 100 watch > "$TMP/watch" 2> /dev/null
+tap_is "$(events notice kind)" reboot "a reboot is told"
+tap_num "$(events heartbeat count | wc -l) >= 3" "after heartbeats"
+ends reboot
+
+# And of its death.
+boot 'sleep 8; echo c > /proc/sysrq-trigger; sleep 60'
+host -j -t 100 watch > "$TMP/watch" 2> /dev/null
+tap_is "$(events notice kind)" panic "a panic is told"
+tap_is "$(events notice text)" "sysrq triggered crash" "and why"
+ends panic
+tap_done

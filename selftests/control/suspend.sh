@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Over a reset of the device and over suspend, ports stay open: a reader that waits
+# goes on waiting, nobody sees an end of file, and data flows again afterwards. The
+# kernel's pm_test wakes it up by itself once all devices are asleep.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/ctl.sh
+. ../lib/ctl.sh
+
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
+
+# goes_on WHAT: after the device was away.
+goes_on()
+{
+	tap_check "$1: the reader still waits" kill -0 $reader
+	sleep 3
+	tap_is "$(grep -c "host=connected .*name=pvg.[ab]$" "$CTL_DEBUGFS/pvguest/$VIRTIO/ports")" 2 \
+		"$1: the host is connected"
+	echo "after $1" >&6
+	sleep 1
+	tap_is "$(tail -n 1 "$TMP/read")" "after $1" "$1: data flows again"
+}
+
+tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_need pvg.conhost
+cat "$PORT" > /dev/null &
+tap_at_exit kill $!
+ctl_need pvg.b
+exec 6<> "$PORT"
+ctl_need pvg.a
+exec 5<> "$PORT"
+echo "before" >&6
+tap_is "$(timeout 20 head -n 1 <&5)" "before" "data flows"
+echo "unread" >&6
+sleep 1
+cat <&5 > "$TMP/read" 2> "$TMP/err" &
+reader=$!
+sleep 1
+for round in 1 2 3; do
+	echo 1 > "$CTL_DEBUGFS/pvguest/$VIRTIO/reset"
+	sleep 1
+	goes_on "reset $round"
+done
+if [ -w /sys/power/pm_test ]; then
+	for round in 1 2; do
+		echo devices > /sys/power/pm_test
+		tap_check "suspend and resume" sh -c 'echo freeze > /sys/power/state'
+		echo none > /sys/power/pm_test
+		goes_on "suspend $round"
+	done
+else
+	tap_skip "suspend" "this kernel has no /sys/power/pm_test"
+fi
+tap_is "$(head -n 1 "$TMP/read")" "unread" "what came before is not lost"
+kill $reader
+
+tap_done

@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The control channel, from the host's side: the port that the kernel has taken
+# is connected with pvg.controlhost, at which pvhost plays the host. Sourced
+# after tap.sh and ctl.sh.
+
+PVHOST=../../tools/pvhost
+
+# channel_need: the kernel has the port, and we the other end of it.
+channel_need()
+{
+	local vport
+
+	tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+	ctl_need org.pvguest.control.0
+	vport=$(ctl_wait pvg.controlhost) || tap_skip_all "no port pvg.controlhost"
+	export PVHOST_SOCKET=/dev/$vport
+}
+
+# host VERB...: pvhost
+host()
+{
+	"$PVHOST" -t 20 "$@"
+}
+
+# host_value NAME VERB...: a value of the JSON that a verb prints
+host_value()
+{
+	"$PVHOST" -t 20 -j "${@:2}" 2> /dev/null | jq -r ".$1"
+}

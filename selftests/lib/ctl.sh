@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the control tests share: finding ports by their name, moving a device
+# between drivers. Sourced after tap.sh. selftests/control/devices tells which
+# ports there are.
+
+CTL_DRIVER=${PVG_DRIVER:-pvg_ctl}
+CTL_BUS=/sys/bus/virtio
+CTL_DEBUGFS=/sys/kernel/debug
+
+# ctl_slow: true on kernels where everything takes several times as long.
+ctl_slow()
+{
+	[ -e "$CTL_DEBUGFS/kmemleak" ]
+}
+
+# ctl_claim: all console devices are bound to the driver under test. On kernels
+# with the in-tree driver built in they begin with that.
+ctl_claim()
+{
+	local device driver
+
+	for device in "$CTL_BUS"/devices/virtio*; do
+		[ "$(cat "$device/device")" = 0x0003 ] || continue
+		driver=$(readlink "$device/driver") || driver=none
+		[ "${driver##*/}" != "$CTL_DRIVER" ] || continue
+		[ "$driver" = none ] || echo "${device##*/}" > "$device/driver/unbind"
+		echo "${device##*/}" > "$CTL_BUS/drivers/$CTL_DRIVER/bind" || return 1
+	done
+}
+
+# ctl_find NAME: prints the port's device name (vportNpM), or fails. Ports are on
+# a bus with our driver, and in a class of that name with the in-tree one.
+ctl_find()
+{
+	local file name
+
+	for file in /sys/bus/virtio-ports/devices/*/name /sys/class/virtio-ports/*/name; do
+		name=
+		[ ! -r "$file" ] || read -r name 2> /dev/null < "$file" || true
+		if [ "$name" = "$1" ]; then
+			file=${file%/name}
+			echo "${file##*/}"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# ctl_wait NAME [SECONDS]: ctl_find, waiting for the port to appear.
+ctl_wait()
+{
+	local deadline=$((SECONDS + ${2:-20}))
+
+	until ctl_find "$1"; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+
+# ctl_wait_gone NAME [SECONDS]
+ctl_wait_gone()
+{
+	local deadline=$((SECONDS + ${2:-20}))
+
+	while ctl_find "$1" > /dev/null; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+
+# ctl_virtio VPORT: prints the virtio device (virtioN) of a port.
+ctl_virtio()
+{
+	local number=${1#vport}
+
+	echo "virtio${number%%p*}"
+}
+
+# ctl_need NAME: sets PORT (/dev/vportNpM) and VIRTIO, and asserts that the
+# driver under test is the one that drives it. A port this machine was not given
+# skips the whole test, with the way to get it.
+ctl_need()
+{
+	local vport
+
+	vport=$(ctl_wait "$1") ||
+		tap_skip_all "no port with the name $1: start the VM with selftests/vm"
+	VIRTIO=$(ctl_virtio "$vport")
+	# shellcheck disable=SC2034 # for the caller
+	PORT=/dev/$vport
+	vport=$(readlink "$CTL_BUS/devices/$VIRTIO/driver")
+	tap_is "${vport##*/}" "$CTL_DRIVER" "$1: driven by $CTL_DRIVER"
+}
+
+# ctl_qmp COMMAND: asks the host; see selftests/vm.
+ctl_qmp()
+{
+	echo "@qmp $1"
+}

@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Unit tests of the kernel's services: the freeze lease, time, power, and
+ * requests with a key. The host's side is the protocol core.
+ */
+#include "harness.h"
+#include "pvguest/services.h"
+
+static struct pvs guest;
+static struct pvc host;
+static struct pvc_stream host_streams[8];
+static __u8 guest_rx[PVC_SYNC_RUN], host_rx[PVC_SYNC_RUN];
+static __u64 now;
+
+/* the guest's system */
+static __u64 guest_ns;
+static __s64 stepped_ns;
+static __u32 steps, powers, thaws;
+
+/* what the host asks, and hears */
+static struct pvc_request req;
+static __u8 req_args[64];
+static __u32 req_len;
+static struct {
+	__u32 status, flags, len;
+	bool answered;
+	__u8 body[256];
+} answer;
+static struct pvc_heartbeat beat;
+static __u32 notices;
+
+static void g_random(struct pvs *v, void *buf, __u32 len)
+{
+	(void)v;
+	memset(buf, 3, len);
+}
+
+static __u64 g_realtime(struct pvs *v)
+{
+	(void)v;
+	return guest_ns;
+}
+
+static __u64 g_uptime(struct pvs *v)
+{
+	(void)v;
+	return now;
+}
+
+static int g_step(struct pvs *v, __s64 delta)
+{
+	(void)v;
+	steps++;
+	stepped_ns = delta;
+	guest_ns += delta;
+	return 0;
+}
+
+static __u32 g_power(struct pvs *v, __u16 op, bool force)
+{
+	(void)v;
+	(void)force;
+	powers += op == PVC_POWER_SHUTDOWN ? 1 : 100;
+	return PVC_OK;
+}
+
+static void g_thaw(struct pvs *v)
+{
+	(void)v;
+	thaws++;
+}
+
+static void g_identify(struct pvs *v, struct pvc_guest_status *st)
+{
+	(void)v;
+	memcpy(st->release, "test", 4);
+}
+
+static bool g_forward(struct pvs *v, struct pvc_stream *s, const void *args,
+		      __u32 len)
+{
+	(void)v;
+	(void)s;
+	(void)args;
+	(void)len;
+	return false;
+}
+
+static void g_session(struct pvs *v, bool up, __u32 why)
+{
+	(void)v;
+	(void)up;
+	(void)why;
+}
+
+static const struct pvs_ops guest_ops = {
+	.random = g_random, .realtime_ns = g_realtime, .uptime_ms = g_uptime,
+	.step_time = g_step, .power = g_power, .thaw = g_thaw,
+	.identify = g_identify, .forward = g_forward, .session = g_session,
+};
+
+static void h_random(struct pvc *p, void *buf, __u32 len)
+{
+	static __u8 nonce;
+
+	(void)p;
+	memset(buf, ++nonce, len);
+}
+
+static __u32 h_fill(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
+		    void *buf, __u32 max)
+{
+	(void)p;
+	(void)s;
+	(void)max;
+	assert_int_equal(type, PVC_OPEN);
+	memcpy(buf, req_args, req_len);
+	return req_len;
+}
+
+static void h_result(struct pvc *p, struct pvc_stream *s, __u32 flags,
+		     const void *body, __u32 len)
+{
+	(void)p;
+	assert_true(len <= sizeof(answer.body));
+	answer.answered = true;
+	answer.status = s->status;
+	answer.flags = flags;
+	answer.len = len;
+	memcpy(answer.body, body, len);
+}
+
+static void h_event(struct pvc *p, enum pvc_type type, const void *payload,
+		    __u32 len)
+{
+	(void)p;
+	(void)len;
+	if (type == PVC_HEARTBEAT)
+		memcpy(&beat, payload, sizeof(beat));
+	notices += type == PVC_NOTICE;
+}
+
+static const struct pvc_ops host_ops = {
+	.random = h_random, .fill = h_fill, .result = h_result,
+	.event = h_event,
+};
+
+static void settle(void)
+{
+	static __u8 buf[PVC_SYNC_RUN];
+	__u32 n, moved;
+
+	do {
+		moved = 0;
+		while ((n = pvc_output(&host, buf, sizeof(buf), now))) {
+			pvc_input(&guest.pvc, buf, n, now);
+			moved += n;
+		}
+		while ((n = pvc_output(&guest.pvc, buf, sizeof(buf), now))) {
+			pvc_input(&host, buf, n, now);
+			moved += n;
+		}
+	} while (moved);
+}
+
+static void start_host(void)
+{
+	struct pvc_config cfg = {
+		.role = PVC_HOST, .ops = &host_ops,
+		.rx_buf = host_rx, .rx_size = sizeof(host_rx),
+		.streams = host_streams, .nr_streams = 8,
+	};
+
+	assert_int_equal(pvc_init(&host, &cfg), 0);
+	pvc_start(&host, now);
+	settle();
+	assert_int_equal(host.state, PVC_UP);
+}
+
+static int setup(void **state)
+{
+	struct pvc_config cfg = {
+		.rx_buf = guest_rx, .rx_size = sizeof(guest_rx),
+		.quiet_ms = 1000,
+	};
+
+	(void)state;
+	now = 1000;
+	guest_ns = 1700000000000000000ull;
+	steps = 0;
+	powers = 0;
+	thaws = 0;
+	notices = 0;
+	assert_int_equal(pvs_init(&guest, &guest_ops, &cfg), 0);
+	pvc_start(&guest.pvc, now);
+	start_host();
+	return 0;
+}
+
+static void wait_ms(__u64 ms)
+{
+	now += ms;
+	pvs_tick(&guest, now);
+	settle();
+}
+
+/* Send a request; its answer, if it comes at once, is in @answer. */
+static void ask(__u16 service, __u16 op, const void *args, __u32 len,
+		__u64 key, __u16 flags)
+{
+	req = (struct pvc_request){
+		.service = service, .op = op, .version = 1, .key = key,
+		.flags = PVC_OPEN_NODATA | flags,
+	};
+	memcpy(req_args, args, len);
+	req_len = len;
+	memset(&answer, 0, sizeof(answer));
+	assert_non_null(pvc_open(&host, &req));
+	settle();
+}
+
+static __u32 ask_status(__u16 service, __u16 op, const void *args, __u32 len)
+{
+	ask(service, op, args, len, 0, 0);
+	assert_true(answer.answered);
+	return answer.status;
+}
+
+static __u32 freeze_op(__u16 op)
+{
+	return ask_status(PVC_SERVICE_FREEZE, op, "", 0);
+}
+
+static struct pvc_freeze_state freeze_state(void)
+{
+	struct pvc_freeze_state st;
+
+	assert_int_equal(answer.len, sizeof(st));
+	memcpy(&st, answer.body, sizeof(st));
+	return st;
+}
+
+static void freeze(__u32 ms)
+{
+	assert_int_equal(pvs_lease_begin(&guest.lease, ms, false, now), PVC_OK);
+	assert_true(pvs_lease_frozen(&guest.lease, 2));
+}
+
+static void test_lease_thaw(void **state)
+{
+	(void)state;
+	assert_int_equal(freeze_op(PVC_FREEZE_STATUS), PVC_OK);
+	assert_int_equal(freeze_state().state, PVC_LEASE_NONE);
+	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_NOT_FROZEN);
+	freeze(5000);
+	assert_int_equal(freeze_op(PVC_FREEZE_STATUS), PVC_OK);
+	assert_int_equal(freeze_state().remaining_ms, 5000);
+	assert_int_equal(freeze_state().filesystems, 2);
+	wait_ms(1000);
+	assert_int_equal(beat.flags & PVC_BEAT_FROZEN, PVC_BEAT_FROZEN);
+	assert_int_equal(beat.lease_ms, 4000);
+
+	/* The answer comes when it is thawed, not before. */
+	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, "", 0, 0, 0);
+	assert_false(answer.answered);
+	assert_int_equal(thaws, 1);
+	pvs_thawed(&guest, 0);
+	settle();
+	assert_true(answer.answered);
+	assert_int_equal(answer.status, PVC_OK);
+	assert_int_equal(freeze_state().last_end, PVC_LEASE_END_THAW);
+	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_NOT_FROZEN);
+}
+
+static void test_lease_expiry(void **state)
+{
+	(void)state;
+	freeze(5000);
+	assert_int_equal(pvs_next_tick(&guest) <= now + 5000, 1);
+	wait_ms(4999);
+	assert_int_equal(thaws, 0);
+	wait_ms(1);
+	assert_int_equal(thaws, 1);
+	assert_int_equal(notices, 1);
+	wait_ms(5000);
+	assert_int_equal(thaws, 1);
+	pvs_thawed(&guest, 0);
+	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_EXPIRED);
+	assert_int_equal(freeze_state().last_end, PVC_LEASE_END_EXPIRED);
+	/* Once told, it is over. */
+	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_NOT_FROZEN);
+	freeze(100);
+	assert_int_equal(guest.lease.expired, 1);
+}
+
+/* A THAW that comes while the expiry thaws waits, and is told. */
+static void test_lease_late_thaw(void **state)
+{
+	(void)state;
+	freeze(10);
+	wait_ms(10);
+	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, "", 0, 0, 0);
+	assert_false(answer.answered);
+	pvs_thawed(&guest, 1);
+	settle();
+	assert_int_equal(answer.status, PVC_EXPIRED);
+	assert_int_equal(freeze_state().errors, 1);
+	assert_int_equal(thaws, 1);
+}
+
+static void test_lease_renew(void **state)
+{
+	struct pvc_freeze_renew renew = { .lease_ms = 2000 };
+
+	(void)state;
+	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
+				    &renew, 4), PVC_NOT_FROZEN);
+	freeze(1000);
+	wait_ms(900);
+	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
+				    &renew, 4), PVC_OK);
+	wait_ms(1900);
+	assert_int_equal(thaws, 0);
+	renew.lease_ms = 0;
+	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
+				    &renew, 4), PVC_INVALID);
+	renew.lease_ms = PVC_LEASE_MAX_MS + 1;
+	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
+				    &renew, 4), PVC_INVALID);
+	/* Too late, even if nobody has noticed yet. */
+	renew.lease_ms = 1000;
+	now += 100;
+	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
+				    &renew, 4), PVC_EXPIRED);
+}
+
+static void test_lease_rules(void **state)
+{
+	struct pvs_lease l = {};
+
+	(void)state;
+	assert_int_equal(pvs_lease_begin(&l, 0, false, 0), PVC_INVALID);
+	assert_int_equal(pvs_lease_begin(&l, PVC_LEASE_MAX_MS + 1, false, 0),
+			 PVC_INVALID);
+	assert_int_equal(pvs_lease_begin(&l, PVC_LEASE_MAX_MS, false, 0),
+			 PVC_OK);
+	assert_int_equal(pvs_lease_begin(&l, 1, false, 0), PVC_BUSY);
+	/* It ends while file systems are still being frozen. */
+	assert_true(pvs_lease_due(&l, PVC_LEASE_MAX_MS));
+	assert_true(pvs_lease_end(&l, PVC_LEASE_END_EXPIRED));
+	assert_false(pvs_lease_end(&l, PVC_LEASE_END_THAW));
+	assert_false(pvs_lease_frozen(&l, 1));
+	assert_int_equal(pvs_lease_begin(&l, 1, false, 0), PVC_BUSY);
+	pvs_lease_thawed(&l, 0);
+	assert_int_equal(l.last_end, PVC_LEASE_END_EXPIRED);
+	assert_int_equal(pvs_lease_begin(&l, 1, false, 0), PVC_OK);
+}
+
+static void test_lease_owner_and_session(void **state)
+{
+	(void)state;
+	freeze(60000);
+	pvs_end_lease(&guest, PVC_LEASE_END_OWNER);
+	assert_int_equal(thaws, 1);
+	pvs_thawed(&guest, 0);
+	settle();
+	assert_int_equal(notices, 1);
+	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_EXPIRED);
+	/* Only a lease that was asked for so ends with the session. */
+	freeze(60000);
+	pvc_lose(&guest.pvc, PVC_WHY_TRANSPORT);
+	assert_int_equal(thaws, 1);
+	guest.lease.with_session = true;
+	start_host();
+	pvc_lose(&guest.pvc, PVC_WHY_TRANSPORT);
+	assert_int_equal(thaws, 2);
+	assert_int_equal(guest.lease.last_end, PVC_LEASE_END_SESSION);
+}
+
+static __u32 sync_to(__s64 offset, __u32 flags)
+{
+	struct pvc_time_sync sync = {
+		.host_ns = guest_ns + offset - 1000, .delay_ns = 1000,
+		.flags = flags,
+	};
+	struct pvc_time_synced synced;
+
+	assert_int_equal(ask_status(PVC_SERVICE_TIME, PVC_TIME_SYNC, &sync,
+				    sizeof(sync)), PVC_OK);
+	assert_int_equal(answer.len, sizeof(synced));
+	memcpy(&synced, answer.body, sizeof(synced));
+	assert_true((__s64)synced.offset_ns == offset);
+	return synced.action;
+}
+
+static void test_time_policy(void **state)
+{
+	const __s64 second = 1000000000;
+
+	(void)state;
+	assert_true(guest.time_wanted);
+	assert_int_equal(sync_to(second, 0), PVC_TIME_NONE);
+	assert_int_equal(sync_to(-second, 0), PVC_TIME_NONE);
+	assert_false(guest.time_wanted);
+	assert_int_equal(steps, 0);
+	assert_int_equal(sync_to(second + 1, PVC_TIME_DRY_RUN),
+			 PVC_TIME_STEPPED);
+	assert_int_equal(steps, 0);
+	assert_int_equal(sync_to(second + 1, 0), PVC_TIME_STEPPED);
+	assert_int_equal(steps, 1);
+	assert_true(stepped_ns == second + 1);
+	assert_int_equal(sync_to(-2 * second, 0), PVC_TIME_BACKWARD);
+	assert_int_equal(sync_to(-2 * second, PVC_TIME_RESTORED),
+			 PVC_TIME_STEPPED);
+	assert_int_equal(steps, 2);
+	/* The guest noticed it by itself: once. */
+	pvs_restored(&guest);
+	settle();
+	assert_int_equal(sync_to(-2 * second, 0), PVC_TIME_STEPPED);
+	assert_int_equal(sync_to(-2 * second, 0), PVC_TIME_BACKWARD);
+	guest.policy = PVS_TIME_BOTH;
+	assert_int_equal(sync_to(-2 * second, 0), PVC_TIME_STEPPED);
+	guest.policy = PVS_TIME_OFF;
+	assert_int_equal(sync_to(2 * second, 0), PVC_TIME_OFF);
+	assert_int_equal(steps, 4);
+}
+
+static void test_time_arguments(void **state)
+{
+	struct pvc_time_sync good = { .host_ns = guest_ns }, bad;
+	__u32 i;
+
+	(void)state;
+	for (i = 0; i < 6; i++) {
+		bad = good;
+		if (i == 0)
+			bad.host_ns = PVC_TIME_MIN_NS - 1;
+		else if (i == 1)
+			bad.host_ns = PVC_TIME_MAX_NS + 1;
+		else if (i == 2)
+			bad.delay_ns = PVC_TIME_DELAY_MAX_NS + 1;
+		else if (i == 3)
+			bad.flags = PVC_TIME_FLAGS + 1;
+		else if (i == 4)
+			bad.reserved = 1;
+		assert_int_equal(ask_status(PVC_SERVICE_TIME, PVC_TIME_SYNC,
+					    &bad, i == 5 ? 23 : 24),
+				 PVC_INVALID);
+	}
+	assert_int_equal(ask_status(PVC_SERVICE_TIME, PVC_TIME_SAMPLE, &good,
+				    7), PVC_INVALID);
+	assert_int_equal(ask_status(PVC_SERVICE_TIME, PVC_TIME_SAMPLE, &good,
+				    8), PVC_OK);
+	assert_int_equal(answer.len, sizeof(struct pvc_time_sample));
+	assert_int_equal(ask_status(PVC_SERVICE_TIME, 3, "", 0),
+			 PVC_UNSUPPORTED);
+	assert_int_equal(steps, 0);
+}
+
+static void test_guest_status(void **state)
+{
+	struct pvc_guest_status st;
+
+	(void)state;
+	assert_int_equal(ask_status(PVC_SERVICE_GUEST, PVC_GUEST_STATUS, "",
+				    0), PVC_OK);
+	assert_int_equal(answer.len, sizeof(st));
+	memcpy(&st, answer.body, sizeof(st));
+	assert_int_equal(st.sessions, 1);
+	assert_string_equal((const char *)st.release, "test");
+	assert_int_equal(ask_status(PVC_SERVICE_GUEST, PVC_GUEST_STATUS, "x",
+				    1), PVC_INVALID);
+	assert_int_equal(ask_status(99, 1, "", 0), PVC_NO_SERVICE);
+	assert_int_equal(ask_status(0, 1, "", 0), PVC_NO_SERVICE);
+	assert_int_equal(ask_status(0xffff, 1, "", 0), PVC_NO_SERVICE);
+	assert_int_equal(freeze_op(PVC_FREEZE_FREEZE), PVC_NO_SERVICE);
+	assert_int_equal(freeze_op(5), PVC_UNSUPPORTED);
+}
+
+static void test_power(void **state)
+{
+	struct pvc_power args = {}, bad = { .flags = 2 };
+
+	(void)state;
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_REBOOT, &bad,
+				    8), PVC_INVALID);
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_REBOOT, &args,
+				    7), PVC_INVALID);
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, 3, &args, 8),
+			 PVC_UNSUPPORTED);
+	assert_int_equal(powers, 0);
+	/* A frozen guest could not shut down. */
+	freeze(60000);
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN,
+				    &args, 8), PVC_OK);
+	assert_int_equal(thaws, 1);
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_REBOOT, &args,
+				    8), PVC_BUSY);
+	assert_int_equal(powers, 1);
+	/* It did not get there: the host may insist, or later ask again. */
+	args.flags = PVC_POWER_FORCE;
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_REBOOT, &args,
+				    8), PVC_OK);
+	args.flags = 0;
+	wait_ms(PVS_STOP_MS - 1);
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_REBOOT, &args,
+				    8), PVC_BUSY);
+	wait_ms(1);
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN,
+				    &args, 8), PVC_OK);
+	assert_int_equal(powers, 102);
+	/* The kernel itself is on its way: too late for anything. */
+	pvs_notice(&guest, PVC_NOTICE_REBOOT, "", 0);
+	args.flags = PVC_POWER_FORCE;
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN,
+				    &args, 8), PVC_BUSY);
+}
+
+/* The same request again, as after a lost answer: done once, answered twice. */
+static void test_keys(void **state)
+{
+	struct pvc_power args = {};
+
+	(void)state;
+	ask(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN, "", 0, 7, PVC_OPEN_QUERY);
+	assert_int_equal(answer.status, PVC_NOT_FOUND);
+	ask(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN, &args, 8, 7, 0);
+	assert_int_equal(answer.status, PVC_OK);
+	assert_int_equal(answer.flags, 0);
+	pvc_lose(&guest.pvc, PVC_WHY_TRANSPORT);
+	start_host();
+	ask(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN, "", 0, 7, PVC_OPEN_QUERY);
+	assert_int_equal(answer.status, PVC_OK);
+	assert_int_equal(answer.flags, PVC_RESULT_REPLAYED);
+	ask(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN, &args, 8, 7, 0);
+	assert_int_equal(answer.status, PVC_OK);
+	assert_int_equal(answer.flags, PVC_RESULT_REPLAYED);
+	assert_int_equal(powers, 1);
+	/* A key means one request only; and a query needs one. */
+	ask(PVC_SERVICE_POWER, PVC_POWER_REBOOT, &args, 8, 7, 0);
+	assert_int_equal(answer.status, PVC_INVALID);
+	ask(PVC_SERVICE_POWER, PVC_POWER_REBOOT, "", 0, 0, PVC_OPEN_QUERY);
+	assert_int_equal(answer.status, PVC_INVALID);
+	assert_int_equal(powers, 1);
+}
+
+/* The session ends under a thaw: the next can ask what became of it. */
+static void test_key_outlives_session(void **state)
+{
+	(void)state;
+	freeze(60000);
+	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, "", 0, 9, 0);
+	assert_false(answer.answered);
+	pvc_lose(&guest.pvc, PVC_WHY_TRANSPORT);
+	start_host();
+	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, "", 0, 9, PVC_OPEN_QUERY);
+	assert_int_equal(answer.status, PVC_IN_PROGRESS);
+	pvs_thawed(&guest, 0);
+	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, "", 0, 9, PVC_OPEN_QUERY);
+	assert_int_equal(answer.status, PVC_OK);
+	assert_int_equal(freeze_state().last_end, PVC_LEASE_END_THAW);
+}
+
+/* The oldest answers are forgotten, requests under way never. */
+static void test_keys_full(void **state)
+{
+	static struct pvs_keys keys;
+	struct pvs_key *e;
+	__u64 k;
+
+	(void)state;
+	memset(&keys, 0, sizeof(keys));
+	keys.age = 0xfffffff0;
+	for (k = 1; k <= PVS_KEYS; k++) {
+		e = pvs_key_begin(&keys, k, 1, 1);
+		assert_non_null(e);
+		if (k % 2)
+			pvs_key_done(e, k, "", 0);
+	}
+	for (; k <= PVS_KEYS + PVS_KEYS / 2; k++)
+		assert_non_null(pvs_key_begin(&keys, k, 1, 1));
+	assert_null(pvs_key_begin(&keys, k, 1, 1));
+	for (k = 1; k <= PVS_KEYS; k++)
+		assert_int_equal(!pvs_key_find(&keys, k), k % 2);
+	/* Of two that are done the older goes. */
+	pvs_key_done(pvs_key_find(&keys, PVS_KEYS + 1), 0, "", 0);
+	pvs_key_done(pvs_key_find(&keys, 2), 0, "", 0);
+	assert_non_null(pvs_key_begin(&keys, 1000, 1, 1));
+	assert_null(pvs_key_find(&keys, 2));
+	assert_non_null(pvs_key_find(&keys, PVS_KEYS + 1));
+}
+
+int run_service_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_lease_thaw, setup),
+		cmocka_unit_test_setup(test_lease_expiry, setup),
+		cmocka_unit_test_setup(test_lease_late_thaw, setup),
+		cmocka_unit_test_setup(test_lease_renew, setup),
+		cmocka_unit_test(test_lease_rules),
+		cmocka_unit_test_setup(test_lease_owner_and_session, setup),
+		cmocka_unit_test_setup(test_time_policy, setup),
+		cmocka_unit_test_setup(test_time_arguments, setup),
+		cmocka_unit_test_setup(test_guest_status, setup),
+		cmocka_unit_test_setup(test_power, setup),
+		cmocka_unit_test_setup(test_keys, setup),
+		cmocka_unit_test_setup(test_key_outlives_session, setup),
+		cmocka_unit_test(test_keys_full),
+	};
+
+	return cmocka_run_group_tests_name("protocol: services", tests, NULL,
+					   NULL);
+}

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Unit tests of the control protocol: streams, credit, priorities, deadlines.
+ */
+#include "harness.h"
+
+static __u8 pattern[1 << 17];
+
+static struct pvc_stream *request(struct side *side, __u16 op, __u16 flags,
+				  __u8 prio, __u32 window)
+{
+	struct pvc_request req = {
+		.service = 1, .op = op, .version = 1, .flags = flags,
+		.prio = prio, .window = window,
+	};
+
+	return pvc_open(&side->pvc, &req);
+}
+
+static void fill_pattern(void)
+{
+	__u32 i;
+
+	for (i = 0; i < sizeof(pattern); i++)
+		pattern[i] = i * 7 + i / 256;
+}
+
+static void test_request(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	pair_up(pair);
+	pair->guest.echo = true;
+	pair->host.args_len = 100;
+	pair->guest.args_len = 50;
+	assert_non_null(request(&pair->host, PVC_DENIED, PVC_OPEN_NODATA, 0, 0));
+	pair_settle(pair);
+	assert_int_equal(noted(&pair->guest, OPENED)->len, 100);
+	assert_int_equal(noted(&pair->guest, OPENED)->id, 1);
+	assert_int_equal(noted(&pair->host, ANSWER)->value, PVC_DENIED);
+	assert_int_equal(noted(&pair->host, ANSWER)->len, 50);
+	assert_int_equal(count_notes(&pair->host, CLOSED), 1);
+	assert_int_equal(count_notes(&pair->guest, CLOSED), 1);
+
+	/* The guest's requests have even numbers. */
+	pair->host.echo = true;
+	assert_non_null(request(&pair->guest, 0, PVC_OPEN_NODATA, 0, 0));
+	pair_settle(pair);
+	assert_int_equal(noted(&pair->host, OPENED)->id, 2);
+	assert_int_equal(noted(&pair->guest, ANSWER)->value, PVC_OK);
+	pair_free(pair);
+}
+
+/* 128 KiB through windows of 8 KiB, in both directions, byte by byte right. */
+static void check_transfer(bool from_host, __u8 prio)
+{
+	struct pair *pair = pair_new();
+	struct side *from = from_host ? &pair->host : &pair->guest;
+	struct side *to = from_host ? &pair->guest : &pair->host;
+	struct pvc_stream *s;
+
+	pair_up(pair);
+	from->to_send = pattern;
+	from->to_send_len = sizeof(pattern);
+	s = request(&pair->host, 0, 0, prio, 8192);
+	if (from_host) {
+		pvc_ready(&pair->host.pvc, s);
+		pvc_finish(&pair->host.pvc, s);
+	}
+	pair_settle(pair);
+	assert_int_equal(to->got_len, sizeof(pattern));
+	assert_memory_equal(to->got, pattern, sizeof(pattern));
+	assert_int_equal(count_notes(&pair->guest, GOT_EOF), from_host);
+	s = pvc_find(&pair->guest.pvc, 1);
+	assert_non_null(s);
+	pvc_reply(&pair->guest.pvc, s, PVC_OK, 0);
+	pair_settle(pair);
+	assert_int_equal(noted(&pair->host, ANSWER)->value, PVC_OK);
+	assert_int_equal(pair->guest.pvc.stats.lost, 0);
+	pair_free(pair);
+}
+
+static void test_transfer(void **state)
+{
+	(void)state;
+	fill_pattern();
+	check_transfer(true, PVC_PRIO_NORMAL);
+	check_transfer(true, PVC_PRIO_BULK);
+	check_transfer(false, PVC_PRIO_NORMAL);
+	check_transfer(false, PVC_PRIO_BULK);
+}
+
+/* What is not consumed stops the sender at the window, of one and of all. */
+static void test_windows(void **state)
+{
+	struct pair *pair = pair_new();
+	struct pvc_stream *s[6];
+	__u32 i;
+
+	(void)state;
+	pair_up(pair);
+	pair->guest.hold = true;
+	pair->host.to_send = pattern;
+	pair->host.to_send_len = sizeof(pattern);
+	for (i = 0; i < 6; i++) {
+		s[i] = request(&pair->host, 0, 0, PVC_PRIO_BULK, 0);
+		pvc_ready(&pair->host.pvc, s[i]);
+		pair_settle(pair);
+		assert_int_equal(pair->guest.got_len,
+				 i < 4 ? 8192 * (i + 1) : 32768);
+	}
+	/* 5 KiB are consumed: that much more may come, on this stream. */
+	pvc_consumed(&pair->guest.pvc, pvc_find(&pair->guest.pvc, 1), 5120);
+	pair_settle(pair);
+	assert_int_equal(pair->guest.got_len, 32768);
+	for (i = 1; i < 4; i++)
+		pvc_consumed(&pair->guest.pvc,
+			     pvc_find(&pair->guest.pvc, 1 + 2 * i), 8192);
+	pair_settle(pair);
+	assert_int_equal(pair->guest.got_len, 32768 + 5120 + 3 * 8192);
+	/* Closed streams give back what nobody consumed. */
+	for (i = 0; i < 6; i++)
+		pvc_reset(&pair->host.pvc, s[i], PVC_CANCELLED);
+	pair_settle(pair);
+	s[0] = request(&pair->host, 0, 0, 0, 0);
+	pvc_ready(&pair->host.pvc, s[0]);
+	pair_settle(pair);
+	assert_int_equal(pair->guest.got_len, 32768 + 5120 + 3 * 8192 + 8192);
+	assert_int_equal(pair->guest.pvc.stats.lost, 0);
+	pair_free(pair);
+}
+
+static __u32 next_type(struct side *side, __u64 now)
+{
+	static __u8 buf[PVC_SYNC_RUN];
+
+	return pvc_output(&side->pvc, buf, sizeof(buf), now) ? buf[5] : 0;
+}
+
+/* Heartbeat, request, bulk: in this order, however late they were asked for. */
+static void test_priorities(void **state)
+{
+	struct pair *pair = pair_new();
+	struct side *guest = &pair->guest;
+	struct pvc_stream *s;
+
+	(void)state;
+	pair_up(pair);
+	while (next_type(guest, pair->now))
+		;
+	guest->to_send = pattern;
+	guest->to_send_len = sizeof(pattern);
+	s = request(guest, 0, 0, PVC_PRIO_BULK, 0);
+	assert_int_equal(next_type(guest, pair->now), PVC_OPEN);
+	s->tx_limit = 1 << 20;
+	guest->pvc.conn_tx_limit = 1 << 20;
+	pvc_ready(&guest->pvc, s);
+	assert_int_equal(next_type(guest, pair->now), PVC_DATA);
+	request(guest, 0, 0, 0, 0);
+	pvc_ping(&guest->pvc, 1);
+	pair->now += 1000;
+	pvc_tick(&guest->pvc, pair->now);
+	assert_int_equal(next_type(guest, pair->now), PVC_HEARTBEAT);
+	assert_int_equal(next_type(guest, pair->now), PVC_PING);
+	assert_int_equal(next_type(guest, pair->now), PVC_OPEN);
+	assert_int_equal(next_type(guest, pair->now), PVC_DATA);
+	/* And nobody sends so much at a time that others wait for long. */
+	assert_int_equal(guest->sent, 2 * PVC_BULK_PAYLOAD);
+	pair_free(pair);
+}
+
+/* Two that send share evenly. */
+static void test_turns(void **state)
+{
+	struct pair *pair = pair_new();
+	struct side *host = &pair->host;
+	struct pvc_stream *a, *b;
+	__u32 i;
+
+	(void)state;
+	pair_up(pair);
+	a = request(host, 0, 0, PVC_PRIO_BULK, 0);
+	b = request(host, 0, 0, PVC_PRIO_BULK, 0);
+	pair_settle(pair);
+	host->to_send = pattern;
+	host->to_send_len = sizeof(pattern);
+	a->tx_limit = 1 << 20;
+	b->tx_limit = 1 << 20;
+	host->pvc.conn_tx_limit = 1 << 20;
+	pvc_ready(&host->pvc, a);
+	pvc_ready(&host->pvc, b);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(next_type(host, pair->now), PVC_DATA);
+	assert_int_equal(a->tx_bytes, 2 * PVC_BULK_PAYLOAD);
+	assert_int_equal(b->tx_bytes, 2 * PVC_BULK_PAYLOAD);
+	pair_free(pair);
+}
+
+static void test_limits(void **state)
+{
+	struct pair *pair = pair_new();
+	__u32 i;
+
+	(void)state;
+	pair_up(pair);
+	for (i = 0; i < STREAMS / 2; i++)
+		assert_non_null(request(&pair->host, 0, 0, 0, 0));
+	assert_null(request(&pair->host, 0, 0, 0, 0));
+	pair_settle(pair);
+	assert_int_equal(count_notes(&pair->guest, OPENED), STREAMS / 2);
+	/* The other side has its own. */
+	assert_non_null(request(&pair->guest, 0, 0, 0, 0));
+	pair_settle(pair);
+	/* One more that the host may not open. */
+	memset(pattern, 0, sizeof(pattern));
+	inject(pair, &pair->guest, (struct raw){
+		.type = PVC_OPEN, .stream = 101, .payload = pattern, .len = 24 });
+	assert_int_equal(noted(&pair->guest, DOWN)->value, PVC_WHY_LIMIT);
+	assert_int_equal(count_notes(&pair->guest, CLOSED), STREAMS / 2 + 1);
+	assert_int_equal(noted(&pair->guest, CLOSED)->value, PVC_LOST);
+	pair_free(pair);
+}
+
+static void test_deadline(void **state)
+{
+	struct pair *pair = pair_new();
+	struct pvc_request req = {
+		.service = 1, .version = 1, .flags = PVC_OPEN_NODATA,
+		.deadline_ms = 500,
+	};
+
+	(void)state;
+	pair_up(pair);
+	/* The acceptor answers when it is over. */
+	assert_non_null(pvc_open(&pair->host.pvc, &req));
+	pair_settle(pair);
+	assert_true(pvc_next_tick(&pair->guest.pvc) <= pair->now + 500);
+	pvc_tick(&pair->guest.pvc, pair->now + 499);
+	assert_null(noted(&pair->guest, CLOSED));
+	pvc_tick(&pair->guest.pvc, pair->now + 500);
+	assert_int_equal(noted(&pair->guest, CLOSED)->value, PVC_TIMED_OUT);
+	pair_settle(pair);
+	assert_int_equal(noted(&pair->host, ANSWER)->value, PVC_TIMED_OUT);
+	/* The opener does so too if it hears nothing. */
+	assert_non_null(pvc_open(&pair->host.pvc, &req));
+	pair_settle(pair);
+	pvc_tick(&pair->host.pvc, pair->now + 500);
+	assert_int_equal(noted(&pair->host, CLOSED)->value, PVC_TIMED_OUT);
+	pair_settle(pair);
+	assert_int_equal(noted(&pair->guest, CLOSED)->value, PVC_TIMED_OUT);
+	assert_int_equal(pair->guest.pvc.stats.lost, 0);
+	pair_free(pair);
+}
+
+/* Frames that cross the end of a stream do no harm. */
+static void test_crossing(void **state)
+{
+	struct pair *pair = pair_new();
+	struct pvc_stream *s;
+	__u32 i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		pair_up(pair);
+		pair->host.to_send = pattern;
+		pair->host.to_send_len = sizeof(pattern);
+		pair->host.sent = 0;
+		s = request(&pair->host, 0, 0, 0, 8192);
+		pair_settle(pair);
+		if (i)
+			pvc_reset(&pair->guest.pvc,
+				  pvc_find(&pair->guest.pvc, 1), PVC_BUSY);
+		else
+			pvc_reply(&pair->guest.pvc,
+				  pvc_find(&pair->guest.pvc, 1), PVC_OK, 0);
+		pvc_ready(&pair->host.pvc, s);
+		pvc_finish(&pair->host.pvc, s);
+		pair_settle(pair);
+		assert_int_equal(pair->guest.pvc.stats.lost, 0);
+		assert_int_equal(pair->host.pvc.state, PVC_UP);
+		assert_null(pvc_find(&pair->host.pvc, 1));
+		assert_null(pvc_find(&pair->guest.pvc, 1));
+		/* What came too late was not lost for the session's window. */
+		assert_int_equal(pair->guest.pvc.conn_rx_done,
+				 pair->guest.pvc.conn_rx_bytes);
+		assert_true(pair->guest.pvc.conn_rx_bytes > 0);
+		pair_disconnect(pair, true);
+		pvc_stop(&pair->guest.pvc, pair->now);
+		side_init(&pair->guest, PVC_GUEST);
+	}
+	pair_free(pair);
+}
+
+/* Numbers are used once, rise, and are odd or even. */
+static void test_stream_numbers(void **state)
+{
+	static const struct {
+		__u8 type;
+		__u32 stream, len, why;
+	} wrong[] = {
+		{ PVC_OPEN, 2, 24, PVC_WHY_PROTOCOL },
+		{ PVC_OPEN, 1, 24, PVC_WHY_PROTOCOL },	/* used by the test */
+		{ PVC_OPEN, 3, 23, PVC_WHY_PROTOCOL },
+		{ PVC_DATA, 5, 1, PVC_WHY_PROTOCOL },	/* not opened yet */
+		{ PVC_DATA, 2, 1, PVC_WHY_PROTOCOL },
+		{ PVC_DATA, 1, 0, PVC_WHY_PROTOCOL },
+		{ PVC_EOF, 1, 1, PVC_WHY_PROTOCOL },
+		{ PVC_RESULT, 1, 8, PVC_WHY_PROTOCOL },	/* of the host's own */
+		{ PVC_RESULT, 1, 7, PVC_WHY_PROTOCOL },
+		{ PVC_RESET, 1, 3, PVC_WHY_PROTOCOL },
+		{ PVC_CREDIT, 1, 9, PVC_WHY_PROTOCOL },
+		{ PVC_DATA, 1, 8193, PVC_WHY_FLOW },
+		{ PVC_DATA, 1, 40000, PVC_WHY_FLOW },
+	};
+	__u32 i;
+
+	(void)state;
+	memset(pattern, 0, sizeof(pattern));
+	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct pair *pair = pair_new();
+
+		pair_up(pair);
+		request(&pair->host, 0, 0, 0, 0);
+		pair_settle(pair);
+		inject(pair, &pair->guest, (struct raw){
+			.type = wrong[i].type, .stream = wrong[i].stream,
+			.payload = pattern, .len = wrong[i].len });
+		assert_non_null(noted(&pair->guest, DOWN));
+		assert_int_equal(noted(&pair->guest, DOWN)->value,
+				 wrong[i].why);
+		pair_free(pair);
+	}
+}
+
+/* What OPEN may not say; and data after it said that there is none. */
+static void test_open_fields(void **state)
+{
+	struct pvc_open o[] = {
+		{ .flags = cpu_to_le16(4) },
+		{ .prio = PVC_PRIO_NR },
+		{ .flags = cpu_to_le16(PVC_OPEN_NODATA) },
+	};
+	__u32 i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		struct pair *pair = pair_new();
+
+		pair_up(pair);
+		inject(pair, &pair->guest, (struct raw){
+			.type = PVC_OPEN, .stream = 1, .payload = &o[i],
+			.len = sizeof(o[i]) });
+		if (i == 2) {
+			assert_null(noted(&pair->guest, DOWN));
+			inject(pair, &pair->guest, (struct raw){
+				.type = PVC_DATA, .stream = 1,
+				.payload = pattern, .len = 1 });
+		}
+		assert_non_null(noted(&pair->guest, DOWN));
+		pair_free(pair);
+	}
+}
+
+/* No stream has more than its window, but together they do. */
+static void test_conn_window(void **state)
+{
+	struct pair *pair = pair_new();
+	struct raw raw = {
+		.type = PVC_DATA, .payload = pattern, .len = 8192,
+	};
+	__u32 i;
+
+	(void)state;
+	pair_up(pair);
+	pair->guest.hold = true;
+	for (i = 0; i < 5; i++)
+		request(&pair->host, 0, 0, 0, 0);
+	pair_settle(pair);
+	for (i = 0; i < 5; i++) {
+		assert_null(noted(&pair->guest, DOWN));
+		raw.stream = 1 + 2 * i;
+		inject(pair, &pair->guest, raw);
+	}
+	assert_int_equal(noted(&pair->guest, DOWN)->value, PVC_WHY_FLOW);
+	pair_free(pair);
+}
+
+/* Limits are absolute: the same one twice, or an old one, changes nothing. */
+static void test_credit_is_absolute(void **state)
+{
+	struct pair *pair = pair_new();
+	struct pvc_credit credit = { .limit = cpu_to_le64(10000) };
+	struct raw raw = {
+		.type = PVC_CREDIT, .stream = 1, .payload = &credit, .len = 8,
+	};
+	struct pvc_stream *s;
+
+	(void)state;
+	pair_up(pair);
+	s = request(&pair->host, 0, 0, 0, 0);
+	pair_settle(pair);
+	assert_int_equal(s->tx_limit, 8192);
+	inject(pair, &pair->host, raw);
+	inject(pair, &pair->host, raw);
+	assert_int_equal(s->tx_limit, 10000);
+	credit.limit = cpu_to_le64(9000);
+	inject(pair, &pair->host, raw);
+	assert_int_equal(s->tx_limit, 10000);
+	credit.limit = cpu_to_le64(~0ull);
+	inject(pair, &pair->host, raw);
+	assert_true(s->tx_limit == ~0ull);
+	pair_free(pair);
+}
+
+int run_stream_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_request),
+		cmocka_unit_test(test_transfer),
+		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_crossing),
+		cmocka_unit_test(test_stream_numbers),
+		cmocka_unit_test(test_open_fields),
+		cmocka_unit_test(test_credit_is_absolute),
+		cmocka_unit_test(test_conn_window),
+	};
+
+	return cmocka_run_group_tests_name("protocol: streams", tests, NULL,
+					   NULL);
+}

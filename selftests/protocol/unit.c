@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Unit tests of the control protocol's core and of
+ * the kernel's services, drivers/control/{protocol,services}*.c. They
+ * run on the build machine; "make check" prints TAP.
+ */
+#include "harness.h"
+
+int main(void)
+{
+	int failed = 0;
+
+	failed += run_frame_tests();
+	failed += run_session_tests();
+	failed += run_stream_tests();
+	failed += run_resync_tests();
+	failed += run_service_tests();
+	return failed != 0;
+}
