@@ -35,7 +35,7 @@ ask()
 # returned FILTER: of the agent's answer on stdin.
 returned()
 {
-	jq -r ".return$1"
+	jq -r ".return${1:-}"
 }
 
 start_agent()
