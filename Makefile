@@ -6,7 +6,7 @@
 KDIR ?= $(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*/ 2>/dev/null | \
 	  grep -v -- '-common' | sort -V | tail -n 1)
 
-MODULES := CONFIG_PVG_RING=m CONFIG_PVG_BLK=m
+MODULES := CONFIG_PVG_RING=m CONFIG_PVG_BLK=m CONFIG_PVG_BALLOON=m
 
 .PHONY: all modules clean check demo bench help
 
