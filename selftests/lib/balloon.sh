@@ -6,7 +6,6 @@
 
 BALLOON_DRIVER=${PVG_DRIVER:-pvg_balloon}
 MIB=$((1024 * 1024))
-GIB=$((1024 * MIB))
 ASKED=0
 
 # ask qmp COMMAND | ask rss: the host's answer; fails if there is none.
@@ -58,6 +57,7 @@ balloon_find()
 		[ "$(< "$dir/device")" = 0x0005 ] || continue
 		VIRTIO=${dir##*/}
 		BALLOON=$dir/balloon
+		# shellcheck disable=SC2034 # for the caller
 		PAGE=$(getconf PAGESIZE 2> /dev/null || echo 4096)
 		return 0
 	done
@@ -108,14 +108,27 @@ balloon_plug()
 	fi
 	# QEMU refuses the name until it has seen the guest let go of the old one.
 	for try in 1 2 3 4 5 6; do
-		qmp '{"execute": "device_add", "arguments": {"driver": "virtio-balloon-pci",
-			"id": "balloon", "bus": "balloon-port"'"${1:+, $1}"'}}'
+		qmp '{"execute": "device_add", "arguments": {"driver": "virtio-balloon-pci", '"\
+"'"id": "balloon", "bus": "balloon-port"'"${1:+, $1}"'}}'
 		if wait_for $((2 * try)) balloon_find; then
 			wait_for 20 balloon_bound
 			return
 		fi
 	done
 	return 1
+}
+
+# balloon_new WHAT [PROPERTIES]: asserts that; there is no going on without it.
+balloon_new()
+{
+	tap_check "$1" balloon_plug "${2:-}" || tap_done
+	balloon_find
+}
+
+# whole BYTES: less what is not a range of 4 MiB.
+whole()
+{
+	echo $(($1 - $1 % (4 * MIB)))
 }
 
 # balloon_set BYTES: how large it shall be.
