@@ -515,6 +515,7 @@ static void init(struct pvg_balloon *b, struct virtio_device *vdev)
 	INIT_WORK(&b->stats_work, pvg_balloon_stats_work);
 	INIT_WORK(&b->hint_work, pvg_balloon_hint_work);
 	pvg_store_init(b);
+	pvg_balloon_init_reqs(b);
 }
 
 static void announce(struct pvg_balloon *b)

@@ -51,7 +51,7 @@ struct dentry;
 #define PVG_MIGRATE_DEADLINE	HZ
 
 /**
- * enum pvg_balloon_state - life of a device; set by pvg_balloon_set_state()
+ * enum pvg_balloon_state - life of a device; changed by set_state() in main.c
  * @PVG_BALLOON_NEW: being probed
  * @PVG_BALLOON_LIVE: virtqueues run
  * @PVG_BALLOON_STOPPED: suspended or recovering: reset, virtqueues gone; what
@@ -293,6 +293,7 @@ void pvg_balloon_recover(struct pvg_balloon *b);
 
 /* request.c */
 extern const struct pvg_queue_ops pvg_balloon_req_ops;
+void pvg_balloon_init_reqs(struct pvg_balloon *b);
 int pvg_balloon_alloc_reqs(struct pvg_balloon *b);
 void pvg_balloon_free_reqs(struct pvg_balloon *b);
 struct pvg_balloon_req *pvg_balloon_get_req(struct pvg_balloon *b,

@@ -46,6 +46,19 @@ static void init_req(struct pvg_balloon *b, struct pvg_balloon_req *req)
 	pvg_pagelist_init(&req->held);
 }
 
+/* So that they can be freed, whatever fails. Context: any. */
+void pvg_balloon_init_reqs(struct pvg_balloon *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(b->reqs); i++)
+		init_req(b, &b->reqs[i]);
+	init_req(b, &b->oom_req);
+	init_req(b, &b->migrate_out);
+	init_req(b, &b->migrate_in);
+	init_req(b, &b->report_req);
+}
+
 static size_t array_bytes(unsigned int n)
 {
 	return (size_t)n * sizeof(__virtio32);
@@ -100,10 +113,6 @@ static int alloc_special_reqs(struct pvg_balloon *b)
 	unsigned int oom = min_t(unsigned int, b->array_max, PVG_OOM_ARRAY);
 	int err;
 
-	init_req(b, &b->oom_req);
-	init_req(b, &b->migrate_out);
-	init_req(b, &b->migrate_in);
-	init_req(b, &b->report_req);
 	err = alloc_array_req(&b->oom_req, oom);
 	err = err ?: alloc_array_req(&b->migrate_out, PVG_UNITS_PER_PAGE);
 	err = err ?: alloc_array_req(&b->migrate_in, PVG_UNITS_PER_PAGE);
@@ -127,7 +136,6 @@ int pvg_balloon_alloc_reqs(struct pvg_balloon *b)
 		struct pvg_balloon_req *req = &b->reqs[i];
 		bool range = i >= PVG_ARRAY_REQS;
 
-		init_req(b, req);
 		req->async = true;
 		err = range ? alloc_range_req(req) :
 			      alloc_array_req(req, b->array_max);
