@@ -246,6 +246,7 @@ struct pvg_balloon {
 	unsigned int order;		/* what is tried first */
 	unsigned int skip_ranges;	/* rounds of reclaim without trying */
 	unsigned int backoff_ms;	/* 0: not backing off */
+	unsigned long backoff_until;	/* jiffies */
 	bool written_once;
 	unsigned long written;		/* actual, as the host has it */
 	u64 written_ns;

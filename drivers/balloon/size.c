@@ -284,16 +284,16 @@ static bool tell(struct pvg_balloon *b, bool all)
 	return true;
 }
 
-static enum step back_off(struct pvg_balloon *b, unsigned int *ms)
+static void back_off(struct pvg_balloon *b, unsigned int *ms)
 {
 	b->backoff_ms = clamp_t(unsigned int, b->backoff_ms * 2,
 				BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+	b->backoff_until = jiffies + msecs_to_jiffies(b->backoff_ms);
 	b->counts.backoffs++;
 	b->order = PVG_MAX_ORDER;
 	b->move_ns = 0;
 	trace_pvg_balloon_backoff(b, b->backoff_ms);
 	*ms = b->backoff_ms;
-	return STEP_LATER;
 }
 
 static void keep(struct pvg_balloon *b, struct page *page, unsigned int order)
@@ -365,14 +365,39 @@ static unsigned long allocate_reclaim(struct pvg_balloon *b, unsigned long want)
 	return n;
 }
 
-static bool oom_lately(struct pvg_balloon *b, unsigned int *ms)
+/* Completions start the worker, too; it is not yet time to grow. */
+static bool must_pause(struct pvg_balloon *b, unsigned int *ms)
 {
-	long left = READ_ONCE(b->oom_until) - jiffies;
+	long left = 0;
 
-	if (!READ_ONCE(b->oom_hold_ms) || left <= 0)
+	if (READ_ONCE(b->oom_hold_ms))
+		left = READ_ONCE(b->oom_until) - jiffies;
+	if (b->backoff_ms)
+		left = max_t(long, left, b->backoff_until - jiffies);
+	if (left <= 0)
 		return false;
 	*ms = jiffies_to_msecs(left) + 1;
 	return true;
+}
+
+/*
+ * Pages that may be taken; none if they are so few that, after a try that got
+ * nothing, it would not be worth another.
+ */
+static unsigned long room_for(struct pvg_balloon *b, unsigned long want)
+{
+	long room = pvg_balloon_headroom(b);
+
+	if (room <= 0 || (b->backoff_ms && room < min(want, STEP_PAGES)))
+		return 0;
+	return min_t(unsigned long, want, room);
+}
+
+/* The device gets what there is, and growing goes on later. */
+static enum step pause_growing(struct pvg_balloon *b)
+{
+	tell(b, true);
+	return STEP_LATER;
 }
 
 /* One range, or a few pages; or what is in the way of that. */
@@ -381,35 +406,27 @@ static enum step grow(struct pvg_balloon *b, unsigned long want,
 {
 	unsigned long free = global_zone_page_state(NR_FREE_PAGES);
 	unsigned long reserve = pvg_balloon_reserve(b), got = 0;
-	long room = pvg_balloon_headroom(b);
 
 	/* Full requests go first; what is left can wait for more to come. */
 	if (!tell(b, false))
 		return STEP_WAIT;
-	if (oom_lately(b, ms)) {
-		tell(b, true);
-		return STEP_LATER;
-	}
-	if (room > 0)
-		want = min_t(unsigned long, want, room);
-	if (room > 0 && free > reserve)
+	if (must_pause(b, ms))
+		return pause_growing(b);
+
+	want = room_for(b, want);
+	if (want && free > reserve)
 		got = allocate_free(b, min(want, free - reserve));
-	if (got)
-		goto grown;
-	if (room > 0)
+	if (!got && want) {
 		got = allocate_reclaim(b, want);
-	if (!got) {
-		tell(b, true);
-		return back_off(b, ms);
-	}
-	if (global_zone_page_state(NR_FREE_PAGES) <= reserve) {
-		b->backoff_ms /= 2;
 		*ms = RECLAIM_PAUSE_MS;
-		return STEP_LATER;
 	}
-grown:
+	if (!got) {
+		back_off(b, ms);
+		return pause_growing(b);
+	}
 	b->backoff_ms /= 2;
-	return STEP_AGAIN;
+	/* Others reclaim too, and need their share of it. */
+	return *ms ? STEP_LATER : STEP_AGAIN;
 }
 
 /*
@@ -595,9 +612,10 @@ void pvg_balloon_size_work(struct work_struct *work)
 	struct pvg_balloon *b = container_of(to_delayed_work(work),
 					     struct pvg_balloon, size_work);
 	enum step step = STEP_WAIT;
-	unsigned int ms = 0;
+	unsigned int ms;
 
 	do {
+		ms = 0;
 		harvest(b);
 		if (READ_ONCE(b->state) != PVG_BALLOON_LIVE)
 			return;

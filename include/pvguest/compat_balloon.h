@@ -84,12 +84,19 @@ static inline void pvg_balloon_pages_init(struct pvg_balloon_pages *p,
 static inline void pvg_balloon_pages_add(struct pvg_balloon_pages *p,
 					 struct list_head *pages)
 {
-#ifndef PVG_HAVE_BALLOON_CORE
 	struct page *page;
 
+#ifndef PVG_HAVE_BALLOON_CORE
 	if (p->adjust)
 		list_for_each_entry(page, pages, lru)
 			adjust_managed_page_count(page, -1);
+#elif defined(CONFIG_DEBUG_VM)
+	/* A page that comes again has kept its mark, which must not be. */
+	list_for_each_entry(page, pages, lru)
+		if (PageOffline(page))
+			__ClearPageOffline(page);
+#else
+	(void)page;
 #endif
 	balloon_page_list_enqueue(&p->info, pages);
 }
