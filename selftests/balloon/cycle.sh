@@ -21,7 +21,7 @@ tap_is "$(balloon_stat mode)" ranges "ranges are reported"
 # Memory that was never used costs the host nothing: use it first.
 size=$(whole $((RAM / 2)))
 mount -t tmpfs -o size=100% none /mnt
-head -c $((RAM * 6 / 10)) /dev/zero > /mnt/fill
+head -c $(($(meminfo MemAvailable) - 64 * MIB)) /dev/zero > /mnt/fill
 rm /mnt/fill
 umount /mnt
 total=$(meminfo MemTotal)
@@ -36,13 +36,16 @@ tap_is "$(cat "$BALLOON/target")" "$size" "the target is shown"
 tap_num "$before - $rss >= 0.99 * $size" \
 	"the host has it" "it had $((before / MIB)) MiB, now $((rss / MIB))"
 requests=$(($(balloon_stat report_requests) - requests))
-tap_num "$requests * 2^30 / $size <= 16" "at most 16 requests per GiB" "$requests for $((size / MIB)) MiB"
+tap_num "$requests * 1024 * $MIB / $size <= 16" "at most 16 requests per GiB" "$requests for $((size / MIB)) MiB"
 tap_num "$(balloon_stat inflate_requests) + $(balloon_stat deflate_requests) < 8" \
 	"whole ranges need no page numbers"
 tap_is "$(meminfo MemTotal)" "$total" "it counts as memory in use, because it can be had back"
 tap_num "$free - $(meminfo MemFree) > 0.95 * $size" "it is not free memory any more"
-tap_is "$(awk '{ sum += $2 * 2 ^ $1 } END { printf "%.0f\n", sum }' "$BALLOON/ranges")" \
-	"$((size / PAGE))" "ranges sum up to the whole"
+sum=0
+while read -r order count; do
+	sum=$((sum + (count << order)))
+done < "$BALLOON/ranges"
+tap_is $sum $((size / PAGE)) "ranges sum up to the whole"
 tap_num "$(cat "$BALLOON/rate") > 0" "there is a rate"
 if grep -q ^Balloon: /proc/meminfo; then
 	tap_is "$(meminfo Balloon)" "$size" "Balloon in /proc/meminfo"
@@ -66,8 +69,8 @@ balloon_set 0
 from=$(date +%s%N)
 wait_for 20 eval '[ "$(cat "$BALLOON/target")" = 0 ]'
 tap_check "a change of mind stops it" wait_for 10 balloon_is 0
-tap_num "($(date +%s%N) - $from) / 10^6 < 2000" "at once"
-tap_num "$(meminfo MemFree) > $free - 16 * 2^20" "and everything is free again" \
+tap_num "($(date +%s%N) - $from) / 1000000 < 2000" "at once"
+tap_num "$(meminfo MemFree) > $free - 16 * $MIB" "and everything is free again" \
 	"$(meminfo MemFree) of $free"
 
 # Statistics.
@@ -97,7 +100,7 @@ head -c $((RAM / 2)) /dev/zero > /mnt/fill
 before=$(host_rss)
 rm /mnt/fill
 umount /mnt
-tap_check "free pages are reported" wait_for 30 eval '[ $(($(host_rss) + RAM / 4)) -lt "$before" ]'
-tap_num "$(balloon_stat reported) * $PAGE >= $RAM / 4" "by us"
+tap_check "free pages are reported" wait_for 40 eval '[ $(($(host_rss) + RAM / 8)) -lt "$before" ]'
+tap_num "$(balloon_stat reported) * $PAGE >= $RAM / 8" "by us"
 
 tap_done

@@ -27,7 +27,7 @@ for round in 1 2; do
 		'[ $((($(balloon_stat hinted) - hinted) * PAGE)) -ge $((free / 2)) ]'
 	tap_num "($(balloon_stat hinted) - $hinted) * $PAGE <= $free" "round $round: each once" \
 		"$(balloon_stat hinted)"
-	tap_num "$(meminfo MemFree) > 4 * 2^20" "round $round: some are left to the guest"
+	tap_num "$(meminfo MemFree) > 4 * $MIB" "round $round: some are left to the guest"
 	# More than is free: it comes out of what was hinted.
 	need=$(($(meminfo MemFree) + RAM / 4))
 	mount -t tmpfs -o size=100% none /mnt

@@ -24,7 +24,7 @@ growing()
 # all_back NAME: what was in the balloon is free again.
 all_back()
 {
-	tap_num "$(meminfo MemFree) > $free - 24 * 2^20" "$1: all memory is back" \
+	tap_num "$(meminfo MemFree) > $free - 24 * $MIB" "$1: all memory is back" \
 		"$(meminfo MemFree) of $free"
 	tap_is "$(meminfo MemTotal)" "$total" "$1: and counted"
 }

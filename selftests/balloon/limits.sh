@@ -34,7 +34,7 @@ balloon_set $((RAM - MIB))
 tap_check "reaches the floor" wait_for 60 eval \
 	'[ "$(meminfo MemAvailable)" -lt $((floor + 24 * MIB)) ]'
 tap_check "and backs off" wait_for 20 eval '[ "$(balloon_stat backoff_ms)" -ge 400 ]'
-tap_num "$(meminfo MemAvailable) > $floor - 24 * 2^20" "the floor holds" "$(meminfo MemAvailable)"
+tap_num "$(meminfo MemAvailable) > $floor - 24 * $MIB" "the floor holds" "$(meminfo MemAvailable)"
 tap_num "$(balloon_actual) < $RAM - $floor" "the target is not reached" "$(balloon_actual)"
 tap_is "$(cat "$BALLOON/target")" $((RAM - MIB)) "but not forgotten"
 tap_is "$(host_actual)" "$(balloon_actual)" "the host knows"

@@ -40,7 +40,7 @@ full_balloon()
 	tap_is "$(kills)" "$kills" "$1: nothing was killed"
 	tap_num "$(balloon_stat oom_pages) * $PAGE >= $RAM / 5" "$1: they came from the balloon" \
 		"$(balloon_stat oom_calls) calls, $(balloon_stat oom_pages) pages"
-	tap_num "$(balloon_stat oom_calls) <= $need / 2^20" "$1: in large pieces"
+	tap_num "$(balloon_stat oom_calls) <= $need / $MIB" "$1: in large pieces"
 	tap_num "$(balloon_stat oom_hold_ms) > 0" "$1: it does not grow for a while"
 	tap_check "$1: the host knows" wait_for 5 eval '[ "$(host_actual)" = "$(balloon_actual)" ]'
 	actual=$(balloon_actual)

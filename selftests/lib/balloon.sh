@@ -93,7 +93,7 @@ balloon_need()
 	wait_for 10 balloon_find || tap_skip_all "no balloon: start the VM with selftests/vm"
 	tap_check "driven by $BALLOON_DRIVER" wait_for 10 balloon_bound || tap_done
 	RAM=$(field base-memory "$(ask qmp '{"execute": "query-memory-size-summary"}')")
-	tap_num "${RAM:-0} >= 256 * 2^20" "the host answers" || tap_done
+	tap_num "${RAM:-0} >= 256 * $MIB" "the host answers" || tap_done
 }
 
 # balloon_plug [PROPERTIES]: another balloon, with these properties of QEMU's, a
