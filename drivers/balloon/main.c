@@ -422,6 +422,7 @@ static bool free_all(struct pvg_balloon *b)
 
 	free_held(b);
 	pvg_pagelist_free(&b->untold);
+	pvg_pagelist_free(&b->loose);
 	for (ms = 0; ms < ISOLATED_WAIT_MS; ms += 20) {
 		free_store(b);
 		if (pvg_store_empty(b))

@@ -243,6 +243,9 @@ struct pvg_balloon {
 
 	/* The worker's own. */
 	struct delayed_work size_work;
+	struct pvg_balloon_pagelist loose; /* free pages, but for a range that
+					    * is being allocated in pieces
+					    */
 	unsigned int order;		/* what is tried first */
 	unsigned int skip_ranges;	/* rounds of reclaim without trying */
 	unsigned int backoff_ms;	/* 0: not backing off */
@@ -339,6 +342,11 @@ void pvg_untold_add(struct pvg_balloon *b, struct pvg_balloon_pagelist *l);
 unsigned long pvg_untold_free(struct pvg_balloon *b, unsigned long most);
 bool pvg_store_retell(struct pvg_balloon *b);
 bool pvg_store_empty(struct pvg_balloon *b);
+
+/* alloc.c */
+unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want);
+unsigned long pvg_alloc_reclaim(struct pvg_balloon *b, unsigned long want);
+void pvg_alloc_drop_loose(struct pvg_balloon *b);
 
 /* size.c */
 void pvg_balloon_size_work(struct work_struct *work);

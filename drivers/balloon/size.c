@@ -23,18 +23,12 @@
 #define BACKOFF_MAX_MS	10000
 #define RECLAIM_PAUSE_MS	4	/* between steps that reclaim */
 #define ISOLATED_PAUSE_MS	10	/* pages are being migrated */
-#define RANGE_RETRY	16	/* steps that reclaim between tries for ranges */
 #define WATCH_MS	2000	/* while the device has requests */
 #define WRITE_NS	(20 * NSEC_PER_MSEC)
 
 #define FLOOR_SHIFT	4	/* a 16th of the memory, */
 #define FLOOR_MIN	(SZ_32M >> PAGE_SHIFT)	/* at least and */
 #define FLOOR_MAX	(SZ_512M >> PAGE_SHIFT)	/* at most */
-
-#define GFP_QUIET	(__GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC)
-/* Ranges stay where they are, so they keep off what must be movable. */
-#define GFP_RANGE	(GFP_HIGHUSER | GFP_QUIET)
-#define GFP_SINGLE	(PVG_BALLOON_GFP | GFP_QUIET)
 
 /**
  * enum step - what the worker does after a step
@@ -291,78 +285,10 @@ static void back_off(struct pvg_balloon *b, unsigned int *ms)
 	b->backoff_until = jiffies + msecs_to_jiffies(b->backoff_ms);
 	b->counts.backoffs++;
 	b->order = PVG_MAX_ORDER;
+	pvg_alloc_drop_loose(b);
 	b->move_ns = 0;
 	trace_pvg_balloon_backoff(b, b->backoff_ms);
 	*ms = b->backoff_ms;
-}
-
-static void keep(struct pvg_balloon *b, struct page *page, unsigned int order)
-{
-	struct pvg_balloon_pagelist l;
-	unsigned int i;
-
-	pvg_pagelist_init(&l);
-	if (order >= PVG_RANGE_MIN_ORDER) {
-		pvg_pagelist_add_range(&l, page, order);
-	} else {
-		split_page(page, order);
-		for (i = 0; i < 1u << order; i++)
-			pvg_pagelist_add_single(&l, page + i);
-	}
-	pvg_untold_add(b, &l);
-}
-
-/* The largest range that is free, of at most @want pages. */
-static unsigned long allocate_free(struct pvg_balloon *b, unsigned long want)
-{
-	unsigned int start, order;
-	struct page *page;
-	gfp_t gfp;
-
-	start = min_t(unsigned int, b->order, ilog2(want));
-	for (order = start;; order--) {
-		gfp = order >= PVG_RANGE_MIN_ORDER ? GFP_RANGE : GFP_SINGLE;
-		page = alloc_pages(gfp & ~__GFP_RECLAIM, order);
-		if (page || !order)
-			break;
-	}
-	if (!page)
-		return 0;
-	/* There are none larger; it stays so until something changes. */
-	if (start == b->order)
-		b->order = order;
-	keep(b, page, order);
-	return 1ul << order;
-}
-
-/* A range by reclaim now and then, else single pages. */
-static unsigned long allocate_reclaim(struct pvg_balloon *b, unsigned long want)
-{
-	unsigned int order = PVG_RANGE_MIN_ORDER;
-	unsigned long n = 0;
-	struct page *page;
-
-	if (want >= 1ul << order && !b->skip_ranges) {
-		page = alloc_pages(GFP_RANGE, order);
-		if (page) {
-			keep(b, page, order);
-			return 1ul << order;
-		}
-		b->skip_ranges = RANGE_RETRY;
-	}
-	while (n < min(want, STEP_PAGES) &&
-	       !test_bit(PVG_TARGET_CHANGED, &b->flags)) {
-		page = alloc_page(GFP_SINGLE);
-		if (!page)
-			break;
-		keep(b, page, 0);
-		n++;
-	}
-	if (b->skip_ranges)
-		b->skip_ranges--;
-	/* What was reclaimed may have made larger ranges. */
-	b->order = PVG_MAX_ORDER;
-	return n;
 }
 
 /* Completions start the worker, too; it is not yet time to grow. */
@@ -415,9 +341,9 @@ static enum step grow(struct pvg_balloon *b, unsigned long want,
 
 	want = room_for(b, want);
 	if (want && free > reserve)
-		got = allocate_free(b, min(want, free - reserve));
+		got = pvg_alloc_free(b, min(want, free - reserve));
 	if (!got && want) {
-		got = allocate_reclaim(b, want);
+		got = pvg_alloc_reclaim(b, want);
 		*ms = RECLAIM_PAUSE_MS;
 	}
 	if (!got) {
@@ -584,6 +510,8 @@ static enum step one_step(struct pvg_balloon *b, unsigned int *ms)
 
 	if (owned != target)
 		start_moving(b, owned < target);
+	if (owned >= target)
+		pvg_alloc_drop_loose(b);
 	if (owned > target)
 		return shrink(b, owned - target, ms);
 	if (owned < target)

@@ -118,6 +118,7 @@ void pvg_store_init(struct pvg_balloon *b)
 	for (order = 0; order <= PVG_MAX_ORDER; order++)
 		INIT_LIST_HEAD(&b->ranges[order]);
 	pvg_pagelist_init(&b->untold);
+	pvg_pagelist_init(&b->loose);
 }
 
 static void set_range_offline(struct page *page, unsigned int order)

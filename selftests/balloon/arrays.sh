@@ -19,9 +19,7 @@ tap_is "$(balloon_stat mode)" arrays "page numbers are told"
 
 size=$(whole $((RAM / 3)))
 total=$(meminfo MemTotal)
-mount -t tmpfs -o size=100% none /mnt
-head -c $(($(meminfo MemAvailable) - 64 * MIB)) /dev/zero > /mnt/fill
-rm /mnt/fill
+touch_memory
 before=$(host_rss)
 tap_check "grows to $((size / MIB)) MiB" balloon_to "$size"
 rss=$(host_rss)
@@ -36,8 +34,12 @@ tap_num "$(balloon_stat deflate_requests) * 1024 * $MIB / $size <= 16" "at most 
 tap_is "$(meminfo MemTotal)" "$total" "all of it is memory again"
 
 # Fragments: two files that grow page by page in turn, one of which goes.
-chunk=$((RAM / 12 / MIB * MIB))
-rm -f /mnt/fill
+# Compaction must not move what is left.
+chunk=$((RAM / 12))
+chunk=$((chunk - chunk % MIB))
+read -r unevictable < /proc/sys/vm/compact_unevictable_allowed
+echo 0 > /proc/sys/vm/compact_unevictable_allowed
+mount -t ramfs none /mnt
 awk -v pages=$((chunk / PAGE)) -v page="$PAGE" '
 	BEGIN {
 		for (data = "x"; length(data) < page; data = data data)
@@ -67,5 +69,6 @@ tap_is "$(meminfo MemTotal)" $((total - more)) "and none counted twice"
 tap_check "shrinks to nothing" balloon_to 0
 tap_is "$(meminfo MemTotal)" "$total" "all of it is memory again"
 umount /mnt
+echo "$unevictable" > /proc/sys/vm/compact_unevictable_allowed
 
 tap_done

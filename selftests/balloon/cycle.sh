@@ -20,10 +20,7 @@ tap_is "$(balloon_stat mode)" ranges "ranges are reported"
 
 # Memory that was never used costs the host nothing: use it first.
 size=$(whole $((RAM / 2)))
-mount -t tmpfs -o size=100% none /mnt
-head -c $(($(meminfo MemAvailable) - 64 * MIB)) /dev/zero > /mnt/fill
-rm /mnt/fill
-umount /mnt
+touch_memory
 total=$(meminfo MemTotal)
 free=$(meminfo MemFree)
 before=$(host_rss)
@@ -95,11 +92,8 @@ tap_is "$(grep -c '^stat_' "$BLK_DEBUGFS/pvguest/$VIRTIO/balloon")" 16 "16 stati
 qmp '{"execute": "qom-set", "arguments": {"path": "/machine/peripheral/balloon", "property": "guest-stats-polling-interval", "value": 0}}'
 
 # Free pages are reported without being in the balloon.
-mount -t tmpfs -o size=100% none /mnt
-head -c $((RAM / 2)) /dev/zero > /mnt/fill
+touch_memory
 before=$(host_rss)
-rm /mnt/fill
-umount /mnt
 tap_check "free pages are reported" wait_for 40 eval '[ $(($(host_rss) + RAM / 8)) -lt "$before" ]'
 tap_num "$(balloon_stat reported) * $PAGE >= $RAM / 8" "by us"
 

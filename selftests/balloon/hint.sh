@@ -32,7 +32,7 @@ for round in 1 2; do
 	need=$(($(meminfo MemFree) + RAM / 4))
 	mount -t tmpfs -o size=100% none /mnt
 	tap_check "round $round: hinted pages are there for who needs them" \
-		timeout 60 head -c "$need" /dev/zero > /mnt/need
+		use_memory "$need" /mnt/need
 	tap_is "$(stat -c %s /mnt/need)" "$need" "round $round: all of them"
 	umount /mnt
 	qmp '{"execute": "migrate_cancel"}'

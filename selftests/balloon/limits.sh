@@ -14,6 +14,7 @@ set -u
 . ../lib/balloon.sh
 
 balloon_need
+balloon_new "a new balloon" '"free-page-reporting": true, "deflate-on-oom": true'
 kills=$(awk '/^oom_kill / { print $2 }' /proc/vmstat)
 floor=$((128 * MIB))
 

@@ -35,7 +35,7 @@ full_balloon()
 	# Shared memory that nobody can reclaim, twice what is available.
 	need=$(($(meminfo MemAvailable) + RAM / 3))
 	mount -t tmpfs -o size=100% none /mnt
-	tap_check "$1: $((need / MIB)) MiB are to be had" timeout 100 head -c "$need" /dev/zero > /mnt/need
+	tap_check "$1: $((need / MIB)) MiB are to be had" use_memory "$need" /mnt/need
 	tap_is "$(stat -c %s /mnt/need)" "$need" "$1: all of them"
 	tap_is "$(kills)" "$kills" "$1: nothing was killed"
 	tap_num "$(balloon_stat oom_pages) * $PAGE >= $RAM / 5" "$1: they came from the balloon" \

@@ -176,5 +176,19 @@ meminfo()
 		/proc/meminfo
 }
 
+# use_memory BYTES FILE: of a file system in memory.
+use_memory()
+{
+	timeout 100 head -c "$1" /dev/zero > "$2"
+}
+
+# touch_memory: nearly all free memory, so that the host has to have it.
+touch_memory()
+{
+	mount -t tmpfs -o size=100% none /mnt
+	use_memory $(($(meminfo MemFree) - 40 * MIB)) /mnt/touched
+	umount /mnt
+}
+
 # What a test prints inside $( ) must still reach the host.
 exec 3>&1
