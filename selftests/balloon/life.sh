@@ -24,7 +24,7 @@ growing()
 # all_back NAME: what was in the balloon is free again.
 all_back()
 {
-	tap_num "$(meminfo MemFree) > $free - 24 * $MIB" "$1: all memory is back" \
+	tap_num "$(meminfo MemFree) > $free - $SLACK" "$1: all memory is back" \
 		"$(meminfo MemFree) of $free"
 	tap_is "$(meminfo MemTotal)" "$total" "$1: and counted"
 }
@@ -93,8 +93,9 @@ tap_is "$(balloon_stat state)" live "dead: it lives"
 # The modules.
 for round in 1 2; do
 	if [ "$BALLOON_DRIVER" = pvg_balloon ]; then
+		[ $round = 1 ] || balloon_to 0
 		balloon_set $((RAM / 2))
-		[ $round = 1 ] || wait_for 20 eval '[ "$(balloon_stat entering_pages)" -gt 0 ]'
+		[ $round = 1 ] || wait_for 20 growing
 	fi
 	tap_check "modules $round: rmmod" timeout 60 rmmod "$BALLOON_DRIVER"
 	all_back "modules $round"

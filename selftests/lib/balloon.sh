@@ -7,6 +7,13 @@
 BALLOON_DRIVER=${PVG_DRIVER:-pvg_balloon}
 MIB=$((1024 * 1024))
 ASKED=0
+# What the kernel may keep to itself meanwhile; KASAN keeps freed memory.
+# shellcheck disable=SC2034 # for the caller
+if blk_slow; then
+	SLACK=$((128 * MIB))
+else
+	SLACK=$((24 * MIB))
+fi
 
 # ask qmp COMMAND | ask rss: the host's answer; fails if there is none.
 ask()
