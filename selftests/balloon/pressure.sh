@@ -36,6 +36,12 @@ churn()
 	done
 }
 
+# pause SECONDS: without a process of its own.
+pause()
+{
+	read -rt "$1" -u 9
+}
+
 # pressed NAME: targets against memory pressure.
 pressed()
 {
@@ -53,7 +59,7 @@ pressed()
 		size=$(((RANDOM * 32768 + RANDOM) % (RAM * 3 / 4 / PAGE) * PAGE))
 		[ $((i % 10)) -ne 0 ] || size=$(((i % 20) * RAM / 12 / PAGE * PAGE))
 		balloon_set "$size"
-		sleep 0.0$((RANDOM % 6))
+		pause 0.0$((RANDOM % 6))1
 		[ $((i % 50)) -ne 0 ] || echo 1 > /proc/sys/vm/compact_memory
 	done
 	touch "$STOP"
@@ -74,6 +80,8 @@ pressed()
 }
 
 balloon_need
+mkfifo /run/pause
+exec 9<> /run/pause
 mount -t tmpfs -o size=100% none /mnt
 head -c $((RAM / 24)) /dev/urandom > /mnt/a
 cp /mnt/a /mnt/b.1
@@ -85,5 +93,6 @@ pressed ranges
 balloon_new "a balloon by page numbers"
 pressed arrays
 umount /mnt
+rm /run/pause
 
 tap_done
