@@ -189,12 +189,34 @@ use_memory()
 	timeout 100 head -c "$1" /dev/zero > "$2"
 }
 
-# touch_memory: nearly all free memory, so that the host has to have it.
+# touch_memory: most of free memory, so that the host has to have it.
 touch_memory()
 {
 	mount -t tmpfs -o size=100% none /mnt
-	use_memory $(($(meminfo MemFree) - 40 * MIB)) /mnt/touched
+	use_memory $(($(meminfo MemAvailable) - 32 * MIB)) /mnt/touched
 	umount /mnt
+}
+
+# host_gets BYTES: grows to that size from nothing, and the host must get the
+# memory. Some of what the balloon takes may not have been touched before; but
+# a kernel that zeroes what it allocates touches all of it in passing, so the
+# second time none of it may be left.
+host_gets()
+{
+	local before after
+
+	touch_memory
+	before=$(host_rss)
+	tap_check "grows to $(($1 / MIB)) MiB" balloon_to "$1"
+	after=$(host_rss)
+	tap_num "$before - $after >= 0.75 * $1" "the host gets memory that was in use" \
+		"it had $((before / MIB)) MiB, now $((after / MIB))"
+	balloon_to 0
+	before=$(host_rss)
+	tap_check "grows again" balloon_to "$1"
+	after=$(host_rss)
+	tap_num "$after - $before <= 0.01 * $1 + 8 * $MIB" "the host gets all of it" \
+		"it had $((before / MIB)) MiB, now $((after / MIB))"
 }
 
 # What a test prints inside $( ) must still reach the host.
