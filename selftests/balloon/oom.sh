@@ -22,7 +22,7 @@ kills()
 # full_balloon NAME: what this asserts holds for every kind of balloon.
 full_balloon()
 {
-	local kills actual
+	local kills actual inflated need size
 
 	kills=$(kills)
 	size=$(whole $((RAM * 3 / 4)))
@@ -35,13 +35,15 @@ full_balloon()
 	# Shared memory that nobody can reclaim, twice what is available.
 	need=$(($(meminfo MemAvailable) + RAM / 3))
 	mount -t tmpfs -o size=100% none /mnt
+	inflated=$(balloon_stat inflated)
 	tap_check "$1: $((need / MIB)) MiB are to be had" use_memory "$need" /mnt/need
 	tap_is "$(stat -c %s /mnt/need)" "$need" "$1: all of them"
 	tap_is "$(kills)" "$kills" "$1: nothing was killed"
 	tap_num "$(balloon_stat oom_pages) * $PAGE >= $RAM / 5" "$1: they came from the balloon" \
 		"$(balloon_stat oom_calls) calls, $(balloon_stat oom_pages) pages"
 	tap_num "$(balloon_stat oom_calls) <= $need / $MIB" "$1: in large pieces"
-	tap_num "$(balloon_stat oom_hold_ms) > 0" "$1: it does not grow for a while"
+	tap_num "$(balloon_stat inflated) - $inflated <= $RAM / 16 / $PAGE" "$1: it does not grow meanwhile" \
+		"$(balloon_stat inflated), before it was $inflated"
 	tap_check "$1: the host knows" wait_for 5 eval '[ "$(host_actual)" = "$(balloon_actual)" ]'
 	actual=$(balloon_actual)
 	rm /mnt/need
