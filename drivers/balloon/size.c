@@ -143,7 +143,8 @@ static void note_moved(struct pvg_balloon *b, bool growing, unsigned long pages)
 	b->moved += pages;
 	WRITE_ONCE(b->rate, mul_u64_u64_div_u64((u64)b->moved << PAGE_SHIFT,
 						NSEC_PER_SEC,
-						max(now - b->move_ns, 1ull)));
+						max_t(u64, now - b->move_ns,
+						      NSEC_PER_USEC)));
 }
 
 static struct pvg_balloon_req *next_done(struct pvg_balloon *b)
@@ -346,6 +347,8 @@ static enum step grow(struct pvg_balloon *b, unsigned long want,
 		got = pvg_alloc_reclaim(b, want);
 		*ms = RECLAIM_PAUSE_MS;
 	}
+	if (!got && test_bit(PVG_TARGET_CHANGED, &b->flags))
+		return STEP_AGAIN;
 	if (!got) {
 		back_off(b, ms);
 		return pause_growing(b);
