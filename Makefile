@@ -6,7 +6,8 @@
 KDIR ?= $(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*/ 2>/dev/null | \
 	  grep -v -- '-common' | sort -V | tail -n 1)
 
-MODULES := CONFIG_PVG_RING=m CONFIG_PVG_BLK=m CONFIG_PVG_NET=m CONFIG_PVG_CTL=m
+MODULES := CONFIG_PVG_RING=m CONFIG_PVG_BLK=m CONFIG_PVG_NET=m \
+	   CONFIG_PVG_BALLOON=m CONFIG_PVG_CTL=m
 
 .PHONY: all modules tools clean check demo bench help
 

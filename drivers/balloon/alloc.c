@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Getting pages from the guest: the largest ranges first.
+ *
+ * Where the kernel zeroes what it allocates (init_on_alloc), a range of 4 MiB
+ * keeps a CPU busy for up to milliseconds, and most kernels do not preempt
+ * that. So there a range is allocated in pieces: the allocator splits a large
+ * block and hands out its parts in order, and when all of them have come they
+ * are one range again.
+ */
+#include <linux/mm.h>
+#include <linux/page_ref.h>
+#include <linux/sched.h>
+
+#include "pvg_balloon.h"
+
+#define RANGE_RETRY	16	/* steps that reclaim between tries for ranges */
+#define PIECE_ORDER	5u	/* what is zeroed at once */
+#define PIECES_MAX	256	/* that are tried for one range */
+
+#define GFP_QUIET	(__GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC)
+/* Ranges stay where they are, so they keep off what must be movable. */
+#define GFP_RANGE	(GFP_HIGHUSER | GFP_QUIET)
+#define GFP_SINGLE	(PVG_BALLOON_GFP | GFP_QUIET)
+
+/* Pages that are ours now; what is smaller than a page block is split. */
+static void keep(struct pvg_balloon *b, struct page *page, unsigned int order)
+{
+	struct pvg_balloon_pagelist l;
+	unsigned int i;
+
+	pvg_pagelist_init(&l);
+	if (order >= PVG_RANGE_MIN_ORDER) {
+		pvg_pagelist_add_range(&l, page, order);
+	} else {
+		set_page_private(page, 0);
+		split_page(page, order);
+		for (i = 0; i < 1u << order; i++)
+			pvg_pagelist_add_single(&l, page + i);
+	}
+	pvg_untold_add(b, &l);
+}
+
+/**
+ * pvg_alloc_drop_loose() - free what was allocated and not needed
+ * @b: the device
+ *
+ * Context: the worker.
+ */
+void pvg_alloc_drop_loose(struct pvg_balloon *b)
+{
+	pvg_pagelist_free(&b->loose);
+}
+
+/* There are no more ranges: the pieces that were in the way will do. */
+static unsigned long keep_loose(struct pvg_balloon *b)
+{
+	unsigned long n = 0;
+	unsigned int order;
+	struct page *page;
+
+	while ((page = pvg_pagelist_pop_range(&b->loose, &order))) {
+		keep(b, page, order);
+		n += 1ul << order;
+	}
+	return n;
+}
+
+/* Contiguous pieces, from an aligned one on. */
+struct run {
+	struct page *first;
+	unsigned long pages;
+};
+
+static void run_to_loose(struct pvg_balloon *b, struct run *run)
+{
+	unsigned long i;
+
+	for (i = 0; i < run->pages; i += 1ul << PIECE_ORDER)
+		pvg_pagelist_add_range(&b->loose, run->first + i, PIECE_ORDER);
+	run->pages = 0;
+}
+
+static bool run_extend(struct run *run, struct page *page, unsigned int order)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	if (!run->pages && IS_ALIGNED(pfn, 1ul << order))
+		run->first = page;
+	else if (!run->pages || pfn != page_to_pfn(run->first) + run->pages ||
+		 page_zone(page) != page_zone(run->first))
+		return false;
+	run->pages += 1ul << PIECE_ORDER;
+	return true;
+}
+
+/*
+ * The pages of a range have one reference count, that of the first. A piece
+ * that somebody looks at just now has one more than ours and cannot be joined.
+ */
+static bool run_join(struct run *run)
+{
+	unsigned long i;
+
+	for (i = 1ul << PIECE_ORDER; i < run->pages; i += 1ul << PIECE_ORDER)
+		if (!page_ref_freeze(run->first + i, 1))
+			break;
+	if (i >= run->pages)
+		return true;
+	while ((i -= 1ul << PIECE_ORDER))
+		page_ref_unfreeze(run->first + i, 1);
+	return false;
+}
+
+/* A range in pieces. Without luck the pieces are kept: no range is free. */
+static unsigned long allocate_pieces(struct pvg_balloon *b, unsigned int order)
+{
+	struct run run = {};
+	struct page *page;
+	unsigned int i;
+
+	for (i = 0; i < PIECES_MAX; i++) {
+		if (test_bit(PVG_TARGET_CHANGED, &b->flags))
+			break;
+		page = alloc_pages(GFP_RANGE & ~__GFP_RECLAIM, PIECE_ORDER);
+		if (!page)
+			break;
+		if (!run_extend(&run, page, order)) {
+			run_to_loose(b, &run);
+			if (!run_extend(&run, page, order))
+				pvg_pagelist_add_range(&b->loose, page,
+						       PIECE_ORDER);
+		}
+		if (run.pages == 1ul << order) {
+			if (run_join(&run)) {
+				keep(b, run.first, order);
+				return run.pages;
+			}
+			run_to_loose(b, &run);
+		}
+		cond_resched();
+	}
+	run_to_loose(b, &run);
+	return 0;
+}
+
+static bool zeroing_is_slow(unsigned int order)
+{
+	return want_init_on_alloc(GFP_RANGE) && !want_init_on_free() &&
+	       order > PIECE_ORDER;
+}
+
+/* As allocate_directly(), where that would keep a CPU busy for too long. */
+static unsigned long allocate_in_pieces(struct pvg_balloon *b,
+					unsigned int order)
+{
+	unsigned long got = allocate_pieces(b, order);
+
+	if (got || test_bit(PVG_TARGET_CHANGED, &b->flags))
+		return got;
+	if (b->order > PVG_RANGE_MIN_ORDER) {
+		/* The next smaller range may be there, of the same pieces. */
+		pvg_alloc_drop_loose(b);
+		b->order = PVG_RANGE_MIN_ORDER;
+		got = allocate_pieces(b, b->order);
+	}
+	if (!got) {
+		b->order = PIECE_ORDER;
+		got = keep_loose(b);
+	}
+	return got;
+}
+
+static unsigned long allocate_directly(struct pvg_balloon *b,
+				       unsigned int start)
+{
+	struct page *page;
+	unsigned int order;
+	gfp_t gfp;
+
+	for (order = start;; order--) {
+		gfp = order >= PVG_RANGE_MIN_ORDER ? GFP_RANGE : GFP_SINGLE;
+		page = alloc_pages(gfp & ~__GFP_RECLAIM, order);
+		if (page || !order)
+			break;
+	}
+	if (!page)
+		return 0;
+	/* There are none larger; it stays so until something changes. */
+	if (start == b->order)
+		b->order = order;
+	keep(b, page, order);
+	return 1ul << order;
+}
+
+/**
+ * pvg_alloc_free() - take free pages
+ * @b: the device
+ * @want: how many at most, at least 1; a few more if there are only pieces
+ *
+ * Takes the largest range there is, without reclaim; it is untold.
+ *
+ * Context: the worker. Return: how many were taken.
+ */
+unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want)
+{
+	unsigned int order = min_t(unsigned int, b->order, ilog2(want));
+
+	if (order >= PVG_RANGE_MIN_ORDER && zeroing_is_slow(order))
+		return allocate_in_pieces(b, order);
+	if (zeroing_is_slow(order))
+		order = PIECE_ORDER;
+	return allocate_directly(b, order);
+}
+
+/**
+ * pvg_alloc_reclaim() - take pages that have to be reclaimed
+ * @b: the device
+ * @want: how many at most
+ *
+ * Takes a range now and then, else single pages; they are untold.
+ *
+ * Context: the worker; may sleep. Return: how many were taken.
+ */
+unsigned long pvg_alloc_reclaim(struct pvg_balloon *b, unsigned long want)
+{
+	unsigned int order = PVG_RANGE_MIN_ORDER;
+	unsigned long n = 0;
+	struct page *page;
+
+	if (want >= 1ul << order && !b->skip_ranges) {
+		page = alloc_pages(GFP_RANGE, order);
+		if (page) {
+			keep(b, page, order);
+			return 1ul << order;
+		}
+		b->skip_ranges = RANGE_RETRY;
+	}
+	want = min_t(unsigned long, want, PVG_RANGE_MAX_PAGES);
+	while (n < want && !test_bit(PVG_TARGET_CHANGED, &b->flags)) {
+		page = alloc_page(GFP_SINGLE);
+		if (!page)
+			break;
+		keep(b, page, 0);
+		n++;
+	}
+	if (b->skip_ranges)
+		b->skip_ranges--;
+	/* What was reclaimed may have made larger ranges. */
+	b->order = PVG_MAX_ORDER;
+	return n;
+}

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a manager of VMs does all day: sets a target, asks for the size, polls
+# the statistics. Ranges go through the reporting queue; the host must get its
+# memory back, in few requests, and be told the truth.
+
+# shellcheck disable=SC2016 # expanded by eval, each time
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/blk.sh
+. ../lib/blk.sh
+# shellcheck source=../lib/balloon.sh
+. ../lib/balloon.sh
+
+balloon_need
+tap_check "the balloon is empty at first" balloon_to 0
+tap_is "$(balloon_stat mode)" ranges "ranges are reported"
+
+size=$(whole $((RAM / 2)))
+total=$(meminfo MemTotal)
+free=$(meminfo MemFree)
+host_gets "$size"
+tap_is "$(host_actual)" "$size" "query-balloon says so"
+tap_is "$(cat "$BALLOON/target")" "$size" "the target is shown"
+requests=$(balloon_stat report_requests)
+pages=$(balloon_stat report_request_pages)
+balloon_to 0
+balloon_to "$size"
+requests=$(($(balloon_stat report_requests) - requests))
+pages=$(($(balloon_stat report_request_pages) - pages))
+tap_num "$requests * 1024 * $MIB <= 16 * $pages * $PAGE" "at most 16 requests per GiB" \
+	"$requests for $pages pages"
+tap_num "$(balloon_stat inflate_requests) + $(balloon_stat deflate_requests) < 8" \
+	"whole ranges need no page numbers"
+tap_is "$(meminfo MemTotal)" "$total" "it counts as memory in use, because it can be had back"
+tap_num "$free - $(meminfo MemFree) > 0.95 * $size" "it is not free memory any more"
+sum=0
+while read -r order count; do
+	sum=$((sum + (count << order)))
+done < "$BALLOON/ranges"
+tap_is $sum $((size / PAGE)) "ranges sum up to the whole"
+tap_num "$(cat "$BALLOON/rate") > 0" "there is a rate"
+if grep -q ^Balloon: /proc/meminfo; then
+	tap_is "$(meminfo Balloon)" "$size" "Balloon in /proc/meminfo"
+else
+	tap_skip "Balloon in /proc/meminfo" "this kernel has no such line"
+fi
+
+# A part of a range.
+odd=$((size - 3 * MIB - 3 * PAGE))
+tap_check "gives back 3 MiB and 3 pages" balloon_to "$odd"
+tap_num "$(balloon_stat splits) >= 1" "for which a range was split"
+tap_num "$(balloon_stat single_pages) > 0" "whose rest stays as single pages"
+tap_is "$(host_actual)" "$odd" "query-balloon says so"
+tap_check "takes one page more" balloon_to $((odd + PAGE))
+
+# A new target in the middle of a large movement.
+balloon_to 0
+balloon_set $((RAM * 7 / 10))
+wait_for 20 eval '[ "$(balloon_actual)" -gt $((64 * MIB)) ]'
+balloon_set 0
+from=$(date +%s%N)
+wait_for 20 eval '[ "$(cat "$BALLOON/target")" = 0 ]'
+tap_check "a change of mind stops it" wait_for 10 balloon_is 0
+tap_num "($(date +%s%N) - $from) / 1000000 < 2000" "at once"
+tap_num "$(meminfo MemFree) > $free - $SLACK" "and everything is free again" \
+	"$(meminfo MemFree) of $free"
+
+# Statistics.
+stats()
+{
+	ask qmp '{"execute": "qom-get", "arguments": {"path": "/machine/peripheral/balloon", "property": "guest-stats"}}'
+}
+fresh_stats()
+{
+	[ "$(field last-update "$(stats)")" -gt "$1" ]
+}
+qmp '{"execute": "qom-set", "arguments": {"path": "/machine/peripheral/balloon", "property": "guest-stats-polling-interval", "value": 1}}'
+tap_check "the host gets statistics" wait_for 15 fresh_stats 0
+last=$(field last-update "$(stats)")
+tap_check "again and again" wait_for 15 fresh_stats "$last"
+all=$(stats)
+tap_num "$(field stat-total-memory "$all") == $total" "total memory" "$all"
+tap_num "$(field stat-free-memory "$all") / $(meminfo MemFree) > 0.9" "free memory" "$all"
+tap_num "$(field stat-available-memory "$all") / $(meminfo MemAvailable) > 0.9" "available memory"
+tap_num "$(field stat-minor-faults "$all") > 1000" "page faults"
+tap_is "$(grep -c '^stat_' "$BLK_DEBUGFS/pvguest/$VIRTIO/balloon")" 16 "16 statistics are sent"
+qmp '{"execute": "qom-set", "arguments": {"path": "/machine/peripheral/balloon", "property": "guest-stats-polling-interval", "value": 0}}'
+
+# Free pages are reported without being in the balloon.
+touch_memory
+before=$(host_rss)
+tap_check "free pages are reported" wait_for 40 eval '[ $(($(host_rss) + RAM / 8)) -lt "$before" ]'
+tap_num "$(balloon_stat reported) * $PAGE >= $RAM / 8" "by us"
+
+tap_done

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The device goes, comes, sleeps and dies, most of it in the middle of a large
+# movement. Nothing may hang, and all memory must come back.
+
+# shellcheck disable=SC2016 # expanded by eval, each time
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/blk.sh
+. ../lib/blk.sh
+# shellcheck source=../lib/balloon.sh
+. ../lib/balloon.sh
+
+# Of a balloon by ranges.
+RANGES='"free-page-reporting": true, "deflate-on-oom": true'
+
+growing()
+{
+	[ "$(balloon_actual)" -gt $((RAM / 16)) ]
+}
+
+# all_back NAME: what was in the balloon is free again.
+all_back()
+{
+	tap_num "$(meminfo MemFree) > $free - $SLACK" "$1: all memory is back" \
+		"$(meminfo MemFree) of $free"
+	tap_is "$(meminfo MemTotal)" "$total" "$1: and counted"
+}
+
+balloon_need
+balloon_to 0
+free=$(meminfo MemFree)
+total=$(meminfo MemTotal)
+
+# Unplugged by the host.
+for kind in "$RANGES" ''; do
+	what="unplug by ${kind:+ranges}"
+	[ -n "$kind" ] || what+=pages
+	balloon_new "$what: a new balloon" "$kind"
+	balloon_set $((RAM * 3 / 4))
+	wait_for 20 growing
+	qmp '{"execute": "device_del", "arguments": {"id": "balloon"}}'
+	tap_check "$what: it goes" wait_for 30 balloon_gone
+	all_back "$what"
+	tap_fails "$what: no trace is left in debugfs" test -e "$BLK_DEBUGFS/pvguest/$VIRTIO"
+done
+
+# Taken by another driver and back.
+balloon_new "a new balloon"
+[ "$BALLOON_DRIVER" = virtio_balloon ] || modprobe virtio_balloon
+balloon_set $((RAM / 2))
+wait_for 20 growing
+tap_check "unbind while it grows" timeout 60 bash -c "echo $VIRTIO > $BLK_BUS/drivers/$BALLOON_DRIVER/unbind"
+all_back "unbind"
+tap_is "$(host_actual)" 0 "unbind: the host knows"
+if [ "$BALLOON_DRIVER" = pvg_balloon ]; then
+	tap_check "the in-tree driver takes it" blk_bind virtio_balloon "$VIRTIO"
+	tap_check "and inflates" wait_for 60 eval '[ "$(host_actual)" -gt $((RAM / 16)) ]'
+	tap_check "it lets go" timeout 100 bash -c "echo $VIRTIO > $BLK_BUS/drivers/virtio_balloon/unbind"
+	rmmod virtio_balloon
+fi
+tap_check "we take it back" blk_bind "$BALLOON_DRIVER" "$VIRTIO"
+tap_check "with the target it has" wait_for 60 balloon_is $((RAM / 2))
+
+# Suspended: what is in the balloon stays there.
+inflated=$(balloon_stat inflated)
+if [ -e /sys/power/pm_test ]; then
+	echo devices > /sys/power/pm_test
+	echo 1 > /sys/module/suspend/parameters/pm_test_delay
+	tap_check "suspend and resume" timeout 60 bash -c 'echo mem > /sys/power/state'
+	echo none > /sys/power/pm_test
+	tap_check "suspend: the balloon is as before" wait_for 30 balloon_is $((RAM / 2))
+	tap_is "$(host_actual)" $((RAM / 2)) "suspend: the host knows"
+	tap_is "$(balloon_stat deflated)" 0 "suspend: nothing was given back for it"
+	tap_num "$(balloon_stat inflated) - $inflated >= $RAM / 2 / $PAGE" \
+		"suspend: the device was told again"
+else
+	tap_skip "suspend and resume" "this kernel cannot test it"
+fi
+
+# Dead: a reset behind the driver's back. Nothing that is asked is answered.
+pci=$(readlink -f "$BLK_BUS/devices/$VIRTIO/..")
+echo 1 > "$pci/reset"
+balloon_set $((RAM / 4))
+echo "$((16 * MIB))" > "$BALLOON/floor"	# the driver looks at the target
+tap_check "dead: recovers" wait_for 40 eval '[ "$(balloon_stat recoveries)" -ge 1 ]'
+tap_check "dead: and goes on" wait_for 40 balloon_is $((RAM / 4))
+tap_is "$(host_actual)" $((RAM / 4)) "dead: the host knows"
+tap_is "$(balloon_stat state)" live "dead: it lives"
+
+# The modules.
+for round in 1 2; do
+	if [ "$BALLOON_DRIVER" = pvg_balloon ]; then
+		[ $round = 1 ] || balloon_to 0
+		balloon_set $((RAM / 2))
+		[ $round = 1 ] || wait_for 20 growing
+	fi
+	tap_check "modules $round: rmmod" timeout 60 rmmod "$BALLOON_DRIVER"
+	all_back "modules $round"
+	tap_check "modules $round: modprobe" modprobe "$BALLOON_DRIVER"
+	tap_check "modules $round: it works" wait_for 60 balloon_is $((RAM / 2))
+done
+tap_check "shrinks to nothing" balloon_to 0
+
+tap_done

@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The target changes at random, many times a second, while the guest allocates,
+# frees and checks its memory. No page may be the balloon's and somebody else's
+# at once: that would show as wrong content.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/blk.sh
+. ../lib/blk.sh
+# shellcheck source=../lib/balloon.sh
+. ../lib/balloon.sh
+
+STEPS=$(blk_scaled 500 5)
+STOP=/run/stop-pressure
+
+# Copies of files, compared: whatever loses or changes a page is found.
+checker()
+{
+	local n=0
+
+	while [ ! -e "$STOP" ]; do
+		cp "/mnt/a" "/mnt/b.$1" && cmp /mnt/a "/mnt/b.$1" || return 1
+		n=$((n + 1))
+		echo $n > "/run/checked.$1"
+	done
+}
+
+# Memory that is taken and given back in pieces of all sizes.
+churn()
+{
+	while [ ! -e "$STOP" ]; do
+		head -c $((RANDOM * 4096)) /dev/zero | tail -c $((RANDOM * 1024)) > /dev/null
+	done
+}
+
+# pause SECONDS: without a process of its own.
+pause()
+{
+	read -rt "$1" -u 9
+}
+
+# pressed NAME: targets against memory pressure.
+pressed()
+{
+	local i size pids=() pid status=0 kills
+
+	kills=$(awk '/^oom_kill / { print $2 }' /proc/vmstat)
+	rm -f "$STOP"
+	checker 1 &
+	pids+=($!)
+	checker 2 &
+	pids+=($!)
+	churn &
+	pids+=($!)
+	for ((i = 0; i < STEPS; i++)); do
+		size=$(((RANDOM * 32768 + RANDOM) % (RAM * 3 / 4 / PAGE) * PAGE))
+		[ $((i % 10)) -ne 0 ] || size=$(((i % 20) * RAM / 12 / PAGE * PAGE))
+		balloon_set "$size"
+		pause 0.0$((RANDOM % 6))1
+		[ $((i % 50)) -ne 0 ] || echo 1 > /proc/sys/vm/compact_memory
+	done
+	touch "$STOP"
+	for pid in "${pids[@]}"; do
+		wait "$pid" || status=$?
+	done
+	tap_is "$status" 0 "$1: memory keeps its content through $STEPS targets"
+	tap_num "$(< /run/checked.1) + $(< /run/checked.2) >= 4" "$1: which was looked at often" \
+		"$(cat /run/checked.*)"
+	tap_is "$(awk '/^oom_kill / { print $2 }' /proc/vmstat)" "$kills" "$1: nothing was killed"
+	tap_num "$(balloon_stat inflated) * $PAGE > $RAM" "$1: much went in" "$(balloon_stat inflated) pages"
+	tap_num "$(balloon_stat deflated) * $PAGE > $RAM / 2" "$1: and out"
+	size=$((RAM / 4 / PAGE * PAGE))
+	tap_check "$1: the last target is reached" balloon_to "$size" 60
+	tap_is "$(host_actual)" "$size" "$1: and the host knows"
+	tap_check "$1: as is none" balloon_to 0
+	tap_num "$(meminfo MemFree) > $free - $SLACK - 16 * $MIB" "$1: all memory is back" "$(meminfo MemFree) of $free"
+}
+
+balloon_need
+mkfifo /run/pause
+exec 9<> /run/pause
+mount -t tmpfs -o size=100% none /mnt
+head -c $((RAM / 24)) /dev/urandom > /mnt/a
+cp /mnt/a /mnt/b.1
+cp /mnt/a /mnt/b.2
+
+balloon_new "a balloon by ranges" '"free-page-reporting": true, "deflate-on-oom": true'
+free=$(meminfo MemFree)
+pressed ranges
+balloon_new "a balloon by page numbers"
+# This one does not come to the rescue: leave what is needed at the most.
+echo $((192 * MIB)) > "$BALLOON/floor"
+pressed arrays
+umount /mnt
+rm /run/pause
+
+tap_done

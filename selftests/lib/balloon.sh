@@ -1,0 +1,223 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the balloon tests share: asking the host, setting a target and waiting
+# for it, the driver's counters. Sourced after tap.sh and blk.sh.
+
+BALLOON_DRIVER=${PVG_DRIVER:-pvg_balloon}
+MIB=$((1024 * 1024))
+ASKED=0
+# What the kernel may keep to itself meanwhile; KASAN keeps freed memory.
+# shellcheck disable=SC2034 # for the caller
+if blk_slow; then
+	SLACK=$((128 * MIB))
+else
+	SLACK=$((24 * MIB))
+fi
+
+# ask qmp COMMAND | ask rss: the host's answer; fails if there is none.
+ask()
+{
+	local disk deadline=$((SECONDS + 30)) id line
+
+	ASKED=$((ASKED + 1))
+	# In a subshell ASKED does not count on.
+	id=$$-$ASKED-$RANDOM
+	disk=$(blk_wait pvganswers) || return 1
+	echo "@ask $id $*" >&3
+	while [ "$SECONDS" -lt "$deadline" ]; do
+		line=$(dd if="/dev/$disk" bs=16384 count=1 iflag=direct 2> /dev/null |
+			tr -d '\0')
+		if [ "${line%% *}" = "$id" ]; then
+			echo "${line#* }"
+			return
+		fi
+		sleep 0.05
+	done
+	return 1
+}
+
+# field NAME JSON: the number that belongs to the name.
+field()
+{
+	sed -n "s/.*\"$1\": *\\([0-9][0-9]*\\).*/\\1/p" <<< "$2"
+}
+
+# host_rss: bytes of the host's memory that the VM has.
+host_rss()
+{
+	echo $(($(field rss-kib "$(ask rss)") * 1024))
+}
+
+# qmp COMMAND: to the host, without waiting for the answer.
+qmp()
+{
+	echo "@qmp $1" >&3
+}
+
+# balloon_find: sets VIRTIO, BALLOON (its directory) and PAGE (bytes).
+balloon_find()
+{
+	local dir
+
+	for dir in "$BLK_BUS"/devices/virtio*; do
+		[ "$(< "$dir/device")" = 0x0005 ] || continue
+		VIRTIO=${dir##*/}
+		BALLOON=$dir/balloon
+		# shellcheck disable=SC2034 # for the caller
+		PAGE=$(getconf PAGESIZE 2> /dev/null || echo 4096)
+		return 0
+	done
+	return 1
+}
+
+balloon_bound()
+{
+	balloon_find && [ "$(blk_driver_of "$VIRTIO")" = "$BALLOON_DRIVER" ]
+}
+
+balloon_gone()
+{
+	! balloon_find
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for()
+{
+	local deadline=$((SECONDS + $1))
+
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.05
+	done
+}
+
+# balloon_need: the balloon and who listens to us, or nothing of the test runs.
+balloon_need()
+{
+	[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody sets a target: start with selftests/vm"
+	wait_for 10 balloon_find || tap_skip_all "no balloon: start the VM with selftests/vm"
+	tap_check "driven by $BALLOON_DRIVER" wait_for 10 balloon_bound || tap_done
+	RAM=$(field base-memory "$(ask qmp '{"execute": "query-memory-size-summary"}')")
+	tap_num "${RAM:-0} >= 256 * $MIB" "the host answers" || tap_done
+}
+
+# balloon_plug [PROPERTIES]: another balloon, with these properties of QEMU's, a
+# JSON object's without the braces.
+balloon_plug()
+{
+	local try
+
+	if balloon_find; then
+		qmp '{"execute": "device_del", "arguments": {"id": "balloon"}}'
+		wait_for 30 balloon_gone || return 1
+	fi
+	# QEMU refuses the name until it has seen the guest let go of the old one.
+	for try in 1 2 3 4 5 6; do
+		qmp '{"execute": "device_add", "arguments": {"driver": "virtio-balloon-pci", '"\
+"'"id": "balloon", "bus": "balloon-port"'"${1:+, $1}"'}}'
+		if wait_for $((2 * try)) balloon_find; then
+			wait_for 20 balloon_bound
+			return
+		fi
+	done
+	return 1
+}
+
+# balloon_new WHAT [PROPERTIES]: asserts that; there is no going on without it.
+balloon_new()
+{
+	tap_check "$1" balloon_plug "${2:-}" || tap_done
+	balloon_find
+}
+
+# whole BYTES: less what is not a range of 4 MiB.
+whole()
+{
+	echo $(($1 - $1 % (4 * MIB)))
+}
+
+# balloon_set BYTES: how large it shall be.
+balloon_set()
+{
+	qmp '{"execute": "balloon", "arguments": {"value": '$((RAM - $1))'}}'
+}
+
+balloon_actual()
+{
+	cat "$BALLOON/actual"
+}
+
+# balloon_is BYTES: and the driver has nothing left to do.
+balloon_is()
+{
+	[ "$(balloon_actual)" = "$1" ] && [ "$(balloon_stat entering_pages)" = 0 ] &&
+		[ "$(balloon_stat untold_pages)" = 0 ]
+}
+
+# balloon_to BYTES [SECONDS]: set, and wait until it is so.
+balloon_to()
+{
+	balloon_set "$1"
+	wait_for "${2:-60}" balloon_is "$1"
+}
+
+# balloon_stat NAME: one value of the debugfs page.
+balloon_stat()
+{
+	awk -v name="$1:" '$1 == name { print $2; found = 1 } END { exit !found }' \
+		"$BLK_DEBUGFS/pvguest/$VIRTIO/balloon"
+}
+
+# host_actual: bytes in the balloon as the host has it.
+host_actual()
+{
+	echo $((RAM - $(field actual "$(ask qmp '{"execute": "query-balloon"}')")))
+}
+
+# meminfo NAME: bytes.
+meminfo()
+{
+	awk -v name="$1:" '$1 == name { printf "%.0f\n", $2 * 1024; found = 1 } END { exit !found }' \
+		/proc/meminfo
+}
+
+# use_memory BYTES FILE: of a file system in memory.
+use_memory()
+{
+	timeout 100 head -c "$1" /dev/zero > "$2"
+}
+
+# touch_memory: most of free memory, so that the host has to have it.
+touch_memory()
+{
+	mount -t tmpfs -o size=100% none /mnt
+	use_memory $(($(meminfo MemAvailable) - 32 * MIB)) /mnt/touched
+	umount /mnt
+}
+
+# host_gets BYTES: grows to that size from nothing, and the host must get the
+# memory. Some of what the balloon takes may not have been touched before; but
+# a kernel that zeroes what it allocates touches all of it in passing, so the
+# second time none of it may be left.
+host_gets()
+{
+	local before after
+
+	touch_memory
+	before=$(host_rss)
+	tap_check "grows to $(($1 / MIB)) MiB" balloon_to "$1"
+	after=$(host_rss)
+	tap_num "$before - $after >= 0.75 * $1" "the host gets memory that was in use" \
+		"it had $((before / MIB)) MiB, now $((after / MIB))"
+	balloon_to 0
+	before=$(host_rss)
+	tap_check "grows again" balloon_to "$1"
+	after=$(host_rss)
+	tap_num "$after - $before <= 0.01 * $1 + 8 * $MIB" "the host gets all of it" \
+		"it had $((before / MIB)) MiB, now $((after / MIB))"
+}
+
+# What a test prints inside $( ) must still reach the host.
+exec 3>&1
