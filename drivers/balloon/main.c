@@ -255,12 +255,6 @@ static noinline int pvg_balloon_add_sysfs(struct pvg_balloon *b)
 	return err;
 }
 
-/* A device that was pulled out reads as all ones. */
-static bool device_is_present(struct pvg_balloon *b)
-{
-	return b->vdev->config->get_status(b->vdev) != U8_MAX;
-}
-
 static void reclaim(struct pvg_balloon *b, struct pvg_balloon_queue *bq)
 {
 	void (*fn)(void *token) = pvg_balloon_reclaim_req;
@@ -282,7 +276,7 @@ static void stop_device(struct pvg_balloon *b)
 
 	for (i = 0; i < b->ring.nr_queues; i++)
 		pvg_queue_stop(&b->present[i]->pvg);
-	if (device_is_present(b))
+	if (pvg_device_is_present(b->vdev))
 		virtio_reset_device(b->vdev);
 	for (i = 0; i < b->ring.nr_queues; i++)
 		reclaim(b, b->present[i]);
@@ -312,7 +306,7 @@ static bool needs_recovery(struct pvg_balloon *b)
 {
 	lockdep_assert_held(&b->state_lock);
 
-	if (b->state != PVG_BALLOON_LIVE || !device_is_present(b))
+	if (b->state != PVG_BALLOON_LIVE || !pvg_device_is_present(b->vdev))
 		return false;
 	return is_broken(b) || test_bit(PVG_STUCK, &b->flags) ||
 	       (b->vdev->config->get_status(b->vdev) &
@@ -437,7 +431,7 @@ static void write_empty(struct pvg_balloon *b)
 {
 	u32 zero = 0;
 
-	if (b->have_vqs && device_is_present(b))
+	if (b->have_vqs && pvg_device_is_present(b->vdev))
 		virtio_cwrite_le(b->vdev, struct virtio_balloon_config, actual,
 				 &zero);
 }

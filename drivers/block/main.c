@@ -257,12 +257,6 @@ static noinline int pvg_blk_add_disk(struct pvg_blk *blk)
 	return err;
 }
 
-/* A device that was pulled out reads as all ones. */
-static bool device_is_present(struct pvg_blk *blk)
-{
-	return blk->vdev->config->get_status(blk->vdev) != U8_MAX;
-}
-
 /*
  * Stop using the device: no callback, timer, submission or DMA afterwards, and
  * every request it held has failed. Does nothing the second time.
@@ -273,7 +267,7 @@ static void stop_device(struct pvg_blk *blk)
 
 	for (i = 0; blk->queues && i < blk->nr_queues; i++)
 		pvg_queue_stop(&blk->queues[i].pvg);
-	if (device_is_present(blk))
+	if (pvg_device_is_present(blk->vdev))
 		virtio_reset_device(blk->vdev);
 	for (i = 0; blk->queues && i < blk->nr_queues; i++)
 		pvg_queue_detach(&blk->queues[i].pvg, pvg_blk_reclaim);

@@ -240,12 +240,6 @@ static noinline int pvg_ctl_add_only_port(struct pvg_ctl *ctl)
 	return err;
 }
 
-/* A device that was pulled out reads as all ones. */
-static bool device_is_present(struct pvg_ctl *ctl)
-{
-	return ctl->vdev->config->get_status(ctl->vdev) != U8_MAX;
-}
-
 static void reclaim_queue(struct pvg_ctl *ctl, unsigned int i)
 {
 	void (*reclaim)(void *token);
@@ -268,7 +262,7 @@ static void stop_device(struct pvg_ctl *ctl)
 
 	for (i = 0; ctl->queues && i < ctl->nr_queues; i++)
 		pvg_queue_stop(&ctl->queues[i].pvg);
-	if (device_is_present(ctl))
+	if (pvg_device_is_present(ctl->vdev))
 		virtio_reset_device(ctl->vdev);
 	for (i = 0; ctl->queues && i < ctl->nr_queues; i++)
 		reclaim_queue(ctl, i);
@@ -345,7 +339,7 @@ static bool may_recover(struct pvg_ctl *ctl)
 
 	lockdep_assert_held(&ctl->state_lock);
 
-	if (ctl->state != PVG_CTL_LIVE || !device_is_present(ctl) ||
+	if (ctl->state != PVG_CTL_LIVE || !pvg_device_is_present(ctl->vdev) ||
 	    !needs_reset(ctl))
 		return false;
 	if (ctl->reset_wanted)

@@ -333,12 +333,6 @@ free_vqs:
 	return err;
 }
 
-/* A device that was pulled out reads as all ones. */
-static bool device_is_present(struct pvg_net *net)
-{
-	return net->vdev->config->get_status(net->vdev) != U8_MAX;
-}
-
 /*
  * Stop using the device: no callback, timer, transmission or DMA afterwards,
  * and all buffers are ours again. NAPI is off, or nothing uses the netdev yet.
@@ -353,7 +347,7 @@ static void stop_device(struct pvg_net *net)
 		pvg_queue_stop(&net->rxqs[i].pvg);
 		pvg_queue_stop(&net->txqs[i].pvg);
 	}
-	if (device_is_present(net))
+	if (pvg_device_is_present(net->vdev))
 		virtio_reset_device(net->vdev);
 	pvg_net_ctrl_stop(net);
 	for (i = 0; built && i < net->pairs; i++) {

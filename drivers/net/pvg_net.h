@@ -305,6 +305,21 @@ static inline bool pvg_net_has(const struct pvg_net *net, unsigned int bit)
 	return virtio_has_feature(net->vdev, bit);
 }
 
+/* What struct skb_shared_info takes at the end of a buffer. */
+static inline u32 pvg_net_tail_size(void)
+{
+	return SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+}
+
+/* One more of @counter, which is in @rxq->stats; by who writes these. */
+static inline void pvg_net_rx_count(struct pvg_net_rxq *rxq,
+				    u64_stats_t *counter)
+{
+	u64_stats_update_begin(&rxq->stats.sync);
+	u64_stats_inc(counter);
+	u64_stats_update_end(&rxq->stats.sync);
+}
+
 /* main.c: life of the device */
 void pvg_net_recover(struct pvg_net *net);
 
@@ -333,6 +348,7 @@ void pvg_net_rx_free(struct pvg_net_rxq *rxq);
 void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp);
 void pvg_net_rx_refill_work(struct work_struct *work);
 void pvg_net_rx_recycle(struct pvg_net_rx_buf *buf);
+void pvg_net_rx_recycle_chain(struct pvg_net_rx_buf *buf);
 void pvg_net_rx_reclaim(void *token);
 void *pvg_net_rx_get_page(struct pvg_net_rxq *rxq);
 void pvg_net_rx_put_piece(struct page_pool *pool, void *va);

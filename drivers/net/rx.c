@@ -50,13 +50,6 @@ const struct pvg_queue_ops pvg_net_rx_ops = {
 	.broken	= pvg_net_rx_broken,
 };
 
-static void count(struct pvg_net_rxq *rxq, u64_stats_t *counter)
-{
-	u64_stats_update_begin(&rxq->stats.sync);
-	u64_stats_inc(counter);
-	u64_stats_update_end(&rxq->stats.sync);
-}
-
 /* Bytes of @used that lie in the first piece. */
 static u32 head_used(const struct pvg_net_rx_buf *buf)
 {
@@ -86,7 +79,7 @@ static struct sk_buff *copy(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf,
 	if (unlikely(!skb))
 		return NULL;
 	skb_put_data(skb, buf->va + buf->headroom + skip, len);
-	count(rxq, &rxq->stats.copied);
+	pvg_net_rx_count(rxq, &rxq->stats.copied);
 	return skb;
 }
 
@@ -166,7 +159,7 @@ static void deliver(struct pvg_net_rxq *rxq, struct sk_buff *skb,
 
 	ewma_pvg_net_len_add(&rxq->avg_len, len);
 	if (unlikely(apply_header(rxq, skb, hdr))) {
-		count(rxq, &rxq->stats.frame_errors);
+		pvg_net_rx_count(rxq, &rxq->stats.frame_errors);
 		dev_kfree_skb_any(skb);
 		return;
 	}
@@ -185,7 +178,7 @@ static int take_further(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	struct pvg_net_assembly *p = &rxq->packet;
 
 	if (unlikely(!buf->used || buf->used > buf->room)) {
-		count(rxq, &rxq->stats.length_errors);
+		pvg_net_rx_count(rxq, &rxq->stats.length_errors);
 		return -EINVAL;
 	}
 	if (p->first) {
@@ -195,26 +188,16 @@ static int take_further(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 		return 0;
 	}
 	if (append(p, buf)) {
-		count(rxq, &rxq->stats.dropped);
+		pvg_net_rx_count(rxq, &rxq->stats.dropped);
 		return -ENOMEM;
 	}
 	pvg_net_rx_recycle(buf);
 	return 0;
 }
 
-static void recycle_chain(struct pvg_net_rx_buf *buf)
-{
-	struct pvg_net_rx_buf *next;
-
-	for (; buf; buf = next) {
-		next = buf->next;
-		pvg_net_rx_recycle(buf);
-	}
-}
-
 static void give_up(struct pvg_net_assembly *p)
 {
-	recycle_chain(p->first);
+	pvg_net_rx_recycle_chain(p->first);
 	p->first = NULL;
 	dev_kfree_skb_any(p->head);
 	p->head = NULL;
@@ -233,9 +216,9 @@ static void end_packet(struct pvg_net_rxq *rxq)
 		if (likely(prog))
 			skb = pvg_net_xdp_receive(rxq, prog, p->first, &p->hdr);
 		else	/* detached since the packet began */
-			count(rxq, &rxq->stats.dropped);
+			pvg_net_rx_count(rxq, &rxq->stats.dropped);
 		rcu_read_unlock();
-		recycle_chain(p->first);
+		pvg_net_rx_recycle_chain(p->first);
 	}
 	p->first = NULL;
 	p->head = NULL;
@@ -293,7 +276,7 @@ static int begin_skb(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	else
 		skb = build(buf, skip);
 	if (unlikely(!skb)) {
-		count(rxq, &rxq->stats.dropped);
+		pvg_net_rx_count(rxq, &rxq->stats.dropped);
 		return -ENOMEM;
 	}
 	/* Whatever its head is, its fragments are from a pool. */
@@ -316,12 +299,12 @@ static void take_xsk(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	prog = rcu_dereference(rxq->xdp_prog);
 	/* It has to be one buffer; what follows is dropped, too. */
 	if (prog && !rxq->packet.missing) {
-		count(rxq, &rxq->stats.xdp_packets);
+		pvg_net_rx_count(rxq, &rxq->stats.xdp_packets);
 		counter = pvg_net_xsk_receive(rxq, prog, buf, &skb);
 	}
 	rcu_read_unlock();
 	if (counter)
-		count(rxq, counter);
+		pvg_net_rx_count(rxq, counter);
 	pvg_net_rx_recycle(buf);
 	if (skb)
 		deliver(rxq, skb, &rxq->packet.hdr);
@@ -340,7 +323,7 @@ static void begin_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	memcpy(&p->hdr, hdr, rxq->net->hdr_len);
 	buffers = nr_buffers(rxq->net, &p->hdr);
 	if (unlikely(!is_possible(rxq, buf, buffers))) {
-		count(rxq, &rxq->stats.length_errors);
+		pvg_net_rx_count(rxq, &rxq->stats.length_errors);
 		pvg_net_rx_recycle(buf);
 		return;
 	}
@@ -352,7 +335,7 @@ static void begin_packet(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	}
 	if (rcu_access_pointer(rxq->xdp_prog)) {
 		if (unlikely(buf->used > buf->room)) {
-			count(rxq, &rxq->stats.dropped);
+			pvg_net_rx_count(rxq, &rxq->stats.dropped);
 			pvg_net_rx_recycle(buf);
 			return;
 		}

@@ -25,11 +25,6 @@
 #define REFILL_BATCH	64
 #define RETRY_DELAY	(HZ / 20)
 
-static u32 tail_size(void)
-{
-	return SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
-}
-
 /* What the device leaves alone: enough that the IP header is aligned. */
 static u32 headroom(const struct pvg_net_rxq *rxq)
 {
@@ -44,7 +39,7 @@ static u32 headroom(const struct pvg_net_rxq *rxq)
 /* The smallest piece in which a packet of @len bytes fits. */
 static u32 piece_for(const struct pvg_net_rxq *rxq, u32 len)
 {
-	u32 size = headroom(rxq) + rxq->net->hdr_len + len + tail_size();
+	u32 size = headroom(rxq) + rxq->net->hdr_len + len + pvg_net_tail_size();
 
 	if (rcu_access_pointer(rxq->xdp_prog))
 		return PAGE_SIZE;
@@ -111,7 +106,7 @@ static int alloc_head(struct pvg_net_rx_buf *buf, gfp_t gfp)
 		return -ENOMEM;
 	buf->truesize = size;
 	buf->headroom = headroom(rxq);
-	buf->room = size - buf->headroom - tail_size();
+	buf->room = size - buf->headroom - pvg_net_tail_size();
 	return 0;
 }
 
@@ -216,9 +211,7 @@ void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp)
 	/* A process that gives no memory is no failure, and wakes us. */
 	if (likely(!no_memory) || rxq->xsk)
 		return;
-	u64_stats_update_begin(&rxq->stats.sync);
-	u64_stats_inc(&rxq->stats.alloc_failed);
-	u64_stats_update_end(&rxq->stats.sync);
+	pvg_net_rx_count(rxq, &rxq->stats.alloc_failed);
 	if (READ_ONCE(rxq->napi_on))
 		schedule_delayed_work(&rxq->refill_work, RETRY_DELAY);
 }
@@ -253,6 +246,20 @@ void pvg_net_rx_recycle(struct pvg_net_rx_buf *buf)
 	buf->next = rxq->free;
 	rxq->free = buf;
 	rxq->nr_free++;
+}
+
+/**
+ * pvg_net_rx_recycle_chain() - the same for all buffers of a list
+ * @buf: the first, linked by next; may be NULL
+ */
+void pvg_net_rx_recycle_chain(struct pvg_net_rx_buf *buf)
+{
+	struct pvg_net_rx_buf *next;
+
+	for (; buf; buf = next) {
+		next = buf->next;
+		pvg_net_rx_recycle(buf);
+	}
 }
 
 static void drop_memory(struct pvg_net_rx_buf *buf)
@@ -290,12 +297,9 @@ void pvg_net_rx_reclaim(void *token)
 /* All buffers are back: give up their memory, and a packet half received. */
 static void forget_all(struct pvg_net_rxq *rxq)
 {
-	struct pvg_net_rx_buf *buf, *next;
+	struct pvg_net_rx_buf *buf;
 
-	for (buf = rxq->packet.first; buf; buf = next) {
-		next = buf->next;
-		pvg_net_rx_recycle(buf);
-	}
+	pvg_net_rx_recycle_chain(rxq->packet.first);
 	dev_kfree_skb_any(rxq->packet.head);
 	rxq->packet = (struct pvg_net_assembly) {};
 	for (buf = rxq->free; buf; buf = buf->next)

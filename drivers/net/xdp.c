@@ -15,22 +15,10 @@
 
 #include "pvg_net.h"
 
-static void count(struct pvg_net_rxq *rxq, u64_stats_t *counter)
-{
-	u64_stats_update_begin(&rxq->stats.sync);
-	u64_stats_inc(counter);
-	u64_stats_update_end(&rxq->stats.sync);
-}
-
-static u32 tail_size(void)
-{
-	return SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
-}
-
 /* The largest packet that fits in one page, as a program wants it. */
 static u32 linear_max(void)
 {
-	return PAGE_SIZE - XDP_PACKET_HEADROOM - tail_size();
+	return PAGE_SIZE - XDP_PACKET_HEADROOM - pvg_net_tail_size();
 }
 
 static bool is_shaped(const struct pvg_net_rx_buf *buf)
@@ -137,7 +125,7 @@ static bool run(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 	u32 act;
 
 	act = bpf_prog_run_xdp(prog, xdp);
-	count(rxq, &rxq->stats.xdp_packets);
+	pvg_net_rx_count(rxq, &rxq->stats.xdp_packets);
 	switch (act) {
 	case XDP_PASS:
 		*skb = to_skb(rxq, xdp);
@@ -145,14 +133,14 @@ static bool run(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 	case XDP_TX:
 		frame = xdp_convert_buff_to_frame(xdp);
 		if (frame && pvg_net_xdp_send(rxq->net, frame)) {
-			count(rxq, &rxq->stats.xdp_tx);
+			pvg_net_rx_count(rxq, &rxq->stats.xdp_tx);
 			rxq->xdp_flush |= PVG_NET_FLUSH_TX;
 			return true;
 		}
 		break;
 	case XDP_REDIRECT:
 		if (!xdp_do_redirect(dev, xdp, prog)) {
-			count(rxq, &rxq->stats.xdp_redirect);
+			pvg_net_rx_count(rxq, &rxq->stats.xdp_redirect);
 			rxq->xdp_flush |= PVG_NET_FLUSH_REDIRECT;
 			return true;
 		}
@@ -164,10 +152,10 @@ static bool run(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 		trace_xdp_exception(dev, prog, act);
 		break;
 	case XDP_DROP:
-		count(rxq, &rxq->stats.xdp_drop);
+		pvg_net_rx_count(rxq, &rxq->stats.xdp_drop);
 		return false;
 	}
-	count(rxq, &rxq->stats.dropped);
+	pvg_net_rx_count(rxq, &rxq->stats.dropped);
 	return false;
 }
 
@@ -213,7 +201,7 @@ struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
 	return skb;
 
 drop:
-	count(rxq, &rxq->stats.dropped);
+	pvg_net_rx_count(rxq, &rxq->stats.dropped);
 	return NULL;
 }
 

@@ -30,12 +30,12 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
 
 struct dentry;
 struct pvg_queue;
 struct scatterlist;
-struct virtio_device;
-struct virtqueue;
 struct vring;
 
 /* Ranges of the sysfs moderation attributes; anything else is -EINVAL. */
@@ -313,6 +313,18 @@ static inline void pvg_queue_urgent_done(struct pvg_queue *q)
 {
 	lockdep_assert_held(&q->lock);
 	q->urgent--;
+}
+
+/**
+ * pvg_device_is_present() - can the device still be talked to?
+ * @vdev: the device
+ *
+ * One that was pulled out reads as all ones. Context: as the transport needs;
+ * may sleep.
+ */
+static inline bool pvg_device_is_present(struct virtio_device *vdev)
+{
+	return vdev->config->get_status(vdev) != U8_MAX;
 }
 
 #endif /* _PVGUEST_RING_H */
