@@ -93,7 +93,8 @@ image_download() {
 	local dir=$1 spool=$K_ROOT/tmp/lab-image.$$ deb
 
 	rm -rf "$spool" && mkdir -p "$spool" || return
-	if ! build_env apt-cache show "linux-image-$K_RELEASE" >/dev/null 2>&1; then
+	# An image that is installed is known to apt even when it has no lists.
+	if ! build_env apt-get --print-uris download "linux-image-$K_RELEASE" >/dev/null 2>&1; then
 		run_logged "$dir/apt.log" build_env apt-get -q update || return
 	fi
 	# Newer packages have the kernel, modules and lists in ones that this depends on.
