@@ -49,16 +49,23 @@ under_load "$serial" batches --rw=randread --iodepth=32 --iodepth_batch_submit=1
 	--iodepth_batch_complete_min=16
 under_load "$serial" depth1 --rw=randwrite --iodepth=1
 
-# Unbinding all devices, modules out; both orders of what was loaded in between.
+# Unbinding all devices, modules out. The core can only go when the drivers of
+# other devices, which stand on it, have gone too.
 modules()
 {
-	case $BLK_DRIVER in
-	pvg_blk) echo pvg_blk pvg_ring ;;
-	*) echo "$BLK_DRIVER" ;;
-	esac
+	echo "$BLK_DRIVER"
+	[ "$BLK_DRIVER" = pvg_blk ] || return
+	others
+	echo pvg_ring
+}
+
+others()
+{
+	find /sys/module/pvg_ring/holders -mindepth 1 ! -name pvg_blk -printf '%f\n'
 }
 
 disks_before=$(blk_disks | wc -l)
+mapfile -t others < <([ "$BLK_DRIVER" != pvg_blk ] || others)
 for ((round = 1; round <= ROUNDS; round++)); do
 	for module in $(modules); do
 		tap_check "modules $round: rmmod $module" rmmod "$module" || tap_done
@@ -68,6 +75,9 @@ for ((round = 1; round <= ROUNDS; round++)); do
 	tap_check "modules $round: the disks are back" blk_wait "$serial"
 done
 tap_is "$(blk_disks | wc -l)" "$disks_before" "as many disks as before"
+for module in "${others[@]}"; do
+	tap_check "modules: $module loads on the new core" modprobe "$module"
+done
 
 # rmmod with I/O in flight: the kernel takes the devices away first.
 DISK=$(blk_find "$serial")

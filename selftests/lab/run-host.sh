@@ -103,7 +103,7 @@ output()
 	tap_check "output arrives byte by byte" cmp "$TMP/want" "$TMP/out"
 	vm -- sh -c 'echo out; echo err >&2; test -t 1 || echo no terminal; pwd; ls'
 	expect "stdout and stderr both arrive, in order" 0 \
-		$'out\nerr\nno terminal\n/pvguest\nscripts\nselftests'
+		$'out\nerr\nno terminal\n/pvguest\nscripts\nselftests\ntools'
 }
 
 machine()
