@@ -13,7 +13,7 @@ lab_run() {
 }
 
 run_command() {
-	need qemu-system-x86_64 cpio rsync
+	need cpio rsync
 	vm_prepare command "${COMMAND[@]}" || die "no VM was started, see above"
 	vm_arguments run
 	vm_start
@@ -33,7 +33,7 @@ lab_shell() {
 		COMMAND=(bash -c "$(cat)" bash)
 		run_command
 	fi
-	need qemu-system-x86_64 cpio rsync
+	need cpio rsync
 	vm_prepare shell "$size" || die "no VM was started, see above"
 	vm_arguments shell
 	say "console log: $V_DIR/console; leave with exit"
@@ -46,6 +46,7 @@ vm_prepare() {
 	local mode=$1
 
 	shift
+	qemu_prepare
 	kernel_prepare "$O_KERNEL" || return
 	if ! build_modules; then
 		[ "$O_DRIVERS" = pvg ] && return 1
@@ -114,10 +115,10 @@ accelerator() {
 }
 
 accelerator_probe() {
-	timeout 60 qemu-system-x86_64 -accel "$1" -machine q35 -nodefaults -m 512 \
-		-display none -no-reboot -serial stdio -kernel "$K_DIR/image" \
-		-append "console=ttyS0 panic=-1" </dev/null 2>/dev/null |
-		grep -q 'Unable to mount root'
+	QEMU=(timeout 60 qemu-system-x86_64 -accel "$1" -machine q35 -nodefaults -m 512
+		-display none -no-reboot -serial stdio -kernel "$K_DIR/image"
+		-append "console=ttyS0 panic=-1")
+	(exec_qemu) </dev/null 2>/dev/null | grep -q 'Unable to mount root'
 }
 
 vm_arguments() {
@@ -166,11 +167,6 @@ vm_command_line() {
 		" printk.devkmsg=on"
 	[ "$1" = tcg ] && printf '%s' " tsc=reliable no_timer_check cryptomgr.notests"
 	printf '%s\n' "$O_APPEND"
-}
-
-exec_qemu() {
-	[ -z "$O_NETNS" ] || exec nsenter --net="$O_NETNS" -- "${QEMU[@]}"
-	exec "${QEMU[@]}"
 }
 
 vm_start() {

@@ -39,12 +39,21 @@ coalesce()
 		"ethtool -C $DEV adaptive-rx on adaptive-tx on"
 }
 
+# ring_sizes: largest of receive and transmit, then what they are.
+ring_sizes()
+{
+	ethtool -g "$DEV" | awk '/^[RT]X:/ { print $2 }' | tr '\n' ' '
+}
+
 rings()
 {
+	local largest
+
+	read -r -a largest < <(ring_sizes)
 	changes rings \
 		"ethtool -G $DEV rx 64" "ethtool -G $DEV tx 32" "ethtool -G $DEV rx 256 tx 256"
-	tap_is "$(ethtool -g "$DEV" | awk '/^[RT]X:/ { print $2 }' | tr '\n' ' ')" \
-		"256 256 256 256 " "net$N: ring sizes are read back"
+	tap_is "$(ring_sizes)" "${largest[0]} ${largest[1]} 256 256 " \
+		"net$N: ring sizes are read back"
 }
 
 down_and_up()

@@ -1,0 +1,53 @@
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
+# SPDX-License-Identifier: GPL-2.0
+# Which QEMU runs the VMs: that of Debian's next suite, unpacked in the cache.
+# Under TCG it starts programs several times faster than the 7.2 of this
+# machine's suite, which also translates code while another CPU patches it, so
+# that a guest with two CPUs can die of a breakpoint that was long removed.
+
+# Packages of which it consists, with what they depend on.
+readonly QEMU_PACKAGES="qemu-system-x86"
+
+# Sets QEMU_ROOT: the directory of its usr/, or nothing for this machine's own.
+qemu_prepare() {
+	QEMU_ROOT=''
+	case ${LAB_QEMU:-$CHROOT_SUITE} in
+	system) need qemu-system-x86_64; return ;;
+	"$CHROOT_SUITE") ;;
+	*) die "LAB_QEMU '$LAB_QEMU' is neither system nor $CHROOT_SUITE" ;;
+	esac
+	QEMU_ROOT=$CACHE/qemu/$CHROOT_SUITE
+	[ -e "$QEMU_ROOT/.packages" ] || with_lock qemu qemu_unpack ||
+		die "QEMU was not unpacked; LAB_QEMU=system takes this machine's own"
+}
+
+qemu_unpack() {
+	local tmp=$QEMU_ROOT.tmp sources
+
+	[ -e "$QEMU_ROOT/.packages" ] && return
+	need mmdebstrap
+	mkdir -p "$CACHE/qemu" "$CACHE/chroot" || return
+	rm -rf --one-file-system "$tmp"
+	sources=$(chroot_sources) || return
+	say "unpacking the QEMU of $CHROOT_SUITE (about 60 MB to download)"
+	run_logged "$CACHE/qemu/unpack.log" mmdebstrap --mode=root --variant=extract \
+		--include="${QEMU_PACKAGES// /,}" --aptopt='APT::Install-Recommends "false"' \
+		"$CHROOT_SUITE" "$tmp" - <<<"$sources" || return
+	echo "$QEMU_PACKAGES" >"$tmp/.packages"
+	mv -T "$tmp" "$QEMU_ROOT"
+}
+
+# exec_in_netns COMMAND...: in the network namespace that was asked for.
+exec_in_netns() {
+	[ -z "$O_NETNS" ] || exec nsenter --net="$O_NETNS" -- "$@"
+	exec "$@"
+}
+
+# exec_qemu: becomes QEMU. Its libraries are in its own usr/, which it sees in
+# the place of this machine's; everything else has the same name as outside.
+exec_qemu() {
+	[ -n "$QEMU_ROOT" ] || exec_in_netns "${QEMU[@]}"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	exec_in_netns unshare --mount --propagation private sh -c '
+		mount --bind "$0/usr" /usr && exec "$@"' "$QEMU_ROOT" "${QEMU[@]}"
+}
