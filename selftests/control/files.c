@@ -14,10 +14,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +28,7 @@
 
 static int tests;
 static int failures;
-static sig_atomic_t signals;
+static atomic_int signals;
 
 static bool check(bool ok, const char *format, ...)
 {
@@ -58,6 +60,16 @@ static void on_signal(int number)
 {
 	(void)number;
 	signals++;
+}
+
+/* A signal may come a little after what it tells of can be seen. */
+static bool signalled(void)
+{
+	double until = now() + 20;
+
+	while (!signals && now() < until)
+		usleep(1000);
+	return signals > 0;
 }
 
 /* A test that hangs fails, rather than the whole run. */
@@ -202,46 +214,73 @@ static void test_data(int a, int b)
 	      "a bad address to read to is EFAULT, and loses nothing");
 }
 
+/*
+ * How much is there to be read at a time is up to the host, which may be slow:
+ * it has several chances to have more than a little.
+ */
 static void test_many_reads(int a, int b)
 {
 	static unsigned char buf[256 * 1024];
+	ssize_t n = 0, most = 0;
+	bool right = true;
+	int i;
+
+	for (i = 0; i < 10 && right && most <= 4096; i++) {
+		fill(buf, 65536, 0);
+		if (write(a, buf, 65536) != 65536)
+			break;
+		right = events(b, POLLIN, 20000);
+		usleep(500 * 1000);
+		n = right ? read(b, buf, sizeof(buf)) : 0;
+		right = n > 0 && n <= 65536 && matches(buf, n, 0) &&
+			read_pattern(b, 65536 - n, n);
+		most = n > most ? n : most;
+	}
+	check(most > 4096, "a read takes more than 4 KiB (%zd)", most);
+	check(right, "it is what was sent, and the rest follows");
+}
+
+/*
+ * Writes until there is no room. There may be again at any time, as the host
+ * takes what was written at its own pace; what is certain is that nobody else
+ * uses up the room that poll() told of. Returns false where it was not there.
+ */
+static bool write_until_full(int fd, unsigned long long *sent)
+{
+	static unsigned char buf[65536];
+	bool told = false;
 	ssize_t n;
 
-	fill(buf, sizeof(buf), 0);
-	check(write(a, buf, 65536) == 65536, "64 KiB in one write");
-	while (events(b, POLLIN, 500) == 0)
-		;
-	usleep(500 * 1000);
-	n = read(b, buf, sizeof(buf));
-	check(n > 4096, "a read takes more than 4 KiB (%zd)", n);
-	if (n > 0 && n < 65536)
-		check(read_pattern(b, 65536 - n, n), "the rest follows");
-	else
-		check(n == 65536 && matches(buf, n, 0), "it is what was sent");
+	while (*sent < 64 * MIB) {
+		fill(buf, sizeof(buf), *sent);
+		n = write(fd, buf, sizeof(buf));
+		if (n > 0) {
+			*sent += n;
+			told = false;
+			continue;
+		}
+		if (told || n == 0 || errno != EAGAIN)
+			return false;
+		told = events(fd, POLLOUT, 1000) & POLLOUT;
+		if (!told)
+			break;
+	}
+	return true;
 }
 
 static void test_nonblocking(int a, int b)
 {
-	static unsigned char buf[65536];
 	unsigned long long sent = 0;
-	ssize_t n;
+	bool right;
 
 	fcntl(a, F_SETFL, O_NONBLOCK);
-	check(read(a, buf, 1) < 0 && errno == EAGAIN,
+	check(read(a, &(char){ 0 }, 1) < 0 && errno == EAGAIN,
 	      "reading nothing is EAGAIN");
-	for (;;) {
-		fill(buf, sizeof(buf), sent);
-		n = write(a, buf, sizeof(buf));
-		if (n < 0)
-			break;
-		sent += n;
-		if (sent > 64 * MIB)
-			break;
-	}
-	check(n < 0 && errno == EAGAIN && sent > 256 * 1024 && sent < 16 * MIB,
+	right = write_until_full(a, &sent);
+	check(sent > 256 * 1024 && sent < 16 * MIB,
 	      "a host that does not read ends in EAGAIN (after %llu KiB)",
 	      sent / 1024);
-	check(!(events(a, POLLOUT, 200) & POLLOUT), "and poll agrees");
+	check(right, "and poll agrees");
 	check(read_pattern(b, sent, 0), "all of it arrives");
 	check(events(a, POLLOUT, 20000) == POLLOUT, "then there is room again");
 	fcntl(a, F_SETFL, 0);
@@ -249,32 +288,35 @@ static void test_nonblocking(int a, int b)
 
 struct writer {
 	int fd;
+	atomic_bool started;
 	size_t len;
 	ssize_t written;
 	int error;
 	double took;
+	double end;
 };
 
 static void *write_much(void *arg)
 {
 	struct writer *w = arg;
 	unsigned char *buf = malloc(w->len);
-	double start = now();
 
 	fill(buf, w->len, 0);
 	w->written = write(w->fd, buf, w->len);
 	w->error = errno;
-	w->took = now() - start;
+	w->end = now();
 	free(buf);
 	return NULL;
 }
 
 static void test_blocking(int a, int b)
 {
+	struct itimerval second = { { 1, 0 }, { 1, 0 } }, off = { 0 };
 	struct sigaction interrupt = { .sa_handler = on_signal };
 	struct writer w = { .fd = a, .len = 8 * MIB };
 	unsigned int left;
 	pthread_t thread;
+	double start;
 	char c;
 
 	pthread_create(&thread, NULL, write_much, &w);
@@ -285,20 +327,25 @@ static void test_blocking(int a, int b)
 	signals = 0;
 	w = (struct writer){ .fd = b, .len = 8 * MIB };
 	pthread_create(&thread, NULL, write_much, &w);
+	/* From then on it writes, and does not end. */
+	events(a, POLLIN, 20000);
 	sleep(1);
+	start = now();
 	pthread_kill(thread, SIGUSR1);
 	pthread_join(thread, NULL);
 	check(signals == 1 && w.written > 0 && w.written < (ssize_t)w.len,
 	      "a signal ends a write that waits (%zd bytes)", w.written);
-	check(w.took < 5, "at once (%.1f s)", w.took);
+	check(w.end - start < 4, "at once (%.1f s)", w.end - start);
 	check(read_pattern(a, w.written, 0), "what it wrote arrives");
 
+	/* The first signal may come before the read. */
 	signals = 0;
 	left = alarm(0);
 	sigaction(SIGALRM, &interrupt, NULL);
-	alarm(1);
-	check(read(a, &c, 1) < 0 && errno == EINTR && signals == 1,
+	setitimer(ITIMER_REAL, &second, NULL);
+	check(read(a, &c, 1) < 0 && errno == EINTR && signals > 0,
 	      "a signal ends a read that waits");
+	setitimer(ITIMER_REAL, &off, NULL);
 	signal(SIGALRM, on_alarm);
 	alarm(left);
 }
@@ -309,8 +356,8 @@ static void test_sigio(int a, int b)
 	signal(SIGIO, on_signal);
 	fcntl(a, F_SETOWN, getpid());
 	fcntl(a, F_SETFL, O_ASYNC);
-	check(write(b, "x", 1) == 1 && events(a, POLLIN, 20000) == POLLIN &&
-	      signals > 0, "SIGIO tells of data");
+	check(write(b, "x", 1) == 1 && signalled() &&
+	      events(a, POLLIN, 20000) == POLLIN, "SIGIO tells of data");
 	fcntl(a, F_SETFL, 0);
 	check(read_pattern(a, 0, 0) && read(a, &(char){ 0 }, 1) == 1,
 	      "which can be read");
@@ -346,6 +393,7 @@ static void *write_one(void *arg)
 	struct writer *w = arg;
 	double start = now();
 
+	w->started = true;
 	w->written = write(w->fd, "late", 4);
 	w->error = errno;
 	w->took = now() - start;
@@ -362,14 +410,16 @@ static void test_hangup(int a, int b)
 	signals = 0;
 	fcntl(a, F_SETOWN, getpid());
 	fcntl(a, F_SETFL, O_ASYNC);
-	check(write(b, "last", 4) == 4, "the host says something");
-	usleep(300 * 1000);
+	/* What is not here when the host leaves need not come any more. */
+	check(write(b, "last", 4) == 4 && signalled() &&
+	      events(a, POLLIN, 20000) & POLLIN, "the host says something");
+	signals = 0;
 	host_leaves();
 	while (!(events(a, 0, 20000) & POLLHUP))
 		;
 	check(events(a, POLLIN | POLLOUT, 0) == (POLLIN | POLLHUP),
 	      "and leaves: POLLHUP and readable");
-	check(signals > 0, "SIGIO tells of it");
+	check(signalled(), "SIGIO tells of it");
 	fcntl(a, F_SETFL, 0);
 	check(read(a, buf, 8) == 4 && !memcmp(buf, "last", 4),
 	      "what it said is read first");
@@ -380,6 +430,8 @@ static void test_hangup(int a, int b)
 	fcntl(a, F_SETFL, 0);
 
 	pthread_create(&thread, NULL, write_one, &w);
+	while (!w.started)
+		usleep(1000);
 	sleep(1);
 	host_comes();
 	for (until = now() + 20; now() < until && events(a, 0, 0) & POLLHUP;)
