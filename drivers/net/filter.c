@@ -216,7 +216,7 @@ void pvg_net_update_link(struct pvg_net *net)
 	ASSERT_RTNL();
 
 	if (status & VIRTIO_NET_S_ANNOUNCE) {
-		netdev_notify_peers(net->dev);
+		__netdev_notify_peers(net->dev);
 		pvg_net_ctrl(net, VIRTIO_NET_CTRL_ANNOUNCE,
 			     VIRTIO_NET_CTRL_ANNOUNCE_ACK, NULL, 0);
 	}
