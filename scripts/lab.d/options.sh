@@ -4,7 +4,7 @@
 
 options_default() {
 	O_KERNEL=6.1 O_DRIVERS=pvg O_SMP=1 O_MEM='' O_DISK=256M O_APPEND=''
-	O_TIMEOUT=600 O_QMP='' O_NETNS=''
+	O_TIMEOUT=600 O_QMP='' O_NETNS='' O_STATE=''
 	O_QEMU=()
 	COMMAND=()
 }
@@ -34,7 +34,8 @@ options_parse() {
 
 option_known() {
 	case $1 in
-	--kernel | --drivers | --smp | --mem | --disk | --qemu | --append | --timeout | --qmp | --netns) ;;
+	--kernel | --drivers | --smp | --mem | --disk | --qemu | --append | --timeout | --qmp | --netns | \
+		--state) ;;
 	*) die "unknown option '$1' (see scripts/lab --help)" ;;
 	esac
 }
@@ -51,6 +52,7 @@ option_set() {
 	--timeout) O_TIMEOUT=$2 ;;
 	--qmp) O_QMP=$2 ;;
 	--netns) O_NETNS=$2 ;;
+	--state) O_STATE=$2 ;;
 	esac
 }
 

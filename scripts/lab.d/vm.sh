@@ -140,9 +140,9 @@ vm_arguments() {
 	fi
 	QEMU+=(-kernel "$K_DIR/image" -initrd "$V_TMP/initrd"
 		-append "$(vm_command_line "$accel")"
-		-chardev "file,id=console,path=$V_DIR/console" -serial chardev:console)
+		-chardev "file,id=console,path=$V_DIR/console,append=on" -serial chardev:console)
 	case $1 in
-	run) QEMU+=(-chardev "file,id=output,path=$V_DIR/output") ;;
+	run) QEMU+=(-chardev "file,id=output,path=$V_DIR/output,append=on") ;;
 	shell) QEMU+=(-chardev "stdio,id=output,signal=off") ;;
 	esac
 	QEMU+=(-serial chardev:output
@@ -170,13 +170,25 @@ vm_command_line() {
 }
 
 vm_start() {
-	local log=$V_DIR/qemu
+	local log=$V_DIR/qemu seen
 
+	seen=$(stat -c %s "$V_DIR/output")
 	# Each of these replaces the one before, so that the PID is QEMU's.
 	exec_qemu </dev/null >>"$log" 2>&1 &
 	V_PID=$!
-	tail -c +1 -s 0.1 -f --pid="$V_PID" "$V_DIR/output" &
+	tail -c +$((seen + 1)) -s 0.1 -f --pid="$V_PID" "$V_DIR/output" &
 	V_TAIL=$!
+}
+
+# Has the VM left for another QEMU? Then that is started.
+vm_migrated() {
+	[ -n "$O_STATE" ] && [ -s "$O_STATE" ] || return
+	wait "$V_PID" 2>/dev/null || true
+	wait "$V_TAIL" || true
+	mv "$O_STATE" "$V_TMP/state" || return
+	[[ ${QEMU[*]} == *" -incoming "* ]] ||
+		QEMU+=(-incoming "exec:cat $(printf %q "$V_TMP/state")")
+	vm_start
 }
 
 # Ends with V_END: done, timeout or hung (a status was given, but no power off).
@@ -184,7 +196,7 @@ vm_wait() {
 	local end=$((SECONDS + O_TIMEOUT)) off=0
 
 	V_END='done'
-	while kill -0 "$V_PID" 2>/dev/null; do
+	while kill -0 "$V_PID" 2>/dev/null || vm_migrated; do
 		if [ "$O_TIMEOUT" -gt 0 ] && [ "$SECONDS" -ge "$end" ]; then
 			V_END=timeout
 			break
