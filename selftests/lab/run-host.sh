@@ -193,7 +193,7 @@ kernels()
 
 leaks()
 {
-	if ! "$LAB" kernels | grep -q '^debug .*/'; then
+	if "$LAB" kernels | grep -q '^debug .*not cached'; then
 		tap_skip "a leak fails the run" "the debug kernel is not cached"
 		return
 	fi
