@@ -9,7 +9,7 @@ KDIR ?= $(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*/ 2>/dev/null
 MODULES := CONFIG_PVG_RING=m CONFIG_PVG_BLK=m CONFIG_PVG_NET=m \
 	   CONFIG_PVG_BALLOON=m CONFIG_PVG_CTL=m
 
-.PHONY: all modules tools clean check demo bench help
+.PHONY: all modules tools clean install uninstall deb rpm check check-all demo bench help
 
 all: modules
 
@@ -27,8 +27,17 @@ clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $(MODULES) clean
 	$(MAKE) -C selftests clean
 
+install uninstall:
+	scripts/install/install $@
+
+deb rpm:
+	scripts/install/$@
+
 check:
 	scripts/check
+
+check-all:
+	scripts/check-all
 
 demo:
 	scripts/demo
@@ -40,7 +49,12 @@ help:
 	@echo 'Targets:'
 	@echo '  all      build the modules, drivers/*/pvg_*.ko (default)'
 	@echo '  tools    build what runs in userspace, tools/pvhost'
+	@echo '  install, uninstall'
+	@echo '           in this guest, with DKMS where there is one; as root'
+	@echo '  deb, rpm build the package pvguest-dkms, into build/'
 	@echo '  check    scripts/check: static checks, unit tests, VM suites'
+	@echo '  check-all'
+	@echo '           scripts/check-all: the same, and what takes long'
 	@echo '  demo     scripts/demo: build, boot, short benchmark'
 	@echo '  bench    scripts/bench block: ours against the in-tree driver'
 	@echo '  clean    remove what was built'
