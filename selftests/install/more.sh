@@ -1,0 +1,299 @@
+# shellcheck shell=bash disable=SC2016,SC2034,SC2153,SC2154 # shared with the suite
+# SPDX-License-Identifier: GPL-2.0
+#
+# The cases that take too long for scripts/check.
+
+readonly LONG_CASES="roots upgrade kernel kernel_stubs headers_first nothing_compiles \
+probe_fails dep power_cut from_tree dracut trixie boot_time"
+
+# Whatever the kernel is told its root is, before and after.
+roots()
+{
+	local name image
+
+	copy_of "$INSTALLED" roots
+	tap_check "roots: removed from a copy" change "$IMAGE" "dpkg --purge pvguest-dkms"
+	for image in "$INSTALLED" "$IMAGE"; do
+		boot_files "$image" || return
+		for name in /dev/vda1 /dev/disk/by-id/virtio-rootdisk-part1 LABEL=guestroot; do
+			boot "$image" "root=$name"
+			booted "root=$name" || continue
+			if [ "$image" = "$INSTALLED" ]; then
+				ours "root=$name"
+			else
+				in_tree "root=$name"
+			fi
+		done
+	done
+}
+
+# A newer package over an older one.
+upgrade()
+{
+	rm -rf "$TMP/newer" && mkdir "$TMP/newer"
+	(cd "$TREE" && tar -c --exclude='*.o' --exclude='*.ko' --exclude='.*.cmd' --exclude='*.mod*' \
+		Kbuild Kconfig Makefile COPYING dkms.conf debian include drivers scripts tools/guest) |
+		tar -x -C "$TMP/newer"
+	(cd "$TMP/newer" && sed -i 's/0\.1\.0/0.1.1/' dkms.conf debian/changelog include/pvguest/version.h &&
+		scripts/install/deb "$SHARED/newer") > "$TMP/deb.log" 2>&1
+	copy_of "$INSTALLED" upgrade
+	tap_check "upgrade: dpkg -i of a newer version" change "$IMAGE" "dpkg -i /host/newer/*.deb &&
+		test \"\$(dkms status pvguest | grep -c 0.1.1)\" = 1 && ! dkms status pvguest | grep 0.1.0" || return
+	boot_files "$IMAGE" || return
+	boot "$IMAGE"
+	booted upgrade || return
+	ours upgrade
+	doctor upgrade 0
+}
+
+# another_kernel: shell code that sets "other", a release of the archive that is not
+# installed.
+another_kernel='apt-get -q update > /dev/null
+other=$(apt-cache search --names-only "^linux-image-6\.1\.0-[0-9]+-amd64$" | cut -d" " -f1 |
+	sed s/linux-image-// | sort -V | while read -r k; do
+		[ -e "/lib/modules/$k" ] || echo "$k"
+	done | tail -n 1)
+[ "$other" ] && echo "$other" > /host/other
+install="apt-get -q -y --no-install-recommends install"
+'
+
+# A kernel that comes later: its headers with it.
+kernel()
+{
+	copy_of "$INSTALLED" kernel
+	tap_check "kernel: another one is installed" change "$IMAGE" "$another_kernel"'
+		$install linux-image-$other linux-headers-$other' || return
+	boot_files "$IMAGE" "$(cat "$SHARED/other")" || return
+	boot "$IMAGE"
+	booted kernel || return
+	fact kernel "$RELEASE" "kernel: it is the other one"
+	ours kernel
+	doctor kernel 0
+}
+
+# Headers that come after the kernel: its initramfs has to be made again.
+headers_first()
+{
+	copy_of "$INSTALLED" headers
+	tap_check "headers: another kernel without its headers" change "$IMAGE" "$another_kernel"'
+		$install linux-image-$other && { pvguest doctor --next; [ $? = 1 ]; }' || return
+	tap_check "headers: doctor asks for them" grep -q "install linux-headers-" "$TMP/change"
+	tap_check "headers: ... which are installed later" change "$IMAGE" "$another_kernel"'
+		other=$(ls /lib/modules | sort -V | head -n 1)
+		$install linux-headers-$other && echo $other > /host/other && pvguest doctor --next' || return
+	boot_files "$IMAGE" "$(cat "$SHARED/other")" || return
+	boot "$IMAGE"
+	booted headers || return
+	ours headers
+}
+
+# A kernel that comes later and that nothing builds for: it is installed all the
+# same, with an initramfs, and boots.
+kernel_stubs()
+{
+	copy_of "$INSTALLED" kernelstubs
+	tap_check "kernel_stubs: a kernel is installed whose headers do not compile" change "$IMAGE" "$another_kernel"'
+		for hooks in postinst.d header_postinst.d; do
+			mkdir -p /etc/kernel/$hooks
+			printf "%s\n" "#!/bin/sh" "for f in /usr/src/linux-headers-*-common/include/linux/virtio.h; do" \
+				"grep -q sabotaged \$f || echo \"#error sabotaged\" >> \$f" done > /etc/kernel/$hooks/aaa
+			chmod +x /etc/kernel/$hooks/aaa
+		done
+		$install linux-image-$other linux-headers-$other && test -s /boot/initrd.img-$other' || return
+	tap_check "kernel_stubs: loudly" grep -q "WARNING: the modules do NOT build" "$TMP/change"
+	boot_files "$IMAGE" "$(cat "$SHARED/other")" || return
+	boot "$IMAGE"
+	booted kernel_stubs || return
+	in_tree kernel_stubs
+	doctor kernel_stubs 1
+}
+
+# Not even a stub compiles.
+nothing_compiles()
+{
+	copy_of "$BASE" nothing
+	tap_check "nothing_compiles: dpkg -i succeeds" change "$IMAGE" '
+		for header in $(find /usr/src -path "*/include/linux/module.h"); do
+			echo "#error sabotaged" >> $header
+		done
+		dpkg -i /host/'"$PACKAGE" || return
+	boot_files "$IMAGE" || return
+	boot "$IMAGE"
+	booted nothing_compiles || return
+	in_tree nothing_compiles
+	doctor nothing_compiles 1 "did not build"
+}
+
+# Ours loads, and does not take the disks.
+probe_fails()
+{
+	copy_of "$INSTALLED" probe
+	tap_check "probe_fails: a pvg_blk whose probe fails late" change "$IMAGE" '
+		cd /usr/src/pvguest-* && grep -q "virtio_device_ready(" drivers/block/main.c &&
+		sed -i "0,/virtio_device_ready(.*);/s//err = -EIO; goto SABOTAGE;/" drivers/block/main.c &&
+		label=$(awk "/SABOTAGE/ { on = 1 } on && /^[a-z_]+:/ { sub(\":.*\", \"\"); print; exit }" drivers/block/main.c) &&
+		sed -i "s/goto SABOTAGE/goto $label/" drivers/block/main.c &&
+		version=$(basename $PWD | sed s/pvguest-//) && for k in /lib/modules/*/build; do
+			k=$(basename $(dirname $k))
+			dkms build --force -m pvguest -v $version -k $k && dkms install --force -m pvguest -v $version -k $k
+		done && ! dkms status | grep -i stub && update-initramfs -u -k all' || return
+	boot_files "$IMAGE" || return
+	boot "$IMAGE"
+	booted probe_fails || return
+	drivers probe_fails virtio_blk pvg_net pvg_ctl pvg_balloon
+	doctor probe_fails 1 "pvg_blk did not take it"
+}
+
+# in_guest IMAGE SCRIPT: in the running guest, which keeps what it does.
+in_guest()
+{
+	printf '%s\n' "$2" > "$TMP/in-guest"
+	boot_files "$1" || return
+	start_guest "$1" off "$ROOT_UUID" "$TMP/in-guest"
+	for ((i = 0; i < BOOT_SECONDS * 5; i++)); do
+		kill -0 "$VM" 2> /dev/null || return 0
+		sleep 0.2
+	done
+	kill -KILL "$VM"
+	return 1
+}
+
+# An initramfs for just this machine, made while ours has the disk.
+dep()
+{
+	copy_of "$INSTALLED" dep
+	BOOT_SECONDS=900 in_guest "$IMAGE" 'sed -i "s/^MODULES=.*/MODULES=dep/" /etc/initramfs-tools/initramfs.conf
+		update-initramfs -u -k all && echo made; sync'
+	tap_check "dep: an initramfs with MODULES=dep" said '^made' || return
+	boot_files "$IMAGE" || return
+	boot "$IMAGE"
+	booted dep || return
+	ours dep
+	doctor dep 0
+	boot "$IMAGE" "$ROOT_UUID module_blacklist=pvg_ring"
+	booted dep-rescue && in_tree dep-rescue
+}
+
+# The power fails while modules and initramfs are being put in their places.
+power_cut()
+{
+	local seconds i
+
+	for seconds in 1 4 12 25; do
+		copy_of "$INSTALLED" cut
+		change "$IMAGE" 'for k in /lib/modules/*/build; do
+			dkms uninstall -m pvguest -v 0.1.0 -k $(basename $(dirname $k))
+			done; update-initramfs -u -k all' > /dev/null
+		boot_files "$IMAGE" || return
+		echo 'echo begun; for k in /lib/modules/*/build; do
+			dkms install -m pvguest -v 0.1.0 -k $(basename $(dirname $k)); done
+			/usr/lib/pvguest/pvguest-initramfs; echo ended; sleep 100' > "$TMP/install"
+		start_guest "$IMAGE" off "$ROOT_UUID" "$TMP/install"
+		for ((i = 0; i < BOOT_SECONDS * 5; i++)); do
+			! said '^begun' || break
+			sleep 0.2
+		done
+		sleep "$seconds"
+		kill -KILL "$VM"
+		wait "$VM" 2> /dev/null
+		tap_check "power_cut: the installation had begun, $seconds s before" said '^begun'
+		boot_files "$IMAGE" || { tap_not_ok "power_cut: there is an initramfs"; continue; }
+		boot "$IMAGE"
+		booted "power cut after $seconds s"
+		tap_diag "$(grep -E '^(doctor|device)' "$TMP/output")"
+	done
+}
+
+# make install and make uninstall, without a package, and without DKMS as well.
+from_tree()
+{
+	local how
+
+	mkdir -p "$SHARED/tree"
+	(cd "$TREE" && tar -c --exclude='*.o' --exclude='*.ko' --exclude='.*.cmd' --exclude='*.mod*' \
+		Kbuild Kconfig Makefile COPYING dkms.conf include drivers scripts tools/guest) |
+		tar -x -C "$SHARED/tree"
+	for how in dkms without; do
+		copy_of "$BASE" "tree$how"
+		[ $how = dkms ] || change "$IMAGE" "dpkg --purge dkms" > /dev/null
+		tap_check "make install ($how)" change "$IMAGE" "cd /host/tree && make install" || continue
+		boot_files "$IMAGE" || return
+		boot "$IMAGE"
+		booted "make install ($how)" || continue
+		ours "make install ($how)"
+		doctor "make install ($how)" 0
+		tap_check "make uninstall ($how)" change "$IMAGE" 'cd /host/tree && make uninstall &&
+			! find / -xdev ! -path "/host*" ! -path "/proc*" \( -name "*pvg*" -o -name "*pvguest*" \) | grep .' ||
+			continue
+		boot_files "$IMAGE" || return
+		boot "$IMAGE"
+		booted "make uninstall ($how)" || continue
+		in_tree "make uninstall ($how)"
+	done
+}
+
+# other_guest SUITE INITRAMFS CASE...: cases in another guest than Debian 12's.
+other_guest()
+{
+	local one
+
+	if ! guest "$1" "$2"; then
+		tap_not_ok "a $1 guest with $2 is made" "see $IMAGES"
+	else
+		for one in "${@:3}"; do
+			"$one"
+		done
+	fi
+	guest bookworm initramfs-tools
+}
+
+dracut()
+{
+	other_guest bookworm dracut fresh rescue removed_dracut
+}
+
+removed_dracut()
+{
+	copy_of "$INSTALLED" removed
+	tap_check "dracut: dpkg --purge" change "$IMAGE" 'dpkg --purge pvguest-dkms &&
+		for initrd in /boot/initrd*; do ! lsinitrd $initrd | grep pvg_ || exit; done' || return
+	boot_files "$IMAGE" || return
+	boot "$IMAGE"
+	booted "uninstall (dracut)" && in_tree "uninstall (dracut)"
+}
+
+# virtio_console is built in there; udev moves devices that have our port.
+trixie()
+{
+	other_guest trixie initramfs-tools trixie_fresh rescue stubs uninstall
+}
+
+trixie_fresh()
+{
+	boot_files "$INSTALLED" || return
+	boot "$INSTALLED"
+	booted trixie || return
+	drivers trixie pvg_blk pvg_net virtio_console pvg_balloon
+	doctor trixie 1 "virtio_console is built into this kernel"
+}
+
+# uptime_of IMAGE: when its guest.sh ended, in seconds.
+uptime_of()
+{
+	boot_files "$1" && boot "$1" > /dev/null && sed -n 's/^boot \([0-9.]*\).*/\1/p' "$TMP/output"
+}
+
+# In turn, since a shared machine is not equally fast all the time.
+boot_time()
+{
+	local without='' with='' i
+
+	for i in 1 2 3 4; do
+		without+=" $(uptime_of "$BASE")"
+		with+=" $(uptime_of "$INSTALLED")"
+	done
+	tap_diag "seconds to multi-user without:$without; with:$with"
+	tap_num "$(echo "$without $with" | awk '{ for (i = 1; i <= 4; i++) { a[i] = $i; b[i] = $(i + 4) }
+		ma = a[1]; mb = b[1]; for (i = 2; i <= 4; i++) { if (a[i] < ma) ma = a[i]; if (b[i] < mb) mb = b[i] }
+		print mb / ma }') <= 1.05" "boot_time: at most 1.05 of without (best of 4)"
+}

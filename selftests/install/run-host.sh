@@ -1,0 +1,313 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Installs pvguest in real guests, Debian with systemd and its root on a virtio
+# disk, and boots them: after an installation and after everything that can go
+# wrong with one. Needs root, for chroots and loop devices.
+#
+#   run-host.sh [CASE...]
+#
+# Without a case: those of scripts/check, on Debian 12. "long" stands for the rest.
+
+# shellcheck disable=SC2016 # what stands in quotes is for the guest to expand
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+TREE=$(cd "$HERE/../.." && pwd)
+SUITE=$HERE
+BOOT_SECONDS=300
+
+# shellcheck source=selftests/lib/tap.sh
+. "$HERE/../lib/tap.sh"
+for part in common chroot kernels qemu; do
+	# shellcheck source=/dev/null
+	. "$TREE/scripts/lab.d/$part.sh"
+done
+# shellcheck source=selftests/install/image.sh
+. "$HERE/image.sh"
+# shellcheck source=selftests/install/vm.sh
+. "$HERE/vm.sh"
+# shellcheck source=selftests/install/more.sh
+. "$HERE/more.sh"
+
+[ "$(id -u)" = 0 ] || tap_skip_all "needs root, for chroots"
+TMP=$(mktemp -d)
+SHARED=$TMP/shared
+mkdir -p "$SHARED" "$IMAGES"
+VM=
+O_NETNS= # none, for exec_qemu
+export O_NETNS
+qemu_prepare
+tap_at_exit rm -rf "$TMP"
+tap_at_exit stop_guest
+tap_at_exit drop_images
+
+# ---- what a boot said --------------------------------------------------------
+
+# fact NAME WANTED DESCRIPTION: the value of what guest.sh found.
+fact()
+{
+	tap_is "$(sed -n "s/^$1 //p" "$TMP/output" | tr -d '\r' | xargs)" "$2" "$3"
+}
+
+said()
+{
+	grep -qE -- "$1" "$TMP/output"
+}
+
+# booted CASE: it came up, and what users rely on is as ever.
+booted()
+{
+	if ! said '^boot '; then
+		tap_not_ok "$1: the guest boots" "$(tail -n 30 "$TMP/console" "$TMP/qemu" "$TMP/output")"
+		return 1
+	fi
+	tap_ok "$1: the guest boots"
+	fact root "/dev/vda1" "$1: root is on /dev/vda1"
+	fact network works "$1: the network works"
+	fact failed "" "$1: no unit failed"
+	tap_check "$1: /dev/disk/by-id has both disks" \
+		said '^link disk/by-id/virtio-rootdisk vda'
+	tap_check "$1: ... the second one, too" said '^link disk/by-id/virtio-datadisk vdb'
+	tap_check "$1: ... and the partition" said '^link disk/by-id/virtio-rootdisk-part1 vda1'
+	tap_check "$1: the port has its name" said '^link virtio-ports/test.0 vport'
+	tap_is "$(cat "$TMP/port" 2> /dev/null)" "hello from the guest" "$1: and works"
+}
+
+# drivers CASE DISK NETWORK CONSOLE BALLOON: who has the devices of each kind.
+drivers()
+{
+	tap_is "$(sed -n 's/^device \(0x[0-9]*\) virtio[0-9]* /\1 /p' "$TMP/output" | tr -d '\r' |
+		sort -u | awk '{ print $2 }' | xargs)" "$3 $2 $4 $5" "$1: the devices are with $2, $3, $4, $5"
+}
+
+ours()
+{
+	drivers "$1" pvg_blk pvg_net pvg_ctl pvg_balloon
+}
+
+in_tree()
+{
+	drivers "$1" virtio_blk virtio_net virtio_console virtio_balloon
+}
+
+# doctor CASE STATUS [WORDS]: what pvguest doctor returned and, in part, said.
+doctor()
+{
+	local words=${3:-.}
+
+	if said "^doctor $2" && said "^doctor: .*$words"; then
+		tap_ok "$1: pvguest doctor returns $2${3:+ and says: $3}"
+	else
+		tap_not_ok "$1: pvguest doctor returns $2${3:+ and says: $3}" "$(grep '^doctor' "$TMP/output")"
+	fi
+}
+
+# bound COUNT: what bind.sh or repair.sh found in the guest.
+bound()
+{
+	local what result
+
+	grep -E '^(ok|not ok) ' "$TMP/output" | while read -r line; do
+		echo "${line#* - }|${line%% - *}"
+	done > "$TMP/bind"
+	while IFS='|' read -r what result; do
+		if [ "$result" = ok ]; then
+			tap_ok "bind: $what"
+		else
+			tap_not_ok "bind: $what" "$(grep '^bind: ' "$TMP/output")"
+		fi
+	done < "$TMP/bind"
+	tap_num "$(wc -l < "$TMP/bind") >= $1" "bind: at least $1 checks were run"
+}
+
+# ---- images ------------------------------------------------------------------
+
+# package: makes the package, in PACKAGE, and copies it to where chroots see it.
+package()
+{
+	"$TREE/scripts/install/deb" "$TMP/deb" > "$TMP/deb.log" 2>&1 || {
+		tap_not_ok "make deb" "$(tail -n 40 "$TMP/deb.log")"
+		return 1
+	}
+	PACKAGE=$(cd "$TMP/deb" && echo *.deb)
+	cp "$TMP/deb/$PACKAGE" "$SHARED/"
+}
+
+# packaging: what can be told of the package without installing it.
+packaging()
+{
+	local version
+
+	version=$(sed -n 's/^#define PVG_VERSION[^"]*"\(.*\)"$/\1/p' "$TREE/include/pvguest/version.h")
+	tap_is "$(. "$TREE/dkms.conf"; echo "$PACKAGE_VERSION")" "$version" "dkms.conf has the version of the modules"
+	tap_is "$(dpkg-parsechangelog -l "$TREE/debian/changelog" -S Version)" "$version" "so has the package"
+	tap_is "$(. "$TREE/dkms.conf"; printf '%s\n' "${BUILT_MODULE_NAME[@]}" | sort | xargs)" \
+		"$(cd "$TREE/drivers" && sed -n 's/^obj-.*+= \(.*\)\.o$/\1/p' ./*/Kbuild | sort | xargs)" \
+		"DKMS installs every module there is"
+	tap_check "lintian" lintian --allow-root --fail-on error,warning "$TMP/deb"/*.changes
+	tap_check "make rpm" "$TREE/scripts/install/rpm" "$TMP/rpm" || return
+	tap_is "$(rpm -qpl "$TMP"/rpm/*.rpm | grep -c "^/usr/src/pvguest-$version/drivers/.*\.c$")" \
+		"$(find "$TREE/drivers" -name '*.c' ! -name '*.mod.c' | wc -l)" "the RPM has the drivers' source"
+}
+
+# copy_of IMAGE NAME: sets IMAGE; gone at the end.
+copy_of()
+{
+	IMAGE=$IMAGES/case-$$-$2.img
+	cp --sparse=always "$1" "$IMAGE"
+}
+
+drop_images()
+{
+	rm -f "$IMAGES/case-$$-"*
+}
+
+stop_guest()
+{
+	[ -z "$VM" ] || kill -KILL "$VM" 2> /dev/null
+}
+
+# change IMAGE SCRIPT: run in a chroot on it; its output is in $TMP/change.
+change()
+{
+	in_image "$1" bash -c "$2" > "$TMP/change" 2>&1 && return
+	cat "$TMP/change"
+	return 1
+}
+
+# installed: INSTALLED is an image with the package on BASE; kept, since most of
+# what it takes is compiling, for as long as what is in the package is the same.
+installed()
+{
+	local key
+
+	key=$(hash_of "$(dpkg-deb --fsys-tarfile "$TMP/deb/$PACKAGE" | tar -xO | sha256sum)" \
+		"$(dpkg-deb --ctrl-tarfile "$TMP/deb/$PACKAGE" | tar -xO | sha256sum)" "$BASE")
+	INSTALLED=$IMAGES/installed-$DISTRIBUTION-$key.img
+	[ ! -e "$INSTALLED" ] || return 0
+	copy_of "$BASE" installed
+	tap_check "$DISTRIBUTION: dpkg -i $PACKAGE" change "$IMAGE" "dpkg -i /host/$PACKAGE" || return
+	find "$IMAGES" -maxdepth 1 -name "installed-$DISTRIBUTION-*" -delete
+	mv "$IMAGE" "$INSTALLED"
+}
+
+# ---- cases of scripts/check ----------------------------------------------------
+
+# Installed, and booted: everything is ours. Then devices change hands.
+fresh()
+{
+	boot_files "$INSTALLED" || return
+	cat "$SUITE/guest.sh" "$SUITE/bind.sh" > "$TMP/with-bind"
+	boot "$INSTALLED" "$ROOT_UUID" "$TMP/with-bind"
+	booted install || return
+	ours install
+	doctor install 0 "all is well"
+	bound 8
+}
+
+# Somebody needs to boot without us, once.
+rescue()
+{
+	boot_files "$INSTALLED" || return
+	boot "$INSTALLED" "$ROOT_UUID module_blacklist=pvg_ring"
+	booted rescue || return
+	in_tree rescue
+	doctor rescue 1 "switched off for this boot"
+}
+
+# Secure Boot whose firmware does not know DKMS's key. QEMU's has none here, the
+# kernel can be told to be as strict.
+unsigned()
+{
+	boot_files "$INSTALLED" || return
+	boot "$INSTALLED" "$ROOT_UUID module.sig_enforce=1"
+	booted unsigned || return
+	in_tree unsigned
+	doctor unsigned 1 "mokutil --import"
+}
+
+# A module that is there and does not load, as after a power cut.
+damaged()
+{
+	copy_of "$INSTALLED" damaged
+	tap_check "damaged: pvg_blk.ko is cut short" change "$IMAGE" '
+		for ko in $(find /lib/modules -name "pvg_blk.ko*"); do
+			cp $ko /root/$(basename $ko).good
+			truncate -s 20000 $ko
+		done
+		update-initramfs -u -k all' || return
+	boot_files "$IMAGE" || return
+	cat "$SUITE/guest.sh" <(sed '/^root=/,$d' "$SUITE/bind.sh") "$SUITE/repair.sh" > "$TMP/with-repair"
+	boot "$IMAGE" "$ROOT_UUID" "$TMP/with-repair"
+	booted damaged || return
+	drivers damaged virtio_blk pvg_net pvg_ctl pvg_balloon
+	doctor damaged 1 "is damaged or did not build"
+	bound 5
+}
+
+# Headers with which nothing builds: dpkg and all hooks run to their end.
+stubs()
+{
+	copy_of "$BASE" stubs
+	tap_check "stubs: dpkg -i succeeds with headers that do not compile" change "$IMAGE" '
+		for header in $(find /usr/src -path "*/include/linux/virtio.h"); do
+			echo "#error sabotaged" >> $header
+		done
+		dpkg -i /host/'"$PACKAGE"' && dkms status | grep -q installed' || return
+	tap_check "stubs: the package says so loudly" grep -q "WARNING: the modules do NOT build" "$TMP/change"
+	boot_files "$IMAGE" || return
+	boot "$IMAGE"
+	booted stubs || return
+	in_tree stubs
+	doctor stubs 1 "stub is in its place"
+	tap_check "stubs: the kernel's log tells as well" said "dmesg: .*pvg_blk: not built for this kernel"
+}
+
+# Removed again: as if it had never been there.
+uninstall()
+{
+	copy_of "$INSTALLED" removed
+	tap_check "uninstall: dpkg --purge" change "$IMAGE" "dpkg --purge pvguest-dkms" || return
+	change "$IMAGE" 'find / -xdev ! -path "/host*" ! -path "/var/lib/dpkg/*" ! -path "/proc*" \
+		\( -name "*pvg*" -o -name "*pvguest*" \)
+		for initrd in /boot/initrd*; do lsinitramfs $initrd | grep pvg; done
+		true' || return
+	tap_is "$(cat "$TMP/change")" "" "uninstall: nothing is left"
+	boot_files "$IMAGE" || return
+	boot "$IMAGE"
+	booted uninstall || return
+	in_tree uninstall
+}
+
+readonly CHECK_CASES="packaging fresh rescue unsigned damaged stubs uninstall"
+
+# guest SUITE INITRAMFS: what the cases that follow are about.
+guest()
+{
+	DISTRIBUTION=$1-$2
+	guest_base "$1" "$2" && installed
+}
+
+[ $# -gt 0 ] || set -- check
+package || tap_done
+for word; do
+	case $word in
+	check)
+		# shellcheck disable=SC2086 # a list
+		set -- $CHECK_CASES ;;
+	long)
+		# shellcheck disable=SC2086
+		set -- $LONG_CASES ;;
+	esac
+done
+guest bookworm initramfs-tools || {
+	tap_not_ok "a guest is made" "see $IMAGES"
+	tap_done
+}
+for part; do
+	start=$SECONDS
+	"$part"
+	tap_diag "install: $part took $((SECONDS - start)) s"
+	drop_images
+done
+tap_done

@@ -1,0 +1,71 @@
+# shellcheck shell=bash disable=SC2034,SC2054,SC2154 # shared with the suite; commas
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boots the disk of a guest, with the kernel and the initramfs that are on it.
+
+GUEST_UUID=7c5a3c0e-5d1b-4f6e-9a57-2f1c0de0a11e
+ROOT_UUID="root=UUID=$GUEST_UUID"
+SEAT=()
+
+# boot_files IMAGE [RELEASE]: the kernel, which is decompressed here since the
+# emulator takes long for that, and the initramfs, of the newest or a named
+# release. Sets RELEASE, KERNEL, INITRD.
+boot_files()
+{
+	rm -f "$SHARED/vmlinuz" "$SHARED/initrd" "$SHARED/release"
+	# shellcheck disable=SC2016 # for the inner shell
+	in_image "$1" sh -c 'cd /boot
+		release=${1:-$(ls vmlinuz-* | sed s/vmlinuz-// | sort -V | tail -n 1)}
+		cp "vmlinuz-$release" /host/vmlinuz
+		cp "initrd.img-$release" /host/initrd && echo "$release" > /host/release' sh "${2:-}" || return
+	RELEASE=$(cat "$SHARED/release")
+	KERNEL=$IMAGES/vmlinux-$RELEASE-$(sha256sum < "$SHARED/vmlinuz" | cut -c1-12)
+	[ -e "$KERNEL" ] || { vmlinux_extract "$SHARED/vmlinuz" "$KERNEL.new" && mv "$KERNEL.new" "$KERNEL"; } || return
+	INITRD=$1.initrd
+	mv "$SHARED/initrd" "$INITRD"
+}
+
+# start_guest IMAGE MODE APPEND SCRIPT: QEMU in the background, its PID in VM.
+# MODE is "on" where the disk is to keep nothing of it, or "off".
+start_guest()
+{
+	rm -f "$TMP/console" "$TMP/output" "$TMP/port"
+	truncate -s 64M "$TMP/data"
+	cp "$4" "$TMP/script"
+	QEMU=(qemu-system-x86_64 -accel "tcg,thread=multi" -cpu "max,-erms,-fsrm,-cx16" -machine q35
+		-nodefaults -boot strict=on -display none -no-reboot -smp 2 -m 768
+		-kernel "$KERNEL" -initrd "$INITRD"
+		-append "console=ttyS0 loglevel=4 panic=-1 tsc=reliable no_timer_check cryptomgr.notests rw $3"
+		-chardev "file,id=console,path=$TMP/console" -serial chardev:console
+		-chardev "file,id=output,path=$TMP/output" -serial chardev:output
+		-fw_cfg "name=opt/pvguest/script,file=$TMP/script"
+		-qmp "unix:$TMP/qmp,server=on,wait=off"
+		-drive "if=none,id=root,format=raw,cache=unsafe,snapshot=$2,file=$1"
+		-device virtio-blk-pci,drive=root,serial=rootdisk
+		-drive "if=none,id=data,format=raw,cache=unsafe,file=$TMP/data"
+		-device virtio-blk-pci,drive=data,serial=datadisk
+		-netdev user,id=net -device virtio-net-pci,netdev=net,romfile=
+		-device virtio-balloon-pci -device virtio-serial-pci
+		-chardev "file,id=port,path=$TMP/port"
+		-device virtserialport,chardev=port,name=test.0)
+	exec_qemu > "$TMP/qemu" 2>&1 < /dev/null &
+	VM=$!
+}
+
+# boot IMAGE [APPEND [SCRIPT]]: until it is off, or for too long. What it said is
+# in $TMP/output. It keeps no changes.
+boot()
+{
+	local start=$SECONDS script=${3:-$SUITE/guest.sh}
+
+	start_guest "$1" on "${2:-$ROOT_UUID}" "$script"
+	while kill -0 "$VM" 2> /dev/null && [ $((SECONDS - start)) -lt "$BOOT_SECONDS" ]; do
+		sleep 0.2
+	done
+	if kill -0 "$VM" 2> /dev/null; then
+		kill -KILL "$VM"
+		echo "timeout" >> "$TMP/output"
+	fi
+	wait "$VM" 2> /dev/null
+	tap_diag "boot took $((SECONDS - start)) s"
+}
