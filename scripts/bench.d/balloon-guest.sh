@@ -103,12 +103,15 @@ move()
 # touch_memory: nearly all that can be had was in use once.
 touch_memory()
 {
-	local kib
+	local kib min
 
+	read -r min < /proc/sys/vm/min_free_kbytes
+	echo 1024 > /proc/sys/vm/min_free_kbytes
 	kib=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
 	mount -t tmpfs -o size=100% none /mnt
-	head -c $(((kib - 32 * 1024) * 1024)) /dev/zero > /mnt/fill
+	head -c $(((kib - 16 * 1024) * 1024)) /dev/zero > /mnt/fill
 	umount /mnt
+	echo "$min" > /proc/sys/vm/min_free_kbytes
 }
 
 bind()
