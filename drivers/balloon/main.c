@@ -585,6 +585,9 @@ static int pvg_balloon_restore(struct virtio_device *vdev)
 	if (b->state == PVG_BALLOON_STOPPED) {
 		err = pvg_balloon_bring_up(b);
 		if (err) {
+			dev_err(&vdev->dev,
+				"the device does not come back: %pe: the balloon stays as it is\n",
+				ERR_PTR(err));
 			stop_device(b);
 			set_state(b, PVG_BALLOON_FAILED);
 		}

@@ -62,25 +62,49 @@ static void take(struct pvg_balloon *b, struct pvg_balloon_pagelist *l,
 		pvg_store_take_singles(b, l, most);
 }
 
-/* Pages the host needs to be told of. It has its own request for that. */
+/*
+ * The device may still have the request of the last call, a moment ago: then
+ * one of the worker's will do, unless the answer is waited for.
+ */
+static struct pvg_balloon_req *get_req(struct pvg_balloon *b)
+{
+	struct pvg_balloon_req *req;
+
+	if (pvg_balloon_take_req(&b->oom_req, PVG_REQ_DEFLATE))
+		return &b->oom_req;
+	req = b->must_tell ? NULL : pvg_balloon_get_req(b, PVG_REQ_DEFLATE);
+	if (req)
+		return req;
+	pvg_balloon_wait_req(&b->oom_req, HZ);
+	return pvg_balloon_take_req(&b->oom_req, PVG_REQ_DEFLATE) ?
+	       &b->oom_req : NULL;
+}
+
+static void put_req(struct pvg_balloon_req *req)
+{
+	if (req->async)
+		pvg_balloon_put_req(req);
+}
+
+/* Pages the host needs to be told of. */
 static unsigned long give_told(struct pvg_balloon *b, unsigned long most)
 {
-	struct pvg_balloon_req *req = &b->oom_req;
+	struct pvg_balloon_req *req = get_req(b);
 	struct pvg_balloon_pagelist l;
 	struct page *page;
 	unsigned long n;
-	bool ranges;
 
-	if (!pvg_balloon_take_req(req, PVG_REQ_DEFLATE))
+	if (!req)
 		return 0;
 	pvg_pagelist_free(&req->held);	/* of a call that did not wait for it */
 	pvg_pagelist_init(&l);
 	most = min_t(unsigned long, most, req->max / PVG_UNITS_PER_PAGE);
-	ranges = !b->by_ranges && most >= PVG_RANGE_MAX_PAGES;
-	take(b, &l, most, ranges);
+	take(b, &l, most, !b->by_ranges && most >= PVG_RANGE_MAX_PAGES);
 	n = pvg_pagelist_pages(&l);
-	if (!n)
+	if (!n) {
+		put_req(req);
 		return 0;
+	}
 	list_for_each_entry(page, &l.ranges, lru)
 		pvg_balloon_req_add(req, page, 1ul << page_private(page));
 	list_for_each_entry(page, &l.singles, lru)
@@ -90,6 +114,7 @@ static unsigned long give_told(struct pvg_balloon *b, unsigned long most)
 	if (pvg_balloon_send(req)) {
 		pvg_pagelist_move(&req->held, &l);
 		pvg_untold_add(b, &l);
+		put_req(req);
 		return 0;
 	}
 	pvg_pagelist_free(&l);
@@ -98,6 +123,19 @@ static unsigned long give_told(struct pvg_balloon *b, unsigned long most)
 	if (!pvg_balloon_wait_req(req, HZ))
 		return 0;
 	pvg_pagelist_free(&req->held);
+	return n;
+}
+
+/* A device that was given up was reset, and has forgotten the balloon. */
+static unsigned long give_forgotten(struct pvg_balloon *b, unsigned long most)
+{
+	struct pvg_balloon_pagelist l;
+	unsigned long n;
+
+	pvg_pagelist_init(&l);
+	take(b, &l, most, true);
+	n = pvg_pagelist_pages(&l);
+	pvg_pagelist_free(&l);
 	return n;
 }
 
@@ -145,6 +183,8 @@ int pvg_balloon_oom_notify(struct notifier_block *nb, unsigned long unused,
 		n += give_ranges(b, want - n);
 	if (n < want && READ_ONCE(b->state) == PVG_BALLOON_LIVE)
 		n += give_told(b, want - n);
+	else if (n < want && READ_ONCE(b->state) == PVG_BALLOON_FAILED)
+		n += give_forgotten(b, want - n);
 
 	spin_lock_irqsave(&b->lock, flags);
 	b->counts.oom_calls++;
