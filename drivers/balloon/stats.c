@@ -5,6 +5,7 @@
  */
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/sizes.h>
 #include <linux/swap.h>
 #include <linux/virtio.h>
@@ -12,13 +13,21 @@
 
 #include "pvg_balloon.h"
 
+static unsigned int stats_tags = PVG_BALLOON_S_NR;
+module_param(stats_tags, uint, 0644);
+MODULE_PARM_DESC(stats_tags,
+		 "only statistics of tags below this are sent (default 16: all, 0: none; Firecracker knew 10 until 2025 and shows none if it gets others)");
+
 /* The wire format: packed, in the byte order of the device. */
 static_assert(sizeof(struct virtio_balloon_stat) == 10);
 
 static void put(struct pvg_balloon *b, u16 tag, u64 value)
 {
-	struct virtio_balloon_stat *stat = &b->stats[b->nr_stats++];
+	struct virtio_balloon_stat *stat;
 
+	if (tag >= READ_ONCE(stats_tags))
+		return;
+	stat = &b->stats[b->nr_stats++];
 	stat->tag = cpu_to_virtio16(b->vdev, tag);
 	stat->val = cpu_to_virtio64(b->vdev, value);
 }
@@ -112,7 +121,8 @@ void pvg_balloon_stats_work(struct work_struct *work)
 	b->nr_stats = 0;
 	put_memory(b);
 	put_events(b);
-	give(b);
+	if (b->nr_stats)
+		give(b);
 }
 
 static void stats_used(struct pvg_queue *q, void *token, u32 len,
