@@ -27,17 +27,11 @@
 static void keep(struct pvg_balloon *b, struct page *page, unsigned int order)
 {
 	struct pvg_balloon_pagelist l;
-	unsigned int i;
 
 	pvg_pagelist_init(&l);
-	if (order >= PVG_RANGE_MIN_ORDER) {
-		pvg_pagelist_add_range(&l, page, order);
-	} else {
-		set_page_private(page, 0);
-		split_page(page, order);
-		for (i = 0; i < 1u << order; i++)
-			pvg_pagelist_add_single(&l, page + i);
-	}
+	pvg_pagelist_add_range(&l, page, order);
+	if (order < PVG_RANGE_MIN_ORDER)
+		pvg_pagelist_split(&l);
 	pvg_untold_add(b, &l);
 }
 

@@ -87,6 +87,9 @@ int pvg_balloon_migrate(struct balloon_dev_info *info, struct page *newpage,
 	if (ok)
 		pvg_balloon_pages_moved(&b->pages, newpage, page);
 	mutex_unlock(&b->migrate_lock);
+	/* The worker watches over what the device still has. */
+	if (!ok || READ_ONCE(b->migrate_late))
+		pvg_balloon_kick(b);
 	trace_pvg_balloon_migrate(b, page_to_pfn(page), page_to_pfn(newpage),
 				  ok);
 	return ok ? 0 : -EAGAIN;

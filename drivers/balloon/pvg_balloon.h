@@ -166,7 +166,12 @@ struct pvg_balloon_req {
 };
 
 /**
- * struct pvg_balloon_counts - free-running; under &pvg_balloon.lock
+ * struct pvg_balloon_counts - free-running
+ *
+ * Those with one writer are written by it as it likes: @config_writes,
+ * @backoffs, @splits and @stats by the work in question, @hinted under
+ * &pvg_balloon.hint_lock, @recoveries by recover_work. All others: under
+ * &pvg_balloon.lock.
  */
 struct pvg_balloon_counts {
 	u64 requests[PVG_REQ_KINDS];
@@ -324,6 +329,7 @@ struct page *pvg_pagelist_pop_range(struct pvg_balloon_pagelist *l,
 struct page *pvg_pagelist_pop_single(struct pvg_balloon_pagelist *l);
 void pvg_pagelist_move(struct pvg_balloon_pagelist *from,
 		       struct pvg_balloon_pagelist *to);
+void pvg_pagelist_split(struct pvg_balloon_pagelist *l);
 void pvg_pagelist_free(struct pvg_balloon_pagelist *l);
 static inline unsigned long
 pvg_pagelist_pages(const struct pvg_balloon_pagelist *l)

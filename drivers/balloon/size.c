@@ -11,6 +11,8 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/nodemask.h>
 #include <linux/sched.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -53,6 +55,22 @@ unsigned long pvg_balloon_default_floor(void)
 		       FLOOR_MIN, FLOOR_MAX);
 }
 
+/*
+ * Where memory has fragmented, the kernel raises its watermarks for a while,
+ * and what is available does not say so. Without anything to reclaim they can
+ * stay up, and whoever finds less than that free is out of memory.
+ */
+static unsigned long watermark_boost(void)
+{
+	unsigned long pages = 0;
+	int nid, zone;
+
+	for_each_online_node(nid)
+		for (zone = 0; zone < MAX_NR_ZONES; zone++)
+			pages += READ_ONCE(NODE_DATA(nid)->node_zones[zone].watermark_boost);
+	return pages;
+}
+
 /**
  * pvg_balloon_headroom() - pages that may be taken before the floor is reached
  * @b: the device
@@ -61,7 +79,8 @@ unsigned long pvg_balloon_default_floor(void)
  */
 long pvg_balloon_headroom(struct pvg_balloon *b)
 {
-	return si_mem_available() - (long)READ_ONCE(b->floor);
+	return si_mem_available() - (long)watermark_boost() -
+	       (long)READ_ONCE(b->floor);
 }
 
 /**
@@ -220,7 +239,7 @@ static void fill(struct pvg_balloon *b, struct pvg_balloon_req *req,
 static void split_untold(struct pvg_balloon *b)
 {
 	struct pvg_balloon_pagelist l;
-	unsigned int order, i;
+	unsigned int order;
 	unsigned long flags;
 	struct page *page;
 
@@ -230,10 +249,8 @@ static void split_untold(struct pvg_balloon *b)
 	spin_unlock_irqrestore(&b->lock, flags);
 	if (!page)
 		return;
-	set_page_private(page, 0);
-	split_page(page, order);
-	for (i = 0; i < 1u << order; i++)
-		pvg_pagelist_add_single(&l, page + i);
+	pvg_pagelist_add_range(&l, page, order);
+	pvg_pagelist_split(&l);
 	pvg_untold_add(b, &l);
 }
 
@@ -450,17 +467,15 @@ static enum step shrink_part(struct pvg_balloon *b)
 {
 	struct pvg_balloon_pagelist l;
 	struct page *page;
-	unsigned int order, i;
+	unsigned int order;
 
 	page = pvg_store_take_range(b, PVG_RANGE_MAX_PAGES, &order);
 	if (!page)
 		return STEP_LATER;
 	b->counts.splits++;
 	pvg_pagelist_init(&l);
-	set_page_private(page, 0);
-	split_page(page, order);
-	for (i = 0; i < 1u << order; i++)
-		pvg_pagelist_add_single(&l, page + i);
+	pvg_pagelist_add_range(&l, page, order);
+	pvg_pagelist_split(&l);
 	pvg_untold_add(b, &l);
 	/* The next steps free what is too much, and tell of the rest. */
 	return STEP_AGAIN;
@@ -524,14 +539,20 @@ static enum step one_step(struct pvg_balloon *b, unsigned int *ms)
 	return tell(b, true) ? STEP_AGAIN : STEP_WAIT;
 }
 
+static bool is_sent(const struct pvg_balloon_req *req)
+{
+	return READ_ONCE(req->state) == PVG_REQ_SENT;
+}
+
 static bool device_has_requests(struct pvg_balloon *b)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(b->reqs); i++)
-		if (READ_ONCE(b->reqs[i].state) == PVG_REQ_SENT)
+		if (is_sent(&b->reqs[i]))
 			return true;
-	return false;
+	return is_sent(&b->oom_req) || is_sent(&b->migrate_out) ||
+	       is_sent(&b->migrate_in);
 }
 
 /**

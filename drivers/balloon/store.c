@@ -71,6 +71,20 @@ struct page *pvg_pagelist_pop_single(struct pvg_balloon_pagelist *l)
 	return page;
 }
 
+/* All ranges become single pages. */
+void pvg_pagelist_split(struct pvg_balloon_pagelist *l)
+{
+	unsigned int order, i;
+	struct page *page;
+
+	while ((page = pvg_pagelist_pop_range(l, &order))) {
+		set_page_private(page, 0);
+		split_page(page, order);
+		for (i = 0; i < 1u << order; i++)
+			pvg_pagelist_add_single(l, page + i);
+	}
+}
+
 /* All pages of @from to the end of @to. */
 void pvg_pagelist_move(struct pvg_balloon_pagelist *from,
 		       struct pvg_balloon_pagelist *to)
