@@ -81,7 +81,7 @@ static u32 want(const struct pvg_queue *q)
 		return q->ops->receive ? pvg_receive_want(q) :
 					 pvg_adaptive_want(q);
 	case PVG_POLICY_FIXED:
-		if (q->lull)
+		if (q->lull || q->by_device)
 			return 1;
 		/* Without a threshold, the timer polls. */
 		if (q->mode == PVG_EVENT_PLAIN)
@@ -711,22 +711,16 @@ int pvg_queue_reset(struct pvg_ring *ring, struct pvg_queue *q,
 }
 EXPORT_SYMBOL_GPL(pvg_queue_reset);
 
-/**
- * pvg_queue_set_moderation() - change the settings of a running queue
- * @q: the queue
- * @mod: settings, checked by pvg_moderation_check()
- *
- * Takes effect at once, also for what is in flight. Context: any.
- */
-void pvg_queue_set_moderation(struct pvg_queue *q,
-			      const struct pvg_moderation *mod)
+/* Other settings: they take effect at once, also for what is in flight. */
+static void change(struct pvg_queue *q, struct pvg_moderation mod,
+		   bool by_device, unsigned long flags)
+	__releases(&q->lock)
 {
 	struct pvg_done done = {};
-	unsigned long flags;
 	bool poll = false;
 
-	flags = pvg_queue_lock(q);
-	q->mod = *mod;
+	q->mod = mod;
+	q->by_device = by_device;
 	learn_anew(q);
 	/* It may run for the old settings; if it is firing, it sees the new. */
 	if (hrtimer_try_to_cancel(&q->timer) == 1)
@@ -743,4 +737,34 @@ void pvg_queue_set_moderation(struct pvg_queue *q,
 		q->ops->poll(q);
 	deliver(q, &done);
 }
+
+/**
+ * pvg_queue_set_moderation() - change the settings of a queue
+ * @q: the queue
+ * @mod: settings, checked by pvg_moderation_check()
+ *
+ * Context: any.
+ */
+void pvg_queue_set_moderation(struct pvg_queue *q,
+			      const struct pvg_moderation *mod)
+{
+	unsigned long flags = pvg_queue_lock(q);
+
+	change(q, *mod, q->by_device, flags);
+}
 EXPORT_SYMBOL_GPL(pvg_queue_set_moderation);
+
+/**
+ * pvg_queue_set_by_device() - the device holds interrupts back itself, or not
+ * @q: the queue
+ * @by_device: whether it was told to, with what PVG_POLICY_FIXED asks for
+ *
+ * Then the queue asks for each interrupt and needs no timer. Context: any.
+ */
+void pvg_queue_set_by_device(struct pvg_queue *q, bool by_device)
+{
+	unsigned long flags = pvg_queue_lock(q);
+
+	change(q, q->mod, by_device, flags);
+}
+EXPORT_SYMBOL_GPL(pvg_queue_set_by_device);

@@ -36,6 +36,8 @@ static int apply(struct pvg_ring *ring, const struct pvg_moderation *mod)
 	ring->mod = *mod;
 	for (i = 0; i < ring->nr_queues; i++)
 		pvg_queue_set_moderation(ring->queue(ring, i), mod);
+	if (ring->changed)
+		ring->changed(ring);
 	return 0;
 }
 

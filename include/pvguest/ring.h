@@ -221,6 +221,7 @@ struct pvg_queue {
 	u32 urgent;		/* of @inflight, those somebody waits for */
 	u32 batch;		/* of @inflight, added since the last commit */
 	u32 held;		/* added since the last doorbell decision */
+	bool by_device;		/* what PVG_POLICY_FIXED asks for, it does */
 	struct pvg_moderation mod;
 	struct pvg_predictor pred;	/* without ops->receive */
 	struct pvg_receiver rcv;	/* with */
@@ -236,6 +237,8 @@ struct pvg_queue {
  * @queue: returns the queue of virtqueue number i, 0 to @nr_queues - 1, which
  *	exists and is initialised before the registration; any context
  * @nr_queues: how many there are
+ * @changed: NULL, or told when settings were changed through sysfs; called with
+ *	@lock held, may sleep
  * @mod: settings new queues start with; protected by @lock
  * @lock: serialises changes of @mod; taken before &pvg_queue.lock
  * @debugfs: /sys/kernel/debug/pvguest/<virtioN>
@@ -244,6 +247,7 @@ struct pvg_ring {
 	struct virtio_device *vdev;
 	struct pvg_queue *(*queue)(struct pvg_ring *ring, unsigned int i);
 	unsigned int nr_queues;
+	void (*changed)(struct pvg_ring *ring);
 	struct pvg_moderation mod;
 	struct mutex lock;	/* of @mod */
 	struct dentry *debugfs;
@@ -256,6 +260,7 @@ int pvg_moderation_check(const struct virtio_device *vdev,
 			 const struct pvg_moderation *mod);
 void pvg_queue_set_moderation(struct pvg_queue *q,
 			      const struct pvg_moderation *mod);
+void pvg_queue_set_by_device(struct pvg_queue *q, bool by_device);
 
 /* queue.c: life of a queue */
 void pvg_queue_init(struct pvg_queue *q, const struct pvg_queue_ops *ops);
