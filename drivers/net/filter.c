@@ -228,13 +228,21 @@ void pvg_net_update_link(struct pvg_net *net)
 	}
 }
 
-/* The configuration changed. */
+static bool needs_reset(struct virtio_device *vdev)
+{
+	return pvg_device_is_present(vdev) &&
+	       vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+/* The configuration changed, or the device is at its wits' end. */
 void pvg_net_config_work(struct work_struct *work)
 {
 	struct pvg_net *net = container_of(work, struct pvg_net, config_work);
 
 	rtnl_lock();
-	if (is_live(net))
+	if (is_live(net) && needs_reset(net->vdev))
+		pvg_net_recover(net);
+	else if (is_live(net))
 		pvg_net_update_link(net);
 	rtnl_unlock();
 }
