@@ -70,6 +70,11 @@ static void send_rx_mode(struct pvg_net *net)
 	if (!err)
 		err = send_flag(net, VIRTIO_NET_CTRL_RX_ALLMULTI,
 				flags & IFF_ALLMULTI);
+	/* "ip link set multicast off" */
+	if (!err && pvg_net_has(net, VIRTIO_NET_F_CTRL_RX_EXTRA))
+		err = send_flag(net, VIRTIO_NET_CTRL_RX_NOMULTI,
+				!(flags & (IFF_MULTICAST | IFF_ALLMULTI |
+					   IFF_PROMISC)));
 	if (!err && tables)
 		err = pvg_net_ctrl(net, VIRTIO_NET_CTRL_MAC,
 				   VIRTIO_NET_CTRL_MAC_TABLE_SET, tables, len);

@@ -60,6 +60,15 @@ ip link set "$DEV" allmulticast off
 ip maddr del 01:00:5e:01:02:03 dev "$DEV"
 come no 63 "a multicast address, no longer asked for"
 
+# All multicast off: the host does not even deliver what is asked for.
+ip maddr add 01:00:5e:01:02:03 dev "$DEV"
+ip link set "$DEV" multicast off
+come no 63 "no multicast"
+come yes 2 "no multicast: but our address"
+ip link set "$DEV" multicast on
+come yes 63 "multicast again"
+ip maddr del 01:00:5e:01:02:03 dev "$DEV"
+
 ip link set "$DEV" promisc on
 come yes 61 "promiscuous: another address"
 come yes 64 "promiscuous: any multicast"
