@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pvg_fakehost: a virtio device without a hypervisor, for tests only. It offers
+ * what no hypervisor at hand does, and can be told to break the rules.
+ */
+#ifndef _PVG_FAKEHOST_H
+#define _PVG_FAKEHOST_H
+
+#include <linux/hrtimer.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+#include <linux/workqueue.h>
+
+#define FH_VQS		5	/* two pairs, and control */
+#define FH_CTRL		(FH_VQS - 1)
+#define FH_RING		256
+#define FH_SEGS		64
+#define FH_FRAME_MAX	2048
+
+/**
+ * struct fh_chain - a buffer that the driver made available
+ * @head: its first descriptor
+ * @out: segments that are to be read; the others follow
+ * @n: segments
+ */
+struct fh_chain {
+	u16 head;
+	unsigned int out;
+	unsigned int n;
+	struct {
+		void *at;
+		u32 len;
+	} seg[FH_SEGS];
+};
+
+/**
+ * struct fh_vq - the device's end of a split virtqueue
+ * @vq: NULL while there is none
+ * @seen: available entries taken
+ * @used: used entries written
+ * @signalled: @used when the driver was last told
+ * @waiting: used entries that the driver was not told of
+ * @max_packets: of these, until it is (VIRTIO_NET_F_NOTF_COAL); 0: at once
+ * @max_usecs: how long one may wait; 0: not at all
+ * @packets: for statistics, as the rest
+ */
+struct fh_vq {
+	struct virtqueue *vq;
+	u16 seen;
+	spinlock_t lock;	/* of what follows */
+	u16 used;
+	u16 signalled;
+	u32 waiting;
+	u32 max_packets;
+	u32 max_usecs;
+	struct hrtimer timer;
+	u64 packets;
+	u64 bytes;
+	u64 kicks;
+	u64 interrupts;
+	u64 drops;
+};
+
+/* Ways to break the rules: names in bad_names[]. */
+enum fh_bad {
+	FH_BAD_NONE,
+	FH_BAD_LEN_HUGE,	/* more was written than there was room for */
+	FH_BAD_LEN_SHORT,	/* less than a header */
+	FH_BAD_LEN_ZERO,
+	FH_BAD_BUFFERS_ZERO,	/* a packet of no buffers */
+	FH_BAD_BUFFERS_MANY,	/* of more than the ring has */
+	FH_BAD_GSO_TYPE,	/* a segmentation that does not exist */
+	FH_BAD_GSO_SIZE,	/* one that was not negotiated, of size 0 */
+	FH_BAD_CSUM_START,	/* a checksum beyond the packet */
+	FH_BAD_ID,		/* a buffer that was never available */
+	FH_BAD_TWICE,		/* a buffer that was used already */
+	FH_BAD_INDEX,		/* more used than the ring has */
+	FH_BAD_CTRL_SILENT,	/* no answer to a command */
+	FH_BAD_CTRL_REFUSE,	/* only errors */
+	FH_BAD_CTRL_LIE,	/* a result that makes no sense */
+	FH_BAD_MODES,
+};
+
+/**
+ * struct fh_dev - the device
+ * @lock: of the rings, status and configuration; may sleep
+ * @bad: what to do wrong the next @bad_count times
+ */
+struct fh_dev {
+	struct virtio_device vdev;
+	struct mutex lock;	/* see above */
+	struct work_struct work;
+	u8 status;
+	struct virtio_net_config config;
+	struct fh_vq vqs[FH_VQS];
+	unsigned int pairs_set;
+	u64 commands;
+	u64 commands_ok;
+	struct { u32 max_packets, max_usecs; } coal[2];	/* receive, transmit */
+	enum fh_bad bad;
+	u32 bad_count;
+};
+
+/* ring.c */
+bool fh_pop(struct fh_vq *q, struct fh_chain *c);
+void fh_push(struct fh_vq *q, u16 id, u32 len);
+void fh_signal(struct fh_vq *q);
+bool fh_enable_kicks(struct fh_vq *q);
+u32 fh_read(const struct fh_chain *c, void *to, u32 len);
+u32 fh_write(const struct fh_chain *c, u32 offset, const void *from, u32 len);
+void fh_vq_init(struct fh_vq *q);
+void fh_vq_start(struct fh_vq *q, struct virtqueue *vq);
+void fh_vq_stop(struct fh_vq *q);
+void fh_set_coalescing(struct fh_vq *q, u32 max_packets, u32 max_usecs);
+
+/* net.c */
+void fh_net_process(struct fh_dev *dev);
+void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
+		    u32 len);
+bool fh_take_bad(struct fh_dev *dev, enum fh_bad bad);
+
+/* echo.c */
+bool fh_echo(void *frame, u32 len);
+u32 fh_datagram(const struct virtio_net_config *config, void *frame);
+
+#endif /* _PVG_FAKEHOST_H */

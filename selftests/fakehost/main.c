@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The transport: a virtio device that is registered by this module, and whose
+ * other end is a work item. What it does with packets is in net.c.
+ *
+ *	/sys/kernel/debug/pvg_fakehost/state   settings and counters, name: value
+ *	.../inject	"COUNT [PAIR]": packets come to the guest
+ *	.../bad		"MODE COUNT": the next COUNT times, see bad_names[]
+ *	.../needs_reset	anything: DEVICE_NEEDS_RESET
+ */
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/virtio_ids.h>
+
+#include "fakehost.h"
+#include "pvguest/compat.h"
+#include "pvguest/compat_net.h"
+
+static bool notf_coal = true;
+module_param(notf_coal, bool, 0444);
+MODULE_PARM_DESC(notf_coal, "offer VIRTIO_NET_F_NOTF_COAL");
+static bool vq_notf_coal = true;
+module_param(vq_notf_coal, bool, 0444);
+MODULE_PARM_DESC(vq_notf_coal, "offer VIRTIO_NET_F_VQ_NOTF_COAL");
+static bool mergeable = true;
+module_param(mergeable, bool, 0444);
+MODULE_PARM_DESC(mergeable, "offer VIRTIO_NET_F_MRG_RXBUF");
+
+static struct fh_dev *fake;
+static struct device *parent;
+static struct dentry *root;
+
+static const char * const bad_names[FH_BAD_MODES] = {
+	[FH_BAD_NONE] = "none",
+	[FH_BAD_LEN_HUGE] = "len-huge",
+	[FH_BAD_LEN_SHORT] = "len-short",
+	[FH_BAD_LEN_ZERO] = "len-zero",
+	[FH_BAD_BUFFERS_ZERO] = "buffers-zero",
+	[FH_BAD_BUFFERS_MANY] = "buffers-many",
+	[FH_BAD_GSO_TYPE] = "gso-type",
+	[FH_BAD_GSO_SIZE] = "gso-size",
+	[FH_BAD_CSUM_START] = "csum-start",
+	[FH_BAD_ID] = "id",
+	[FH_BAD_TWICE] = "twice",
+	[FH_BAD_INDEX] = "index",
+	[FH_BAD_CTRL_SILENT] = "ctrl-silent",
+	[FH_BAD_CTRL_REFUSE] = "ctrl-refuse",
+	[FH_BAD_CTRL_LIE] = "ctrl-lie",
+};
+
+static struct fh_dev *to_fake(struct virtio_device *vdev)
+{
+	return container_of(vdev, struct fh_dev, vdev);
+}
+
+static void fh_get(struct virtio_device *vdev, unsigned int offset, void *buf,
+		   unsigned int len)
+{
+	const void *config = &to_fake(vdev)->config;
+
+	memset(buf, 0, len);
+	if (offset < sizeof(struct virtio_net_config))
+		memcpy(buf, config + offset,
+		       min_t(size_t, len,
+			     sizeof(struct virtio_net_config) - offset));
+}
+
+static u8 fh_get_status(struct virtio_device *vdev)
+{
+	return READ_ONCE(to_fake(vdev)->status);
+}
+
+static void fh_set_status(struct virtio_device *vdev, u8 status)
+{
+	struct fh_dev *dev = to_fake(vdev);
+
+	mutex_lock(&dev->lock);
+	dev->status = status;
+	mutex_unlock(&dev->lock);
+	schedule_work(&dev->work);
+}
+
+static void fh_reset(struct virtio_device *vdev)
+{
+	struct fh_dev *dev = to_fake(vdev);
+	unsigned int i;
+
+	mutex_lock(&dev->lock);
+	dev->status = 0;
+	dev->pairs_set = 1;
+	memset(dev->coal, 0, sizeof(dev->coal));
+	for (i = 0; i < FH_VQS; i++)
+		fh_vq_stop(&dev->vqs[i]);
+	mutex_unlock(&dev->lock);
+}
+
+static bool fh_notify(struct virtqueue *vq)
+{
+	struct fh_dev *dev = to_fake(vq->vdev);
+
+	dev->vqs[vq->index].kicks++;
+	schedule_work(&dev->work);
+	return true;
+}
+
+static void fh_del_vqs(struct virtio_device *vdev)
+{
+	struct fh_dev *dev = to_fake(vdev);
+	struct virtqueue *vq, *next;
+
+	mutex_lock(&dev->lock);
+	list_for_each_entry_safe(vq, next, &vdev->vqs, list) {
+		fh_vq_stop(&dev->vqs[vq->index]);
+		vring_del_virtqueue(vq);
+	}
+	mutex_unlock(&dev->lock);
+}
+
+static struct virtqueue *create_vq(struct fh_dev *dev, unsigned int i,
+				   vq_callback_t *callback, const char *name)
+{
+	struct virtqueue *vq;
+
+	vq = vring_create_virtqueue(i, FH_RING, PAGE_SIZE, &dev->vdev, true,
+				    false, false, fh_notify, callback, name);
+	if (!vq)
+		return NULL;
+	vq->num_max = FH_RING;
+	mutex_lock(&dev->lock);
+	fh_vq_start(&dev->vqs[i], vq);
+	mutex_unlock(&dev->lock);
+	return vq;
+}
+
+#ifdef PVG_HAVE_VIRTQUEUE_INFO
+static int fh_find_vqs(struct virtio_device *vdev, unsigned int n,
+		       struct virtqueue *vqs[], struct virtqueue_info info[],
+		       struct irq_affinity *desc)
+#define FH_CALLBACK(i)	(info[i].callback)
+#define FH_NAME(i)	(info[i].name)
+#else
+static int fh_find_vqs(struct virtio_device *vdev, unsigned int n,
+		       struct virtqueue *vqs[], vq_callback_t *callbacks[],
+		       const char * const names[], const bool *ctx,
+		       struct irq_affinity *desc)
+#define FH_CALLBACK(i)	(callbacks[i])
+#define FH_NAME(i)	(names[i])
+#endif
+{
+	unsigned int i;
+
+	if (n > FH_VQS)
+		return -EINVAL;
+	for (i = 0; i < n; i++) {
+		vqs[i] = create_vq(to_fake(vdev), i, FH_CALLBACK(i), FH_NAME(i));
+		if (!vqs[i]) {
+			fh_del_vqs(vdev);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static u64 fh_get_features(struct virtio_device *vdev)
+{
+	u64 features = BIT_ULL(VIRTIO_F_VERSION_1) |
+		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |
+		       BIT_ULL(VIRTIO_F_RING_RESET) |
+		       BIT_ULL(VIRTIO_NET_F_MAC) |
+		       BIT_ULL(VIRTIO_NET_F_STATUS) |
+		       BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_VQ) |
+		       BIT_ULL(VIRTIO_NET_F_MQ) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_RX) |
+		       BIT_ULL(VIRTIO_NET_F_DEVICE_STATS);
+
+	if (mergeable)
+		features |= BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
+	if (notf_coal)
+		features |= BIT_ULL(VIRTIO_NET_F_NOTF_COAL);
+	if (vq_notf_coal)
+		features |= BIT_ULL(VIRTIO_NET_F_VQ_NOTF_COAL);
+	return features;
+}
+
+static int fh_finalize_features(struct virtio_device *vdev)
+{
+	bool ring_reset = __virtio_test_bit(vdev, VIRTIO_F_RING_RESET);
+
+	vring_transport_features(vdev);
+	/* It belongs to the transport rather than to the ring. */
+	if (ring_reset)
+		__virtio_set_bit(vdev, VIRTIO_F_RING_RESET);
+	return 0;
+}
+
+static const char *fh_bus_name(struct virtio_device *vdev)
+{
+	return "pvg_fakehost";
+}
+
+static int fh_disable_vq(struct virtqueue *vq)
+{
+	struct fh_dev *dev = to_fake(vq->vdev);
+
+	mutex_lock(&dev->lock);
+	fh_vq_stop(&dev->vqs[vq->index]);
+	mutex_unlock(&dev->lock);
+	vq->reset = true;
+	return 0;
+}
+
+/* A ring that is enabled again has the coalescing of its kind. */
+static int fh_enable_vq(struct virtqueue *vq)
+{
+	struct fh_dev *dev = to_fake(vq->vdev);
+	struct fh_vq *q = &dev->vqs[vq->index];
+	unsigned int way = vq->index % 2;
+
+	mutex_lock(&dev->lock);
+	fh_vq_start(q, vq);
+	fh_set_coalescing(q, dev->coal[way].max_packets,
+			  dev->coal[way].max_usecs);
+	mutex_unlock(&dev->lock);
+	vq->reset = false;
+	return 0;
+}
+
+static const struct virtio_config_ops config_ops = {
+	.get			= fh_get,
+	.get_status		= fh_get_status,
+	.set_status		= fh_set_status,
+	.reset			= fh_reset,
+	.find_vqs		= fh_find_vqs,
+	.del_vqs		= fh_del_vqs,
+	.get_features		= fh_get_features,
+	.finalize_features	= fh_finalize_features,
+	.bus_name		= fh_bus_name,
+	.disable_vq_and_reset	= fh_disable_vq,
+	.enable_vq_after_reset	= fh_enable_vq,
+};
+
+static void fh_work(struct work_struct *work)
+{
+	struct fh_dev *dev = container_of(work, struct fh_dev, work);
+
+	mutex_lock(&dev->lock);
+	if (dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		fh_net_process(dev);
+	mutex_unlock(&dev->lock);
+}
+
+static int state_show(struct seq_file *m, void *unused)
+{
+	struct fh_dev *dev = m->private;
+	unsigned int i;
+
+	mutex_lock(&dev->lock);
+	seq_printf(m, "status: 0x%x\n", dev->status);
+	seq_printf(m, "pairs: %u\n", dev->pairs_set);
+	seq_printf(m, "commands: %llu\n", dev->commands);
+	seq_printf(m, "commands_ok: %llu\n", dev->commands_ok);
+	seq_printf(m, "bad: %s %u\n", bad_names[dev->bad], dev->bad_count);
+	for (i = 0; i < FH_VQS; i++) {
+		struct fh_vq *q = &dev->vqs[i];
+
+		seq_printf(m, "vq%u_max_packets: %u\n", i, q->max_packets);
+		seq_printf(m, "vq%u_max_usecs: %u\n", i, q->max_usecs);
+		seq_printf(m, "vq%u_packets: %llu\n", i, q->packets);
+		seq_printf(m, "vq%u_bytes: %llu\n", i, q->bytes);
+		seq_printf(m, "vq%u_kicks: %llu\n", i, q->kicks);
+		seq_printf(m, "vq%u_interrupts: %llu\n", i, q->interrupts);
+		seq_printf(m, "vq%u_drops: %llu\n", i, q->drops);
+	}
+	mutex_unlock(&dev->lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(state);
+
+/* What was written, as a string. Return: 0 or a negative errno. */
+static int get_line(const char __user *from, size_t count, char *line,
+		    size_t size)
+{
+	if (count >= size)
+		return -EINVAL;
+	if (copy_from_user(line, from, count))
+		return -EFAULT;
+	line[count] = '\0';
+	return 0;
+}
+
+static ssize_t inject_write(struct file *file, const char __user *from,
+			    size_t count, loff_t *pos)
+{
+	struct fh_dev *dev = file_inode(file)->i_private;
+	unsigned int n, pair = 0;
+	char line[64];
+	u8 *frame;
+	u32 len;
+	int err = get_line(from, count, line, sizeof(line));
+
+	if (err)
+		return err;
+	if (sscanf(line, "%u %u", &n, &pair) < 1 || pair >= FH_CTRL / 2)
+		return -EINVAL;
+	frame = kmalloc(FH_FRAME_MAX, GFP_KERNEL);
+	if (!frame)
+		return -ENOMEM;
+	len = fh_datagram(&dev->config, frame);
+	mutex_lock(&dev->lock);
+	while (n-- && dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		fh_net_receive(dev, pair, frame, len);
+	mutex_unlock(&dev->lock);
+	kfree(frame);
+	return count;
+}
+
+static const struct file_operations inject_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = inject_write,
+};
+
+static ssize_t bad_write(struct file *file, const char __user *from,
+			 size_t count, loff_t *pos)
+{
+	struct fh_dev *dev = file_inode(file)->i_private;
+	char line[64], name[32];
+	unsigned int n;
+	int err = get_line(from, count, line, sizeof(line)), mode;
+
+	if (err)
+		return err;
+	if (sscanf(line, "%31s %u", name, &n) != 2)
+		return -EINVAL;
+	mode = match_string(bad_names, FH_BAD_MODES, name);
+	if (mode < 0)
+		return mode;
+	mutex_lock(&dev->lock);
+	dev->bad = mode;
+	dev->bad_count = n;
+	mutex_unlock(&dev->lock);
+	return count;
+}
+
+static const struct file_operations bad_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = bad_write,
+};
+
+static ssize_t needs_reset_write(struct file *file, const char __user *from,
+				 size_t count, loff_t *pos)
+{
+	struct fh_dev *dev = file_inode(file)->i_private;
+
+	mutex_lock(&dev->lock);
+	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	mutex_unlock(&dev->lock);
+	virtio_config_changed(&dev->vdev);
+	return count;
+}
+
+static const struct file_operations needs_reset_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = needs_reset_write,
+};
+
+static void fh_release(struct device *device)
+{
+	kfree(to_fake(dev_to_virtio(device)));
+}
+
+static struct fh_dev *fh_create(void)
+{
+	static const u8 mac[] = { 0x52, 0x54, 0x00, 0x70, 0x67, 0x14 };
+	struct fh_dev *dev;
+	unsigned int i;
+
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	if (!dev)
+		return NULL;
+	mutex_init(&dev->lock);
+	INIT_WORK(&dev->work, fh_work);
+	for (i = 0; i < FH_VQS; i++)
+		fh_vq_init(&dev->vqs[i]);
+	memcpy(dev->config.mac, mac, sizeof(mac));
+	/* Little-endian, as this machine is. */
+	dev->config.status = (__force __virtio16)VIRTIO_NET_S_LINK_UP;
+	dev->config.max_virtqueue_pairs = (__force __virtio16)(FH_CTRL / 2);
+	dev->pairs_set = 1;
+	dev->vdev.id.device = VIRTIO_ID_NET;
+	dev->vdev.id.vendor = 0x70766774;
+	dev->vdev.config = &config_ops;
+	dev->vdev.dev.parent = parent;
+	dev->vdev.dev.release = fh_release;
+	return dev;
+}
+
+static int __init fh_init(void)
+{
+	int err;
+
+	parent = root_device_register("pvg_fakehost");
+	if (IS_ERR(parent))
+		return PTR_ERR(parent);
+	fake = fh_create();
+	if (!fake) {
+		err = -ENOMEM;
+		goto unregister;
+	}
+	err = register_virtio_device(&fake->vdev);
+	if (err) {
+		put_device(&fake->vdev.dev);
+		goto unregister;
+	}
+	root = debugfs_create_dir("pvg_fakehost", NULL);
+	debugfs_create_file("state", 0400, root, fake, &state_fops);
+	debugfs_create_file("inject", 0200, root, fake, &inject_fops);
+	debugfs_create_file("bad", 0200, root, fake, &bad_fops);
+	debugfs_create_file("needs_reset", 0200, root, fake, &needs_reset_fops);
+	return 0;
+
+unregister:
+	root_device_unregister(parent);
+	return err;
+}
+
+static void __exit fh_exit(void)
+{
+	debugfs_remove(root);
+	get_device(&fake->vdev.dev);
+	unregister_virtio_device(&fake->vdev);
+	cancel_work_sync(&fake->work);
+	put_device(&fake->vdev.dev);
+	root_device_unregister(parent);
+}
+
+module_init(fh_init);
+module_exit(fh_exit);
+
+MODULE_DESCRIPTION("pvguest test-only virtio device");
+MODULE_LICENSE("GPL");
