@@ -10,12 +10,19 @@
 
 #define ANSWER_TIMEOUT	(2 * HZ)
 
-/* A command as the device sees it. */
+/* A command as the device sees it, and behind @data its result, if any. */
 struct command {
 	struct virtio_net_ctrl_hdr hdr;
 	u8 status;		/* device-writable */
+	u32 len;		/* of @data; only for us, as the next */
+	u32 result_len;
 	u8 data[] __aligned(8);
 };
+
+static void *result_of(struct command *command)
+{
+	return command->data + ALIGN(command->len, 8);
+}
 
 /**
  * pvg_net_ctrl_callback() - the virtqueue callback of the control queue
@@ -63,21 +70,24 @@ void pvg_net_ctrl_stop(struct pvg_net *net)
 	mutex_unlock(&net->ctrl.lock);
 }
 
-static int add_command(struct pvg_net_ctrl *ctrl, struct command *command,
-		       size_t len)
+static int add_command(struct pvg_net_ctrl *ctrl, struct command *command)
 {
-	struct scatterlist hdr, data, status, *sgs[3];
-	unsigned int out = 0;
+	struct scatterlist hdr, data, status, result, *sgs[4];
+	unsigned int out = 0, in = 0;
 
 	sg_init_one(&hdr, &command->hdr, sizeof(command->hdr));
 	sgs[out++] = &hdr;
-	if (len) {
-		sg_init_one(&data, command->data, len);
+	if (command->len) {
+		sg_init_one(&data, command->data, command->len);
 		sgs[out++] = &data;
 	}
 	sg_init_one(&status, &command->status, sizeof(command->status));
-	sgs[out] = &status;
-	return virtqueue_add_sgs(ctrl->vq, sgs, out, 1, command, GFP_KERNEL);
+	sgs[out + in++] = &status;
+	if (command->result_len) {
+		sg_init_one(&result, result_of(command), command->result_len);
+		sgs[out + in++] = &result;
+	}
+	return virtqueue_add_sgs(ctrl->vq, sgs, out, in, command, GFP_KERNEL);
 }
 
 /* Return: 0, or -ETIMEDOUT or -EIO, and then the device keeps the command. */
@@ -97,8 +107,8 @@ static int wait_for_answer(struct pvg_net_ctrl *ctrl)
 	}
 }
 
-/* Return: 0, -EREMOTEIO if refused, or as wait_for_answer(). */
-static int run(struct pvg_net *net, struct command *command, size_t len)
+/* Frees the command. Return: 0, -EREMOTEIO if refused, or as wait_for_answer(). */
+static int run(struct pvg_net *net, struct command *command, void *result)
 {
 	struct pvg_net_ctrl *ctrl = &net->ctrl;
 	int err;
@@ -107,7 +117,7 @@ static int run(struct pvg_net *net, struct command *command, size_t len)
 
 	command->status = VIRTIO_NET_ERR;
 	reinit_completion(&ctrl->answered);
-	err = add_command(ctrl, command, len);
+	err = add_command(ctrl, command);
 	if (err) {
 		kfree(command);
 		return err;
@@ -123,7 +133,55 @@ static int run(struct pvg_net *net, struct command *command, size_t len)
 		return err;
 	}
 	err = READ_ONCE(command->status) == VIRTIO_NET_OK ? 0 : -EREMOTEIO;
+	if (!err && command->result_len)
+		memcpy(result, result_of(command), command->result_len);
 	kfree(command);
+	return err;
+}
+
+/**
+ * pvg_net_ctrl_query() - have the device do something, and say something
+ * @net: the device
+ * @class: VIRTIO_NET_CTRL_*
+ * @cmd: of that class
+ * @data: argument as the device wants it, or NULL
+ * @len: bytes of it
+ * @result: what the device answers, not yet trusted; zeros where it wrote
+ *	nothing; or NULL
+ * @result_len: bytes of it
+ *
+ * A device that does not answer within two seconds is recovered by a reset.
+ *
+ * Context: may sleep; rtnl may be held. Return: 0; -EREMOTEIO if the device
+ * refused; -EOPNOTSUPP without a control queue; -EIO if it is broken or
+ * stopped; -ETIMEDOUT; -ENOMEM.
+ */
+int pvg_net_ctrl_query(struct pvg_net *net, u8 class, u8 cmd, const void *data,
+		       size_t len, void *result, size_t result_len)
+{
+	struct pvg_net_ctrl *ctrl = &net->ctrl;
+	struct command *command;
+	int err = -EIO;
+
+	if (!pvg_net_has(net, VIRTIO_NET_F_CTRL_VQ))
+		return -EOPNOTSUPP;
+	command = kzalloc(struct_size(command, data,
+				      ALIGN(len, 8) + result_len), GFP_KERNEL);
+	if (!command)
+		return -ENOMEM;
+	command->hdr.class = class;
+	command->hdr.cmd = cmd;
+	command->len = len;
+	command->result_len = result_len;
+	if (len)
+		memcpy(command->data, data, len);
+
+	mutex_lock(&ctrl->lock);
+	if (ctrl->vq && !ctrl->dead)
+		err = run(net, command, result);
+	else
+		kfree(command);
+	mutex_unlock(&ctrl->lock);
 	return err;
 }
 
@@ -135,34 +193,10 @@ static int run(struct pvg_net *net, struct command *command, size_t len)
  * @data: argument as the device wants it, or NULL
  * @len: bytes of it
  *
- * A device that does not answer within two seconds is recovered by a reset.
- *
- * Context: may sleep; rtnl may be held. Return: 0; -EREMOTEIO if the device
- * refused; -EOPNOTSUPP without a control queue; -EIO if it is broken or
- * stopped; -ETIMEDOUT; -ENOMEM.
+ * Context and return: as pvg_net_ctrl_query().
  */
 int pvg_net_ctrl(struct pvg_net *net, u8 class, u8 cmd, const void *data,
 		 size_t len)
 {
-	struct pvg_net_ctrl *ctrl = &net->ctrl;
-	struct command *command;
-	int err = -EIO;
-
-	if (!pvg_net_has(net, VIRTIO_NET_F_CTRL_VQ))
-		return -EOPNOTSUPP;
-	command = kmalloc(struct_size(command, data, len), GFP_KERNEL);
-	if (!command)
-		return -ENOMEM;
-	command->hdr.class = class;
-	command->hdr.cmd = cmd;
-	if (len)
-		memcpy(command->data, data, len);
-
-	mutex_lock(&ctrl->lock);
-	if (ctrl->vq && !ctrl->dead)
-		err = run(net, command, len);
-	else
-		kfree(command);
-	mutex_unlock(&ctrl->lock);
-	return err;
+	return pvg_net_ctrl_query(net, class, cmd, data, len, NULL, 0);
 }

@@ -74,6 +74,7 @@ static int set_channels(struct net_device *dev,
 		netif_set_real_num_queues(dev, was, was);
 		return err;
 	}
+	pvg_net_coal_send(net);
 	return netif_set_real_num_queues(dev, pairs, pairs);
 }
 
@@ -125,6 +126,7 @@ static int set_ringparam(struct net_device *dev, struct ethtool_ringparam *ring,
 			err = pvg_net_tx_resize(&net->txqs[i], ring->tx_pending);
 	}
 	mutex_unlock(&net->ring.lock);
+	pvg_net_coal_send(net);
 	if (err)
 		pvg_net_recover(net);
 	return err;

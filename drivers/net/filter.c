@@ -280,4 +280,6 @@ void pvg_net_restore_settings(struct pvg_net *net)
 	if (pvg_net_has(net, VIRTIO_NET_F_MQ) ||
 	    pvg_net_has(net, VIRTIO_NET_F_RSS))
 		pvg_net_set_pairs(net, net->active_pairs);
+	pvg_net_coal_forget_all(net);
+	pvg_net_coal_send(net);
 }

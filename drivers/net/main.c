@@ -102,7 +102,8 @@ static int check_control_queue(struct virtio_device *vdev)
 		VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_MQ,
 		VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_RSS,
 		VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS,
-		VIRTIO_NET_F_CTRL_RX_EXTRA,
+		VIRTIO_NET_F_NOTF_COAL, VIRTIO_NET_F_VQ_NOTF_COAL,
+		VIRTIO_NET_F_DEVICE_STATS, VIRTIO_NET_F_CTRL_RX_EXTRA,
 	};
 	unsigned int i;
 
@@ -222,6 +223,9 @@ static noinline int pvg_net_register_ring(struct pvg_net *net)
 	net->ring.vdev = net->vdev;
 	net->ring.queue = ring_queue;
 	net->ring.nr_queues = 2 * net->pairs;
+	if (pvg_net_has(net, VIRTIO_NET_F_VQ_NOTF_COAL) ||
+	    pvg_net_has(net, VIRTIO_NET_F_NOTF_COAL))
+		net->ring.changed = pvg_net_coal_changed;
 	err = pvg_ring_register(&net->ring);
 	net->ring_registered = !err;
 	return err;
@@ -413,6 +417,8 @@ static noinline int pvg_net_finish(struct pvg_net *net)
 	if (!err)
 		err = netif_set_real_num_queues(net->dev, pairs, pairs);
 	if (!err)
+		err = pvg_net_devstats_query(net);
+	if (!err)
 		pvg_net_update_link(net);
 	rtnl_unlock();
 	return err;
@@ -450,13 +456,14 @@ static void tear_down(struct pvg_net *net)
 	cancel_work_sync(&net->recover_work);
 	stop_device(net);
 	cancel_work_sync(&net->recover_work);
+	if (net->ring_registered)
+		pvg_ring_unregister(&net->ring);
+	cancel_work_sync(&net->coal_work);
 
 	for (i = 0; net->rxqs && net->txqs && i < net->pairs; i++) {
 		netif_napi_del(&net->rxqs[i].napi);
 		netif_napi_del(&net->txqs[i].napi);
 	}
-	if (net->ring_registered)
-		pvg_ring_unregister(&net->ring);
 	kvfree(net->rxqs);
 	kvfree(net->txqs);
 	pvg_net_rss_free(net);
@@ -594,6 +601,7 @@ static struct pvg_net *alloc_net(struct virtio_device *vdev, unsigned int pairs)
 	mutex_init(&net->ctrl.lock);
 	init_completion(&net->ctrl.answered);
 	INIT_WORK(&net->config_work, pvg_net_config_work);
+	INIT_WORK(&net->coal_work, pvg_net_coal_work);
 	INIT_WORK(&net->rx_mode_work, pvg_net_rx_mode_work);
 	INIT_WORK(&net->recover_work, recover_work);
 	vdev->priv = net;
@@ -661,7 +669,8 @@ static const unsigned int features[] = {
 	VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_GUEST_HDRLEN,
 	VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_HASH_REPORT,
 	VIRTIO_NET_F_RSS, VIRTIO_NET_F_SPEED_DUPLEX, VIRTIO_NET_F_STANDBY,
-	VIRTIO_NET_F_CTRL_RX_EXTRA,
+	VIRTIO_NET_F_NOTF_COAL, VIRTIO_NET_F_VQ_NOTF_COAL,
+	VIRTIO_NET_F_DEVICE_STATS, VIRTIO_NET_F_CTRL_RX_EXTRA,
 #if PVG_NET_USO
 	VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6,
 	VIRTIO_NET_F_HOST_USO,

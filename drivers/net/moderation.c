@@ -125,6 +125,7 @@ int pvg_net_set_coalesce(struct net_device *dev, struct ethtool_coalesce *ec,
 		pvg_queue_set_moderation(&net->rxqs[i].pvg, &rx);
 		pvg_queue_set_moderation(&net->txqs[i].pvg, &tx);
 	}
+	pvg_net_coal_send(net);
 	return 0;
 }
 
@@ -171,5 +172,6 @@ int pvg_net_set_queue_coalesce(struct net_device *dev, u32 queue,
 	}
 	pvg_queue_set_moderation(rxq, &rx);
 	pvg_queue_set_moderation(txq, &tx);
+	pvg_net_coal_send(net);
 	return 0;
 }

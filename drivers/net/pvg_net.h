@@ -99,8 +99,19 @@ struct pvg_net_rx_stats {
 };
 
 /**
+ * struct pvg_net_coal - what the device was told for a queue (NOTF_COAL)
+ * @frames: packets to an interrupt; 0: it is not to wait, which it starts with
+ * @usecs: the longest wait
+ */
+struct pvg_net_coal {
+	u32 frames;
+	u32 usecs;
+};
+
+/**
  * struct pvg_net_txq - a transmit queue
  * @pvg: its virtqueue
+ * @coal: rtnl
  * @reqs: one for each descriptor
  * @free: of @reqs; the netdev queue's lock
  * @sg: for building a request; the netdev queue's lock
@@ -114,6 +125,7 @@ struct pvg_net_txq {
 	struct scatterlist sg[PVG_NET_TX_SG];
 	struct xsk_buff_pool *xsk;	/* rtnl, with the ring stopped */
 	struct pvg_net_tx_stats stats;
+	struct pvg_net_coal coal;
 	unsigned int index;
 	bool napi_on;		/* between start and stop; rtnl */
 	bool was_on;		/* while the ring is reset; rtnl */
@@ -177,6 +189,7 @@ DECLARE_EWMA(pvg_net_len, 0, 64)
  * @avg_len: mean length of a packet
  * @xdp_prog: runs on each packet, or NULL; rtnl, and RCU
  * @refill_work: tries again when there was no memory
+ * @coal: rtnl
  *
  * Everything without a remark belongs to the NAPI context.
  */
@@ -198,6 +211,7 @@ struct pvg_net_rxq {
 	struct bpf_prog __rcu *xdp_prog;
 	struct pvg_net_rx_stats stats;
 	struct delayed_work refill_work;
+	struct pvg_net_coal coal;
 	unsigned int index;
 	unsigned int xdp_flush;	/* to be done at the end of the poll */
 	bool napi_on;		/* between start and stop; written under rtnl */
@@ -295,7 +309,11 @@ struct pvg_net {
 	unsigned long recovered;	/* jiffies of the last recovery */
 	unsigned int recoveries;	/* in quick succession */
 
+	u64 stats_types;	/* VIRTIO_NET_STATS_TYPE_* of use here */
+	bool coal_refused;	/* said so; rtnl */
+
 	struct work_struct config_work;
+	struct work_struct coal_work;
 	struct work_struct rx_mode_work;
 	struct work_struct recover_work;
 };
@@ -410,6 +428,8 @@ void pvg_net_ctrl_stop(struct pvg_net *net);
 void pvg_net_ctrl_callback(struct virtqueue *vq);
 int pvg_net_ctrl(struct pvg_net *net, u8 class, u8 cmd, const void *data,
 		 size_t len);
+int pvg_net_ctrl_query(struct pvg_net *net, u8 class, u8 cmd, const void *data,
+		       size_t len, void *result, size_t result_len);
 
 /* moderation.c */
 int pvg_net_get_coalesce(struct net_device *dev, struct ethtool_coalesce *ec,
@@ -422,6 +442,19 @@ int pvg_net_get_queue_coalesce(struct net_device *dev, u32 queue,
 			       struct ethtool_coalesce *ec);
 int pvg_net_set_queue_coalesce(struct net_device *dev, u32 queue,
 			       struct ethtool_coalesce *ec);
+
+/* notf_coal.c: moderation by the device */
+void pvg_net_coal_changed(struct pvg_ring *ring);
+void pvg_net_coal_work(struct work_struct *work);
+void pvg_net_coal_send(struct pvg_net *net);
+void pvg_net_coal_forget(struct pvg_net_coal *coal);
+void pvg_net_coal_forget_all(struct pvg_net *net);
+
+/* devstats.c: what the device counts */
+int pvg_net_devstats_query(struct pvg_net *net);
+unsigned int pvg_net_devstats_count(const struct pvg_net *net);
+u8 *pvg_net_devstats_names(const struct pvg_net *net, u8 *at);
+u64 *pvg_net_devstats_read(struct pvg_net *net, u64 *at);
 
 /* rss.c */
 int pvg_net_rss_read(struct pvg_net *net);

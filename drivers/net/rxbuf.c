@@ -328,6 +328,7 @@ int pvg_net_rx_reset(struct pvg_net_rxq *rxq, struct xsk_buff_pool *pool)
 	if (!err) {
 		forget_all(rxq);
 		rxq->xsk = pool;
+		pvg_net_coal_forget(&rxq->coal);
 	}
 	if (on)
 		pvg_net_rx_start(rxq);
@@ -454,6 +455,7 @@ int pvg_net_rx_resize(struct pvg_net_rxq *rxq, u32 num)
 		pvg_net_rx_free(rxq);
 		err = pvg_net_rx_alloc(rxq,
 				       virtqueue_get_vring_size(rxq->pvg.vq));
+		pvg_net_coal_forget(&rxq->coal);
 	}
 	if (on)
 		pvg_net_rx_start(rxq);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ethtool -S: what happened on each queue. Names are rxN_ and txN_ with what
- * stands in the tables here; Documentation/ABI.md explains them.
+ * stands in the tables here; Documentation/ABI.md explains them. What the device
+ * counts comes behind it, see devstats.c.
  */
 #include <linux/ethtool.h>
 
@@ -57,7 +58,8 @@ int pvg_net_get_sset_count(struct net_device *dev, int set)
 
 	if (set != ETH_SS_STATS)
 		return -EOPNOTSUPP;
-	return net->pairs * (RX_COUNTERS + TX_COUNTERS);
+	return net->pairs * (RX_COUNTERS + TX_COUNTERS) +
+	       pvg_net_devstats_count(net);
 }
 
 static u8 *put_names(u8 *at, const char *dir, unsigned int queue,
@@ -92,6 +94,7 @@ void pvg_net_get_strings(struct net_device *dev, u32 set, u8 *at)
 		at = put_names(at, "tx", i, ring_counters,
 			       ARRAY_SIZE(ring_counters));
 	}
+	pvg_net_devstats_names(net, at);
 }
 
 static u64 *put_values(u64 *at, const void *stats,
@@ -141,4 +144,5 @@ void pvg_net_get_ethtool_stats(struct net_device *dev,
 				ARRAY_SIZE(tx_counters));
 		at = put_ring_values(at, &txq->pvg);
 	}
+	pvg_net_devstats_read(net, at);
 }

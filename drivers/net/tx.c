@@ -593,6 +593,7 @@ int pvg_net_tx_reset(struct pvg_net_txq *txq, struct xsk_buff_pool *pool)
 		err = pvg_net_tx_alloc(txq,
 				       virtqueue_get_vring_size(txq->pvg.vq));
 		txq->xsk = pool;
+		pvg_net_coal_forget(&txq->coal);
 	}
 	unpause(txq);
 	return err;
@@ -611,9 +612,11 @@ int pvg_net_tx_resize(struct pvg_net_txq *txq, u32 num)
 
 	pause(txq);
 	err = pvg_queue_resize(&txq->net->ring, &txq->pvg, num, recycle);
-	if (!err)
+	if (!err) {
 		err = pvg_net_tx_alloc(txq,
 				       virtqueue_get_vring_size(txq->pvg.vq));
+		pvg_net_coal_forget(&txq->coal);
+	}
 	unpause(txq);
 	return err;
 }
