@@ -258,3 +258,24 @@ net_kmsg_since()
 {
 	dmesg | sed "1,/$1/d"
 }
+
+# net_fake PARAMETER...: a device that pvg_fakehost makes, as number 20; the one
+# that was there before goes.
+net_fake()
+{
+	rmmod pvg_fakehost 2> /dev/null
+	modprobe pvg_fakehost "$@" || return
+	net_wait_for 10 net_find 20
+}
+
+# net_fake_is NAME: prints a value of its state.
+net_fake_is()
+{
+	sed -n "s/^$1: //p" "$NET_DEBUGFS/pvg_fakehost/state"
+}
+
+# net_fake_do FILE WORDS: tell it.
+net_fake_do()
+{
+	echo "$2" > "$NET_DEBUGFS/pvg_fakehost/$1"
+}

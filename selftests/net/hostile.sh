@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A device that breaks the rules. A packet that makes no sense is dropped and
+# counted, a ring that makes none is reset, and nothing else happens.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/net.sh
+. ../lib/net.sh
+
+modprobe -q -n pvg_fakehost || tap_skip_all "there is no module pvg_fakehost: use scripts/lab"
+tap_at_exit rmmod pvg_fakehost
+
+recovered()
+{
+	net_kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device" && net_answers
+}
+
+resets()
+{
+	net_kmsg_since "$mark" | grep -c "$VIRTIO.*resetting the device"
+}
+
+# dropped MODE: 5 of 25 packets are bad, and counted as errors.
+dropped()
+{
+	local errors packets
+
+	mark=$(net_kmsg_mark)
+	errors=$(net_count rx_errors) packets=$(net_count rx_packets)
+	net_fake_do bad "$1 5"
+	net_fake_do inject 25
+	sleep 0.2
+	tap_is "$(($(net_count rx_errors) - errors)) $(($(net_count rx_packets) - packets))" "5 20" \
+		"$what: $1: 5 errors, and 20 packets arrive"
+	tap_check "$what: $1: the network answers" net_answers
+	tap_is "$(resets)" 0 "$what: $1: without a reset"
+}
+
+# reset MODE: the ring is broken, so the device is reset.
+reset()
+{
+	mark=$(net_kmsg_mark)
+	net_fake_do bad "$1 1"
+	net_fake_do inject 8
+	tap_check "$what: $1: the device is reset and works" net_wait_for 20 recovered
+	tap_num "$(resets) == 1" "$what: $1: once" "$(resets)"
+}
+
+reset_seen()
+{
+	[ "$(resets)" -gt 0 ] && [ "$(cat "/sys/class/net/$DEV/carrier")" = 1 ]
+}
+
+given_up()
+{
+	[ "$(cat "/sys/class/net/$DEV/carrier" 2> /dev/null)" = 0 ]
+}
+
+for mergeable in 1 0; do
+	what="mergeable=$mergeable"
+	tap_check "$what: the device is there" net_fake mergeable=$mergeable || tap_done
+	net_up 20
+	tap_check "$what: the network answers" net_answers || tap_done
+	for mode in len-huge len-short len-zero gso-type gso-size csum-start; do
+		dropped $mode
+	done
+	[ $mergeable = 0 ] || for mode in buffers-zero buffers-many; do
+		dropped $mode
+	done
+	for mode in id twice index; do
+		reset $mode
+	done
+done
+
+# With a program it is another path.
+tap_check "XDP: a program that passes" ip link set dev "$DEV" xdpdrv obj xdp.bpf sec xdp
+what=XDP
+for mode in len-huge len-short buffers-many; do
+	dropped $mode
+done
+ip link set dev "$DEV" xdpdrv off
+
+# A reset does not help for ever.
+tap_check "the device is there again" net_fake || tap_done
+net_up 20
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	mark=$(net_kmsg_mark)
+	net_fake_do needs_reset 1
+	net_wait_for 5 reset_seen
+	timeout 3 "$PEER" echo "$HOST" 1 > /dev/null 2>&1 || break
+done
+tap_check "a device that is never content is given up" net_wait_for 10 given_up
+tap_check "the log says so" sh -c "dmesg | grep -q '$VIRTIO.*given up'"
+tap_check "it can be taken down" timeout 10 ip link set "$DEV" down
+tap_fails "but not up" timeout 10 ip link set "$DEV" up
+tap_check "it can be asked" timeout 10 ip link show "$DEV"
+tap_check "and goes" timeout 20 rmmod pvg_fakehost
+tap_check "without a trace" net_lacks 20
+modprobe -q pvg_fakehost
+
+tap_done
