@@ -60,7 +60,7 @@ guest_base_make()
 			"$1" "$root" - <<< "$sources" &&
 		guest_customize "$root" && image_from "$root" "$BASE" || return
 	rm -rf --one-file-system "$root"
-	find "$IMAGES" -maxdepth 1 -name "base-$1-$2-*.img" ! -samefile "$BASE" -delete
+	find "$IMAGES" -maxdepth 1 -name "base-$1-$2-*" ! -samefile "$BASE" -mmin +90 -delete
 	say "the guest was made in $((SECONDS - start)) s"
 }
 

@@ -273,8 +273,9 @@ trixie_fresh()
 	boot_files "$INSTALLED" || return
 	boot "$INSTALLED"
 	booted trixie || return
-	drivers trixie pvg_blk pvg_net virtio_console pvg_balloon
-	doctor trixie 1 "virtio_console is built into this kernel"
+	drivers trixie pvg_blk pvg_net "pvg_ctl virtio_console" pvg_balloon
+	tap_is "$HOST_STATUS" 0 "trixie: the kernel answers pvhost"
+	doctor trixie 0 "virtio_console is built into this kernel"
 }
 
 # uptime_of IMAGE: when its guest.sh ended, in seconds.

@@ -29,7 +29,7 @@ boot_files()
 # MODE is "on" where the disk is to keep nothing of it, or "off".
 start_guest()
 {
-	rm -f "$TMP/console" "$TMP/output" "$TMP/port"
+	rm -f "$TMP/console" "$TMP/output" "$TMP/port" "$TMP/control"
 	truncate -s 64M "$TMP/data"
 	cp "$4" "$TMP/script"
 	QEMU=(qemu-system-x86_64 -accel "tcg,thread=multi" -cpu "max,-erms,-fsrm,-cx16" -machine q35
@@ -45,20 +45,29 @@ start_guest()
 		-drive "if=none,id=data,format=raw,cache=unsafe,file=$TMP/data"
 		-device virtio-blk-pci,drive=data,serial=datadisk
 		-netdev user,id=net -device virtio-net-pci,netdev=net,romfile=
-		-device virtio-balloon-pci -device virtio-serial-pci
+		-device virtio-balloon-pci -device virtio-serial-pci,id=ports
 		-chardev "file,id=port,path=$TMP/port"
-		-device virtserialport,chardev=port,name=test.0)
+		-device virtserialport,bus=ports.0,chardev=port,name=test.0
+		-device virtio-serial-pci,id=control
+		-chardev "socket,id=pvc,path=$TMP/control,server=on,wait=off"
+		-device virtserialport,bus=control.0,chardev=pvc,name=org.pvguest.control.0)
 	exec_qemu > "$TMP/qemu" 2>&1 < /dev/null &
 	VM=$!
 }
 
 # boot IMAGE [APPEND [SCRIPT]]: until it is off, or for too long. What it said is
-# in $TMP/output. It keeps no changes.
+# in $TMP/output, and HOST_STATUS is 0 if pvhost had an answer. It keeps no changes.
 boot()
 {
-	local start=$SECONDS script=${3:-$SUITE/guest.sh}
+	local start=$SECONDS script=${3:-$SUITE/guest.sh} host
 
 	start_guest "$1" on "${2:-$ROOT_UUID}" "$script"
+	# The host's end of the control channel, which waits for a kernel that answers.
+	while [ ! -S "$TMP/control" ] && kill -0 "$VM" 2> /dev/null; do
+		sleep 0.1
+	done
+	"$TREE/tools/pvhost" -s "$TMP/control" -t "$BOOT_SECONDS" status > "$TMP/pvhost" 2>&1 &
+	host=$!
 	while kill -0 "$VM" 2> /dev/null && [ $((SECONDS - start)) -lt "$BOOT_SECONDS" ]; do
 		sleep 0.2
 	done
@@ -67,5 +76,8 @@ boot()
 		echo "timeout" >> "$TMP/output"
 	fi
 	wait "$VM" 2> /dev/null
+	kill "$host" 2> /dev/null
+	wait "$host"
+	HOST_STATUS=$?
 	tap_diag "boot took $((SECONDS - start)) s"
 }

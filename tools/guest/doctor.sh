@@ -7,6 +7,7 @@
 STATUS=0
 
 # remark LEVEL TEXT: a line below what it is about; the status is the worst level.
+# Level 0 is for what is as it should be.
 remark() {
 	echo "      $2"
 	[ "$1" -le "$STATUS" ] || STATUS=$1
@@ -110,11 +111,15 @@ device() {
 	set -- "$1" $type
 	driver=$(driver_of "$1")
 	DEVICES=$((DEVICES + 1))
-	printf '  %-9s %-8s %-15s %s\n' "$1" "$2" "$driver" "$(name_of "$1")"
+	printf '  %-9s %-8s %-15s %s\n' "$1" "$2" "$driver" "$(name_of "$1")" | sed 's/ *$//'
 	if [ "$driver" = "$4" ]; then
 		loaded=$(cat "/sys/module/$4/srcversion" 2>/dev/null)
 		[ "$loaded" = "$(modinfo -k "$KERNEL" -F srcversion "$4" 2>/dev/null)" ] ||
 			remark 1 "the $4 that runs is not the one that is installed: reboot"
+	elif is_builtin "$KERNEL" "$3" && [ "$2" = console ] &&
+		! name_of "$1" | grep -q 'org\.pvguest\.control\.0'; then
+		# As pvguest-takeover would have it, too.
+		remark 0 "$(why_not "$1" "$3" "$4")"
 	else
 		remark 1 "$(why_not "$1" "$3" "$4")"
 	fi
