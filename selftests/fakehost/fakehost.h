@@ -10,12 +10,13 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
+#include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 #include <linux/workqueue.h>
 
-#define FH_VQS		5	/* two pairs, and control */
+#define FH_VQS		5	/* at most; of net two pairs, and control */
 #define FH_CTRL		(FH_VQS - 1)
 #define FH_RING		256
 #define FH_SEGS		64
@@ -79,23 +80,51 @@ enum fh_bad {
 	FH_BAD_ID,		/* a buffer that was never available */
 	FH_BAD_TWICE,		/* a buffer that was used already */
 	FH_BAD_INDEX,		/* more used than the ring has */
+	FH_BAD_STATUS,		/* of a request: one that does not exist */
+	FH_BAD_NO_STATUS,	/* none at all */
 	FH_BAD_CTRL_SILENT,	/* no answer to a command */
 	FH_BAD_CTRL_REFUSE,	/* only errors */
 	FH_BAD_CTRL_LIE,	/* a result that makes no sense */
 	FH_BAD_MODES,
 };
 
+struct fh_dev;
+
+/**
+ * struct fh_kind - what a device is
+ * @id: VIRTIO_ID_
+ * @nr_vqs: virtqueues, at most FH_VQS
+ * @config_len: bytes of configuration
+ * @init: fills in the configuration. Return: 0 or a negative errno
+ * @features: what it offers besides VERSION_1 and EVENT_IDX
+ * @process: looks for what the driver has made available; @lock held
+ */
+struct fh_kind {
+	u32 id;
+	unsigned int nr_vqs;
+	unsigned int config_len;
+	int (*init)(struct fh_dev *dev);
+	u64 (*features)(void);
+	void (*process)(struct fh_dev *dev);
+};
+
 /**
  * struct fh_dev - the device
  * @lock: of the rings, status and configuration; may sleep
+ * @disk: of a block device, what it holds
  * @bad: what to do wrong the next @bad_count times
  */
 struct fh_dev {
 	struct virtio_device vdev;
+	const struct fh_kind *kind;
 	struct mutex lock;	/* see above */
 	struct work_struct work;
 	u8 status;
-	struct virtio_net_config config;
+	union {
+		struct virtio_net_config config;
+		struct virtio_blk_config blk;
+	};
+	void *disk;
 	struct fh_vq vqs[FH_VQS];
 	unsigned int pairs_set;
 	u64 commands;
@@ -110,18 +139,24 @@ bool fh_pop(struct fh_vq *q, struct fh_chain *c);
 void fh_push(struct fh_vq *q, u16 id, u32 len);
 void fh_signal(struct fh_vq *q);
 bool fh_enable_kicks(struct fh_vq *q);
-u32 fh_read(const struct fh_chain *c, void *to, u32 len);
+u32 fh_read(const struct fh_chain *c, u32 offset, void *to, u32 len);
 u32 fh_write(const struct fh_chain *c, u32 offset, const void *from, u32 len);
 void fh_vq_init(struct fh_vq *q);
 void fh_vq_start(struct fh_vq *q, struct virtqueue *vq);
 void fh_vq_stop(struct fh_vq *q);
 void fh_set_coalescing(struct fh_vq *q, u32 max_packets, u32 max_usecs);
 
+/* main.c */
+bool fh_take_bad(struct fh_dev *dev, enum fh_bad bad);
+void fh_push_spoiled(struct fh_dev *dev, struct fh_vq *q, u16 id, u32 len);
+
+/* block.c */
+extern const struct fh_kind fh_block;
+
 /* net.c */
-void fh_net_process(struct fh_dev *dev);
+extern const struct fh_kind fh_net;
 void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 		    u32 len);
-bool fh_take_bad(struct fh_dev *dev, enum fh_bad bad);
 
 /* echo.c */
 bool fh_echo(void *frame, u32 len);

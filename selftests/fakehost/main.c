@@ -1,32 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The transport: a virtio device that is registered by this module, and whose
- * other end is a work item. What it does with packets is in net.c.
+ * other end is a work item. What it does with packets is in net.c, with requests
+ * in block.c.
  *
  *	/sys/kernel/debug/pvg_fakehost/state   settings and counters, name: value
- *	.../inject	"COUNT [PAIR]": packets come to the guest
+ *	.../inject	"COUNT [PAIR]": packets come to the guest (net)
  *	.../bad		"MODE COUNT": the next COUNT times, see bad_names[]
  *	.../needs_reset	anything: DEVICE_NEEDS_RESET
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/virtio_ids.h>
+#include <linux/vmalloc.h>
 
 #include "fakehost.h"
 #include "pvguest/compat.h"
 #include "pvguest/compat_net.h"
 
-static bool notf_coal = true;
-module_param(notf_coal, bool, 0444);
-MODULE_PARM_DESC(notf_coal, "offer VIRTIO_NET_F_NOTF_COAL");
-static bool vq_notf_coal = true;
-module_param(vq_notf_coal, bool, 0444);
-MODULE_PARM_DESC(vq_notf_coal, "offer VIRTIO_NET_F_VQ_NOTF_COAL");
-static bool mergeable = true;
-module_param(mergeable, bool, 0444);
-MODULE_PARM_DESC(mergeable, "offer VIRTIO_NET_F_MRG_RXBUF");
+static char *kind = "net";
+module_param(kind, charp, 0444);
+MODULE_PARM_DESC(kind, "what the device is: net or block");
 
 static struct fh_dev *fake;
 static struct device *parent;
@@ -45,10 +42,39 @@ static const char * const bad_names[FH_BAD_MODES] = {
 	[FH_BAD_ID] = "id",
 	[FH_BAD_TWICE] = "twice",
 	[FH_BAD_INDEX] = "index",
+	[FH_BAD_STATUS] = "status",
+	[FH_BAD_NO_STATUS] = "no-status",
 	[FH_BAD_CTRL_SILENT] = "ctrl-silent",
 	[FH_BAD_CTRL_REFUSE] = "ctrl-refuse",
 	[FH_BAD_CTRL_LIE] = "ctrl-lie",
 };
+
+/* Is it time to do wrong what @bad names? */
+bool fh_take_bad(struct fh_dev *dev, enum fh_bad bad)
+{
+	if (dev->bad != bad || !dev->bad_count)
+		return false;
+	dev->bad_count--;
+	return true;
+}
+
+/* fh_push(), perhaps with what is wrong in the ring itself. */
+void fh_push_spoiled(struct fh_dev *dev, struct fh_vq *q, u16 id, u32 len)
+{
+	if (fh_take_bad(dev, FH_BAD_LEN_HUGE))
+		len = U32_MAX;
+	if (fh_take_bad(dev, FH_BAD_LEN_ZERO))
+		len = 0;
+	if (fh_take_bad(dev, FH_BAD_ID))
+		id = U16_MAX;
+	if (fh_take_bad(dev, FH_BAD_TWICE))
+		fh_push(q, id, len);
+	fh_push(q, id, len);
+	if (fh_take_bad(dev, FH_BAD_INDEX)) {
+		q->used += FH_RING + 100;
+		fh_push(q, id, len);
+	}
+}
 
 static struct fh_dev *to_fake(struct virtio_device *vdev)
 {
@@ -58,13 +84,13 @@ static struct fh_dev *to_fake(struct virtio_device *vdev)
 static void fh_get(struct virtio_device *vdev, unsigned int offset, void *buf,
 		   unsigned int len)
 {
-	const void *config = &to_fake(vdev)->config;
+	struct fh_dev *dev = to_fake(vdev);
+	unsigned int size = dev->kind->config_len;
+	const void *config = &dev->config;
 
 	memset(buf, 0, len);
-	if (offset < sizeof(struct virtio_net_config))
-		memcpy(buf, config + offset,
-		       min_t(size_t, len,
-			     sizeof(struct virtio_net_config) - offset));
+	if (offset < size)
+		memcpy(buf, config + offset, min(len, size - offset));
 }
 
 static u8 fh_get_status(struct virtio_device *vdev)
@@ -151,7 +177,7 @@ static int fh_find_vqs(struct virtio_device *vdev, unsigned int n,
 {
 	unsigned int i;
 
-	if (n > FH_VQS)
+	if (n > to_fake(vdev)->kind->nr_vqs)
 		return -EINVAL;
 	for (i = 0; i < n; i++) {
 		vqs[i] = create_vq(to_fake(vdev), i, FH_CALLBACK(i), FH_NAME(i));
@@ -165,24 +191,8 @@ static int fh_find_vqs(struct virtio_device *vdev, unsigned int n,
 
 static u64 fh_get_features(struct virtio_device *vdev)
 {
-	u64 features = BIT_ULL(VIRTIO_F_VERSION_1) |
-		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |
-		       BIT_ULL(VIRTIO_F_RING_RESET) |
-		       BIT_ULL(VIRTIO_NET_F_MAC) |
-		       BIT_ULL(VIRTIO_NET_F_STATUS) |
-		       BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) |
-		       BIT_ULL(VIRTIO_NET_F_CTRL_VQ) |
-		       BIT_ULL(VIRTIO_NET_F_MQ) |
-		       BIT_ULL(VIRTIO_NET_F_CTRL_RX) |
-		       BIT_ULL(VIRTIO_NET_F_DEVICE_STATS);
-
-	if (mergeable)
-		features |= BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
-	if (notf_coal)
-		features |= BIT_ULL(VIRTIO_NET_F_NOTF_COAL);
-	if (vq_notf_coal)
-		features |= BIT_ULL(VIRTIO_NET_F_VQ_NOTF_COAL);
-	return features;
+	return BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |
+	       to_fake(vdev)->kind->features();
 }
 
 static int fh_finalize_features(struct virtio_device *vdev)
@@ -248,7 +258,7 @@ static void fh_work(struct work_struct *work)
 
 	mutex_lock(&dev->lock);
 	if (dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		fh_net_process(dev);
+		dev->kind->process(dev);
 	mutex_unlock(&dev->lock);
 }
 
@@ -303,7 +313,8 @@ static ssize_t inject_write(struct file *file, const char __user *from,
 
 	if (err)
 		return err;
-	if (sscanf(line, "%u %u", &n, &pair) < 1 || pair >= FH_CTRL / 2)
+	if (dev->kind != &fh_net ||
+	    sscanf(line, "%u %u", &n, &pair) < 1 || pair >= FH_CTRL / 2)
 		return -EINVAL;
 	frame = kmalloc(FH_FRAME_MAX, GFP_KERNEL);
 	if (!frame)
@@ -371,28 +382,33 @@ static const struct file_operations needs_reset_fops = {
 
 static void fh_release(struct device *device)
 {
-	kfree(to_fake(dev_to_virtio(device)));
+	struct fh_dev *dev = to_fake(dev_to_virtio(device));
+
+	vfree(dev->disk);
+	kfree(dev);
 }
 
-static struct fh_dev *fh_create(void)
+static struct fh_dev *fh_create(const struct fh_kind *what)
 {
-	static const u8 mac[] = { 0x52, 0x54, 0x00, 0x70, 0x67, 0x14 };
 	struct fh_dev *dev;
 	unsigned int i;
+	int err;
 
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	if (!dev)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	mutex_init(&dev->lock);
 	INIT_WORK(&dev->work, fh_work);
 	for (i = 0; i < FH_VQS; i++)
 		fh_vq_init(&dev->vqs[i]);
-	memcpy(dev->config.mac, mac, sizeof(mac));
-	/* Little-endian, as this machine is. */
-	dev->config.status = (__force __virtio16)VIRTIO_NET_S_LINK_UP;
-	dev->config.max_virtqueue_pairs = (__force __virtio16)(FH_CTRL / 2);
+	dev->kind = what;
+	err = what->init(dev);
+	if (err) {
+		kfree(dev);
+		return ERR_PTR(err);
+	}
 	dev->pairs_set = 1;
-	dev->vdev.id.device = VIRTIO_ID_NET;
+	dev->vdev.id.device = what->id;
 	dev->vdev.id.vendor = 0x70766774;
 	dev->vdev.config = &config_ops;
 	dev->vdev.dev.parent = parent;
@@ -400,16 +416,30 @@ static struct fh_dev *fh_create(void)
 	return dev;
 }
 
+static const struct fh_kind *kind_named(const char *name)
+{
+	if (!strcmp(name, "net"))
+		return &fh_net;
+	if (!strcmp(name, "block"))
+		return &fh_block;
+	return NULL;
+}
+
 static int __init fh_init(void)
 {
+	const struct fh_kind *what = kind_named(kind);
 	int err;
 
+	if (!what) {
+		pr_err("kind is '%s', allowed are net and block\n", kind);
+		return -EINVAL;
+	}
 	parent = root_device_register("pvg_fakehost");
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
-	fake = fh_create();
-	if (!fake) {
-		err = -ENOMEM;
+	fake = fh_create(what);
+	if (IS_ERR(fake)) {
+		err = PTR_ERR(fake);
 		goto unregister;
 	}
 	err = register_virtio_device(&fake->vdev);

@@ -4,10 +4,22 @@
  * commands (virtio 1.4, section 5.1.6.5), and breaks rules where it is told to.
  */
 #include <linux/etherdevice.h>
+#include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/virtio_ids.h>
 
 #include "fakehost.h"
 #include "pvguest/compat_net.h"
+
+static bool notf_coal = true;
+module_param(notf_coal, bool, 0444);
+MODULE_PARM_DESC(notf_coal, "offer VIRTIO_NET_F_NOTF_COAL");
+static bool vq_notf_coal = true;
+module_param(vq_notf_coal, bool, 0444);
+MODULE_PARM_DESC(vq_notf_coal, "offer VIRTIO_NET_F_VQ_NOTF_COAL");
+static bool mergeable = true;
+module_param(mergeable, bool, 0444);
+MODULE_PARM_DESC(mergeable, "offer VIRTIO_NET_F_MRG_RXBUF");
 
 #define CTRL_NOTF_COAL	6
 #define CTRL_STATS	8
@@ -36,15 +48,6 @@ struct stats_reply {
 
 static_assert(sizeof(struct stats_reply) == 56);
 
-/* Is it time to do wrong what @bad names? */
-bool fh_take_bad(struct fh_dev *dev, enum fh_bad bad)
-{
-	if (dev->bad != bad || !dev->bad_count)
-		return false;
-	dev->bad_count--;
-	return true;
-}
-
 static void spoil_header(struct fh_dev *dev,
 			 struct virtio_net_hdr_mrg_rxbuf *hdr)
 {
@@ -60,25 +63,6 @@ static void spoil_header(struct fh_dev *dev,
 		hdr->hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		hdr->hdr.csum_start = (__force __virtio16)60000;
 		hdr->hdr.csum_offset = (__force __virtio16)60000;
-	}
-}
-
-static void push_spoiled(struct fh_dev *dev, struct fh_vq *q, u16 id, u32 len)
-{
-	if (fh_take_bad(dev, FH_BAD_LEN_HUGE))
-		len = U32_MAX;
-	if (fh_take_bad(dev, FH_BAD_LEN_SHORT))
-		len = HDR_LEN - 1;
-	if (fh_take_bad(dev, FH_BAD_LEN_ZERO))
-		len = 0;
-	if (fh_take_bad(dev, FH_BAD_ID))
-		id = U16_MAX;
-	if (fh_take_bad(dev, FH_BAD_TWICE))
-		fh_push(q, id, len);
-	fh_push(q, id, len);
-	if (fh_take_bad(dev, FH_BAD_INDEX)) {
-		q->used += FH_RING + 100;
-		fh_push(q, id, len);
 	}
 }
 
@@ -105,7 +89,9 @@ void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 	len = HDR_LEN + fh_write(c, HDR_LEN, frame, len);
 	q->packets++;
 	q->bytes += len - HDR_LEN;
-	push_spoiled(dev, q, c->head, len);
+	if (fh_take_bad(dev, FH_BAD_LEN_SHORT))
+		len = HDR_LEN - 1;
+	fh_push_spoiled(dev, q, c->head, len);
 	kfree(c);
 }
 
@@ -116,7 +102,7 @@ static void send_all(struct fh_dev *dev, unsigned int pair, struct fh_chain *c,
 	u32 len;
 
 	while (q->vq && fh_pop(q, c)) {
-		len = fh_read(c, frame, FH_FRAME_MAX);
+		len = fh_read(c, 0, frame, FH_FRAME_MAX);
 		len -= min_t(u32, len, HDR_LEN);
 		q->packets++;
 		q->bytes += len;
@@ -259,7 +245,7 @@ static void obey_all(struct fh_dev *dev, struct fh_chain *c, u8 *command)
 	while (q->vq && fh_pop(q, c)) {
 		if (fh_take_bad(dev, FH_BAD_CTRL_SILENT))
 			continue;
-		len = fh_read(c, command, FH_FRAME_MAX);
+		len = fh_read(c, 0, command, FH_FRAME_MAX);
 		at = sizeof(status);
 		dev->commands++;
 		status = obey(dev, command, len, c, &at);
@@ -271,7 +257,7 @@ static void obey_all(struct fh_dev *dev, struct fh_chain *c, u8 *command)
 }
 
 /* Everything the driver has made available. */
-void fh_net_process(struct fh_dev *dev)
+static void process(struct fh_dev *dev)
 {
 	struct fh_chain *c = kmalloc(sizeof(*c), GFP_KERNEL);
 	u8 *buf = kmalloc(FH_FRAME_MAX, GFP_KERNEL);
@@ -291,3 +277,43 @@ void fh_net_process(struct fh_dev *dev)
 	kfree(buf);
 	kfree(c);
 }
+
+static int init(struct fh_dev *dev)
+{
+	static const u8 mac[] = { 0x52, 0x54, 0x00, 0x70, 0x67, 0x14 };
+
+	memcpy(dev->config.mac, mac, sizeof(mac));
+	/* Little-endian, as this machine is. */
+	dev->config.status = (__force __virtio16)VIRTIO_NET_S_LINK_UP;
+	dev->config.max_virtqueue_pairs = (__force __virtio16)(FH_CTRL / 2);
+	return 0;
+}
+
+static u64 features(void)
+{
+	u64 features = BIT_ULL(VIRTIO_F_RING_RESET) |
+		       BIT_ULL(VIRTIO_NET_F_MAC) |
+		       BIT_ULL(VIRTIO_NET_F_STATUS) |
+		       BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_VQ) |
+		       BIT_ULL(VIRTIO_NET_F_MQ) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_RX) |
+		       BIT_ULL(VIRTIO_NET_F_DEVICE_STATS);
+
+	if (mergeable)
+		features |= BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
+	if (notf_coal)
+		features |= BIT_ULL(VIRTIO_NET_F_NOTF_COAL);
+	if (vq_notf_coal)
+		features |= BIT_ULL(VIRTIO_NET_F_VQ_NOTF_COAL);
+	return features;
+}
+
+const struct fh_kind fh_net = {
+	.id = VIRTIO_ID_NET,
+	.nr_vqs = FH_VQS,
+	.config_len = sizeof(struct virtio_net_config),
+	.init = init,
+	.features = features,
+	.process = process,
+};

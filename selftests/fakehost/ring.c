@@ -50,37 +50,38 @@ bool fh_pop(struct fh_vq *q, struct fh_chain *c)
 	return true;
 }
 
-/* Read what the driver sent. Return: bytes, at most @len. */
-u32 fh_read(const struct fh_chain *c, void *to, u32 len)
+/* One way or the other, for segments @i to @end; @offset is within them. */
+static u32 copy(const struct fh_chain *c, unsigned int i, unsigned int end,
+		u32 offset, void *buf, u32 len, bool to_driver)
 {
 	u32 n, done = 0;
-	unsigned int i;
 
-	for (i = 0; i < c->out && done < len; i++) {
-		n = min(c->seg[i].len, len - done);
-		memcpy(to + done, c->seg[i].at, n);
-		done += n;
-	}
-	return done;
-}
-
-/* Write to what the driver gave for it. Return: bytes that had room. */
-u32 fh_write(const struct fh_chain *c, u32 offset, const void *from, u32 len)
-{
-	u32 n, done = 0;
-	unsigned int i;
-
-	for (i = c->out; i < c->n && done < len; i++) {
+	for (; i < end && done < len; i++) {
 		if (offset >= c->seg[i].len) {
 			offset -= c->seg[i].len;
 			continue;
 		}
 		n = min(c->seg[i].len - offset, len - done);
-		memcpy(c->seg[i].at + offset, from + done, n);
+		if (to_driver)
+			memcpy(c->seg[i].at + offset, buf + done, n);
+		else
+			memcpy(buf + done, c->seg[i].at + offset, n);
 		done += n;
 		offset = 0;
 	}
 	return done;
+}
+
+/* Read what the driver sent. Return: bytes, at most @len. */
+u32 fh_read(const struct fh_chain *c, u32 offset, void *to, u32 len)
+{
+	return copy(c, 0, c->out, offset, to, len, false);
+}
+
+/* Write to what the driver gave for it. Return: bytes that had room. */
+u32 fh_write(const struct fh_chain *c, u32 offset, const void *from, u32 len)
+{
+	return copy(c, c->out, c->n, offset, (void *)from, len, true);
 }
 
 static bool wants_interrupt(const struct fh_vq *q, u16 old)

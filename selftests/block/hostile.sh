@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A device that breaks the rules. One that describes itself with nonsense is
+# refused with a line that says what is allowed; a request that it answers with
+# nonsense fails; a ring that makes no sense fails all I/O, in bounded time, and
+# the driver can let go of the device and take it again.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/blk.sh
+. ../lib/blk.sh
+
+FAKE=$BLK_DEBUGFS/pvg_fakehost
+
+modprobe -q -n pvg_fakehost || tap_skip_all "there is no module pvg_fakehost: use scripts/lab"
+tap_at_exit rmmod pvg_fakehost
+
+# fake PARAMETER...: the device, anew; the driver under test is asked to take it.
+fake()
+{
+	rmmod pvg_fakehost 2> /dev/null
+	modprobe pvg_fakehost kind=block "$@"
+}
+
+# refused PARAMETER WORDS
+refused()
+{
+	local mark
+
+	mark=$(blk_kmsg_mark)
+	tap_check "$1: the device is there" fake "$1" || return
+	tap_fails "$1: there is no disk" blk_find pvgfake
+	if blk_kmsg_since "$mark" | grep -E "^(\[.*\] )?$BLK_DRIVER|virtio" | grep -qF -- "$2"; then
+		tap_ok "$1: the log says: $2"
+	else
+		tap_not_ok "$1: the log says: $2" "$(blk_kmsg_since "$mark")"
+	fi
+}
+
+reads()
+{
+	timeout 20 dd if="$DEV" of=/dev/null bs=4096 count=8 iflag=direct 2> /dev/null
+}
+
+# writes: and reads the same again.
+writes()
+{
+	timeout 60 bash -c ". ../lib/tap.sh; . ../lib/blk.sh; TAP_ENDED=0; blk_rw $DEV" > /dev/null
+}
+
+# one_fails MODE: a request that is answered so fails, and only that one.
+one_fails()
+{
+	local before
+
+	echo "$1 1" > "$FAKE/bad"
+	tap_fails "$1: the read fails" reads
+	tap_check "$1: the next does not" reads
+	tap_check "$1: it can be written and read" writes
+	before=$(sed -n 's/^bad: //p' "$FAKE/state")
+	tap_is "${before##* }" 0 "$1: the device did it"
+}
+
+# harmless MODE: what it says of the length is not for us to believe.
+harmless()
+{
+	echo "$1 100" > "$FAKE/bad"
+	tap_check "$1: it can be written and read" writes
+	echo "none 0" > "$FAKE/bad"
+}
+
+# breaks MODE: the ring is of no use any more.
+breaks()
+{
+	local mark start=$SECONDS
+
+	mark=$(blk_kmsg_mark)
+	blk_load /dev/null "$DEV" --rw=randrw --bs=4k --size=8m --iodepth=16 || return
+	echo "$1 1" > "$FAKE/bad"
+	tap_check "$1: the load ends" blk_load_ended 30
+	tap_fails "$1: so does every read" reads
+	tap_num "$SECONDS - start < 60" "$1: nothing hangs" "$((SECONDS - start)) s"
+	tap_is "$(blk_kmsg_since "$mark" | grep -c "$VIRTIO: the device broke the protocol")" 1 \
+		"$1: the log says so once"
+	tap_check "$1: the driver lets go" timeout 30 bash -c "echo $VIRTIO > $BLK_BUS/drivers/$BLK_DRIVER/unbind"
+	tap_check "$1: and takes the device again" timeout 30 bash -c "echo $VIRTIO > $BLK_BUS/drivers/$BLK_DRIVER/bind"
+	DISK=$(blk_wait pvgfake) || tap_done
+	DEV=/dev/$DISK
+	tap_check "$1: it can be written and read" writes
+}
+
+refused seg_max=0 "seg_max is 0, at least 1 is needed"
+refused size_max=511 "size_max is 511, at least 4096 is needed"
+refused blk_size=0 "blk_size is 0, allowed are powers of two from 512 to 4096"
+refused blk_size=1000 "blk_size is 1000, allowed are powers of two"
+refused blk_size=65536 "blk_size is 65536, allowed are powers of two"
+refused num_queues=0 "num_queues is 0, at least 1 is needed"
+refused physical_block_exp=200 "physical_block_exp is 200, at most"
+# More queues than it then has.
+refused num_queues=65535 "probe failed"
+
+# A size that no disk can have is cut to one that may be, and is not read there.
+tap_check "capacity of all ones: the device is taken" fake capacity=$((2 ** 63 - 1))
+tap_check "capacity of all ones: the disk is there" blk_wait pvgfake
+
+tap_check "a device that is fine is taken" fake
+blk_wait pvgfake > /dev/null
+blk_need pvgfake
+tap_check "it can be written and read" writes
+for mode in len-huge len-zero; do
+	harmless $mode
+done
+for mode in status no-status; do
+	one_fails $mode
+done
+for mode in id twice index; do
+	breaks $mode
+done
+tap_check "it goes" timeout 30 rmmod pvg_fakehost
+tap_check "without a trace" blk_wait_gone pvgfake
+modprobe -q pvg_fakehost kind=block
+
+tap_done
