@@ -38,7 +38,7 @@ guest_base()
 	local key
 
 	key=$(hash_of "$GUEST_PACKAGES" "$1" "$2" "$IMAGE_MIB" \
-		"$(sed -n '/^guest_customize/,$p' "$SUITE/image.sh")" "$(date +%Y%U)")
+		"$(sed -n '/^guest_customize/,/^# in_image/p' "$SUITE/image.sh")" "$(date +%Y%U)")
 	BASE=$IMAGES/base-$1-$2-$key.img
 	[ -e "$BASE" ] || with_lock "install-$1-$2" guest_base_make "$1" "$2"
 }
@@ -121,7 +121,8 @@ image_from()
 }
 
 # in_image IMAGE COMMAND...: in a chroot on the disk. The mounts live in a
-# namespace of their own and are gone with it.
+# namespace of their own and are gone with it. sync would wait for all this machine
+# has to write, and dpkg for each file.
 in_image()
 {
 	local image=$1
@@ -133,7 +134,9 @@ in_image()
 		trap "umount -R \"$root\" 2>/dev/null; rmdir \"$root\"" EXIT
 		mount -o "loop,offset=$2" "$1" "$root" && mount -t proc proc "$root/proc" &&
 		mount -t sysfs -o ro sys "$root/sys" &&
-		mount --bind /dev "$root/dev" || exit
+		mount --bind /dev "$root/dev" &&
+		mount --bind "$root/bin/true" "$root/bin/sync" || exit
+		echo force-unsafe-io > "$root/etc/dpkg/dpkg.cfg.d/zz-unsafe-io"
 		mkdir -p "$root/host" && mount --bind "$3" "$root/host" || exit
 		[ ! -e /etc/resolv.conf ] || cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 		shift 3

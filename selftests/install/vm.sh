@@ -13,11 +13,13 @@ SEAT=()
 boot_files()
 {
 	rm -f "$SHARED/vmlinuz" "$SHARED/initrd" "$SHARED/release"
+	# Without a write: other runs may be reading it, too.
 	# shellcheck disable=SC2016 # for the inner shell
-	in_image "$1" sh -c 'cd /boot
-		release=${1:-$(ls vmlinuz-* | sed s/vmlinuz-// | sort -V | tail -n 1)}
-		cp "vmlinuz-$release" /host/vmlinuz
-		cp "initrd.img-$release" /host/initrd && echo "$release" > /host/release' sh "${2:-}" || return
+	unshare --mount --propagation private bash -c '
+		mount -o "ro,noload,loop,offset=$2" "$1" /mnt && cd /mnt/boot || exit
+		release=${4:-$(for k in vmlinuz-*; do echo "${k#vmlinuz-}"; done | sort -V | tail -n 1)}
+		cp "vmlinuz-$release" "$3/vmlinuz" && cp "initrd.img-$release" "$3/initrd" &&
+			echo "$release" > "$3/release"' boot_files "$1" "$IMAGE_START" "$SHARED" "${2:-}" || return
 	RELEASE=$(cat "$SHARED/release")
 	KERNEL=$IMAGES/vmlinux-$RELEASE-$(sha256sum < "$SHARED/vmlinuz" | cut -c1-12)
 	[ -e "$KERNEL" ] || { vmlinux_extract "$SHARED/vmlinuz" "$KERNEL.new" && mv "$KERNEL.new" "$KERNEL"; } || return
