@@ -15,6 +15,7 @@ set -u
 . ../lib/balloon.sh
 
 balloon_need
+balloon_new "a balloon by ranges" '"free-page-reporting": true, "deflate-on-oom": true'
 tap_check "the balloon is empty at first" balloon_to 0
 tap_is "$(balloon_stat mode)" ranges "ranges are reported"
 

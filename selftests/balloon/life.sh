@@ -24,14 +24,13 @@ growing()
 # all_back NAME: what was in the balloon is free again.
 all_back()
 {
-	tap_num "$(meminfo MemFree) > $free - $SLACK" "$1: all memory is back" \
-		"$(meminfo MemFree) of $free"
+	tap_free $((free - SLACK)) "$1: all memory is back"
 	tap_is "$(meminfo MemTotal)" "$total" "$1: and counted"
 }
 
 balloon_need
 balloon_to 0
-free=$(meminfo MemFree)
+free=$(free_memory)
 total=$(meminfo MemTotal)
 
 # Unplugged by the host.
@@ -64,21 +63,29 @@ fi
 tap_check "we take it back" blk_bind "$BALLOON_DRIVER" "$VIRTIO"
 tap_check "with the target it has" wait_for 60 balloon_is $((RAM / 2))
 
-# Suspended: what is in the balloon stays there.
-inflated=$(balloon_stat inflated)
-if [ -e /sys/power/pm_test ]; then
+# Suspended or hibernated, up to where the devices sleep: what is in the balloon
+# stays there.
+for state in mem disk; do
+	if [ ! -e /sys/power/pm_test ] || ! grep -qw $state /sys/power/state; then
+		tap_skip "$state: suspend and resume" "this kernel cannot test it"
+		continue
+	fi
+	# The kernel wants half of the memory that is left for its image.
+	size=$((RAM / 2))
+	[ $state = mem ] || size=$((RAM / 8))
+	balloon_to $size
+	inflated=$(balloon_stat inflated)
+	deflated=$(balloon_stat deflated)
 	echo devices > /sys/power/pm_test
 	echo 1 > /sys/module/suspend/parameters/pm_test_delay
-	tap_check "suspend and resume" timeout 60 bash -c 'echo mem > /sys/power/state'
+	tap_check "$state: suspend and resume" timeout 60 bash -c "echo $state > /sys/power/state"
 	echo none > /sys/power/pm_test
-	tap_check "suspend: the balloon is as before" wait_for 30 balloon_is $((RAM / 2))
-	tap_is "$(host_actual)" $((RAM / 2)) "suspend: the host knows"
-	tap_is "$(balloon_stat deflated)" 0 "suspend: nothing was given back for it"
-	tap_num "$(balloon_stat inflated) - $inflated >= $RAM / 2 / $PAGE" \
-		"suspend: the device was told again"
-else
-	tap_skip "suspend and resume" "this kernel cannot test it"
-fi
+	tap_check "$state: the balloon is as before" wait_for 30 balloon_is $size
+	tap_is "$(host_actual)" $size "$state: the host knows"
+	tap_is "$(balloon_stat deflated)" "$deflated" "$state: nothing was given back for it"
+	tap_num "$(balloon_stat inflated) - $inflated >= $size / $PAGE" \
+		"$state: the device was told again"
+done
 
 # Dead: a reset behind the driver's back. Nothing that is asked is answered.
 pci=$(readlink -f "$BLK_BUS/devices/$VIRTIO/..")

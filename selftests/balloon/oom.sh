@@ -25,7 +25,7 @@ full_balloon()
 	local kills actual inflated need size
 
 	kills=$(kills)
-	size=$(whole $((RAM * 3 / 4)))
+	size=$(whole $((RAM / 2)))
 	echo $((32 * MIB)) > "$BALLOON/floor"
 	balloon_set "$size"
 	wait_for 60 eval '[ "$(balloon_actual)" -ge $((size * 9 / 10)) ]'
@@ -48,7 +48,7 @@ full_balloon()
 	actual=$(balloon_actual)
 	rm /mnt/need
 	umount /mnt
-	tap_check "$1: when there is room again it grows" wait_for 30 eval \
+	tap_check "$1: when there is room again it grows" wait_for 90 eval \
 		'[ "$(balloon_actual)" -gt $((actual + RAM / 8)) ]'
 	tap_check "$1: shrinks to nothing" balloon_to 0
 }
