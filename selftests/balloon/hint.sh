@@ -13,23 +13,51 @@ set -u
 # shellcheck source=../lib/balloon.sh
 . ../lib/balloon.sh
 
+migration()
+{
+	ask qmp '{"execute": "query-migrate"}'
+}
+
+# migration_is STATUS
+migration_is()
+{
+	[[ $(migration) == *"\"status\": \"$1\""* ]]
+}
+
+# hinting_is_over: nothing was added for a moment.
+hinting_is_over()
+{
+	local before
+
+	before=$(balloon_stat hinted)
+	sleep 0.3
+	[ "$before" -gt "$hinted" ] && [ "$(balloon_stat hinted)" = "$before" ]
+}
+
 balloon_need
-balloon_new "a balloon that hints" \
-	'"free-page-hint": true, "iothread": "balloon-io", "free-page-reporting": true'
-free=$(meminfo MemFree)
+# Without reporting, which would tell the host of the same pages.
+balloon_new "a balloon that hints" '"free-page-hint": true, "iothread": "balloon-io"'
+free=$(free_memory)
 
 # So slow that it does not end by itself.
 qmp '{"execute": "migrate-set-parameters", "arguments": {"max-bandwidth": 100000}}'
 for round in 1 2; do
 	hinted=$(balloon_stat hinted)
-	qmp '{"execute": "migrate", "arguments": {"uri": "exec:cat > /dev/null"}}'
-	tap_check "round $round: free pages are hinted" wait_for 20 eval \
-		'[ $((($(balloon_stat hinted) - hinted) * PAGE)) -ge $((free / 2)) ]'
-	tap_num "($(balloon_stat hinted) - $hinted) * $PAGE <= $free" "round $round: each once" \
-		"$(balloon_stat hinted)"
-	tap_num "$(meminfo MemFree) > 4 * $MIB" "round $round: some are left to the guest"
+	qmp '{"execute": "migrate", "arguments": {"uri": "file:'"$PVG_DIR"'/migrated"}}'
+	# Else there would not be what is needed below.
+	tap_check "round $round: free pages are hinted" wait_for 30 hinting_is_over || tap_done
+	kept=$(($(balloon_stat hinted_pages) * PAGE))
+	hinted=$((($(balloon_stat hinted) - hinted) * PAGE))
+	tap_num "$hinted >= 0.75 * $free - $SLACK" "round $round: most of them" \
+		"$((hinted / MIB)) MiB of $((free / MIB))"
+	tap_num "$hinted <= $free" "round $round: each once" "$((hinted / MIB)) MiB"
+	tap_num "$(free_memory) > 4 * $MIB" "round $round: some are left to the guest"
+	tap_num "$kept >= 0.5 * $hinted" "round $round: they are kept" "$((kept / MIB)) MiB"
+	left=$(field remaining "$(migration)")
+	tap_num "$left <= $RAM - 0.9 * $hinted" "round $round: the host need not send them" \
+		"$((left / MIB)) MiB are left to send"
 	# More than is free: it comes out of what was hinted.
-	need=$(($(meminfo MemFree) + RAM / 4))
+	need=$(($(free_memory) + kept / 3))
 	mount -t tmpfs -o size=100% none /mnt
 	tap_check "round $round: hinted pages are there for who needs them" \
 		use_memory "$need" /mnt/need
@@ -38,8 +66,8 @@ for round in 1 2; do
 	qmp '{"execute": "migrate_cancel"}'
 	tap_check "round $round: in the end none is kept" wait_for 20 eval \
 		'[ "$(balloon_stat hinted_pages)" = 0 ]'
-	tap_num "$(meminfo MemFree) > 0.9 * $free" "round $round: and all are free" \
-		"$(meminfo MemFree) of $free"
+	tap_free $((free * 9 / 10)) "round $round: and all are free"
+	tap_check "round $round: the migration is over" wait_for 20 migration_is cancelled
 done
 
 tap_done
