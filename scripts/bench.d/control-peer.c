@@ -23,7 +23,7 @@ static int connect_to(const char *path)
 	int i, fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-	for (i = 0; i < 600; i++) {
+	for (i = 0; i < 6000; i++) {
 		if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
 			return fd;
 		usleep(100 * 1000);
