@@ -306,7 +306,8 @@ static bool needs_recovery(struct pvg_balloon *b)
 {
 	lockdep_assert_held(&b->state_lock);
 
-	if (b->state != PVG_BALLOON_LIVE || !pvg_device_is_present(b->vdev))
+	if (b->state != PVG_BALLOON_LIVE || pvg_system_ends() ||
+	    !pvg_device_is_present(b->vdev))
 		return false;
 	return is_broken(b) || test_bit(PVG_STUCK, &b->flags) ||
 	       (b->vdev->config->get_status(b->vdev) &

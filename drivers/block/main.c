@@ -307,8 +307,9 @@ static void fail_work(struct work_struct *work)
 
 	mutex_lock(&blk->state_lock);
 	if (blk->state == PVG_BLK_LIVE && blk->disk && is_broken(blk)) {
-		dev_err(&blk->vdev->dev,
-			"the device broke the protocol: all I/O fails from here on\n");
+		if (!pvg_system_ends())
+			dev_err(&blk->vdev->dev,
+				"the device broke the protocol: all I/O fails from here on\n");
 		set_state(blk, PVG_BLK_FAILED);
 		fail_device(blk);
 	}

@@ -276,8 +276,7 @@ static bool is_idle(struct pvg_ctl_console *con)
 
 static bool in_emergency(void)
 {
-	return oops_in_progress || (system_state >= SYSTEM_HALT &&
-				    system_state <= SYSTEM_RESTART);
+	return oops_in_progress || pvg_system_ends();
 }
 
 /* No interrupt may come any more: wait for the host, but not for long. */

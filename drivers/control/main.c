@@ -339,8 +339,8 @@ static bool may_recover(struct pvg_ctl *ctl)
 
 	lockdep_assert_held(&ctl->state_lock);
 
-	if (ctl->state != PVG_CTL_LIVE || !pvg_device_is_present(ctl->vdev) ||
-	    !needs_reset(ctl))
+	if (ctl->state != PVG_CTL_LIVE || pvg_system_ends() ||
+	    !pvg_device_is_present(ctl->vdev) || !needs_reset(ctl))
 		return false;
 	if (ctl->reset_wanted)
 		return true;

@@ -541,7 +541,7 @@ static void recover_work(struct work_struct *work)
 	struct pvg_net *net = container_of(work, struct pvg_net, recover_work);
 	int err = -EIO;
 
-	if (READ_ONCE(net->state) != PVG_NET_LIVE)
+	if (READ_ONCE(net->state) != PVG_NET_LIVE || pvg_system_ends())
 		return;
 	dev_warn(&net->vdev->dev, "resetting the device\n");
 	/* They call freeze and restore above. */

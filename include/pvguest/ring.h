@@ -26,6 +26,7 @@
 #include <linux/cache.h>
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
+#include <linux/kernel.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -330,6 +331,18 @@ static inline void pvg_queue_urgent_done(struct pvg_queue *q)
 static inline bool pvg_device_is_present(struct virtio_device *vdev)
 {
 	return vdev->config->get_status(vdev) != U8_MAX;
+}
+
+/**
+ * pvg_system_ends() - is the kernel shutting down, and devices with it?
+ *
+ * On the way down the virtio core breaks and resets each device. Whoever then
+ * recovered one would have it write to the memory of the next kernel. Context:
+ * any.
+ */
+static inline bool pvg_system_ends(void)
+{
+	return system_state >= SYSTEM_HALT && system_state <= SYSTEM_RESTART;
 }
 
 #endif /* _PVGUEST_RING_H */
