@@ -187,7 +187,7 @@ vm_migrated() {
 	wait "$V_TAIL" || true
 	mv "$O_STATE" "$V_TMP/state" || return
 	[[ ${QEMU[*]} == *" -incoming "* ]] ||
-		QEMU+=(-incoming "exec:cat $(printf %q "$V_TMP/state")")
+		QEMU+=(-incoming "file:$V_TMP/state")
 	vm_start
 }
 
