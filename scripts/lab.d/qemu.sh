@@ -51,3 +51,20 @@ exec_qemu() {
 	exec_in_netns unshare --mount --propagation private sh -c '
 		mount --bind "$0/usr" /usr && exec "$@"' "$QEMU_ROOT" "${QEMU[@]}"
 }
+
+# tsc_khz: the rate of the counter that an emulated guest reads; see tsc.c. Asked
+# once per boot of the host, and nothing where there is no such counter.
+tsc_khz() {
+	local known=$CACHE/tsc program boot rate
+
+	boot=$(cat /proc/sys/kernel/random/boot_id)
+	if ! grep -qs "$boot" "$known"; then
+		program=$(mktemp)
+		rate=$(cc -O2 -o "$program" "$TREE/scripts/lab.d/tsc.c" 2>/dev/null &&
+			"$program") || true
+		rm -f "$program"
+		[ -n "$rate" ] || return 0
+		echo "$rate $boot" >"$known"
+	fi
+	cut -d' ' -f1 "$known"
+}

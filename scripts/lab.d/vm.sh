@@ -160,12 +160,19 @@ vm_arguments() {
 }
 
 # Warnings must reach the log, and hangs must end. Without tsc=reliable the
-# guest may fall back to a clocksource of several microseconds per reading.
+# guest may fall back to a clocksource of several microseconds per reading, and
+# without its rate it may have a wrong one.
 vm_command_line() {
+	local rate
+
 	printf '%s' "console=ttyS0 loglevel=7 panic=-1 oops=panic" \
 		" sysctl.kernel.hung_task_timeout_secs=120" \
 		" printk.devkmsg=on"
-	[ "$1" = tcg ] && printf '%s' " tsc=reliable no_timer_check cryptomgr.notests"
+	if [ "$1" = tcg ]; then
+		rate=$(tsc_khz)
+		printf '%s' " tsc=reliable${rate:+ tsc_early_khz=$rate}" \
+			" no_timer_check cryptomgr.notests"
+	fi
 	printf '%s\n' "$O_APPEND"
 }
 
