@@ -254,6 +254,8 @@ damaged()
 # Headers with which nothing builds: dpkg and all hooks run to their end.
 stubs()
 {
+	local log
+
 	copy_of "$BASE" stubs
 	tap_check "stubs: dpkg -i succeeds with headers that do not compile" change "$IMAGE" '
 		for header in $(find /usr/src -path "*/include/linux/virtio.h"); do
@@ -261,6 +263,8 @@ stubs()
 		done
 		dpkg -i /host/'"$PACKAGE"' && dkms status | grep -q installed' || return
 	tap_check "stubs: the package says so loudly" grep -q "WARNING: the modules do NOT build" "$TMP/change"
+	log=$(sed -n 's,^ *\(/var/lib/dkms/.*make\.log\)\. .*,\1,p' "$TMP/change" | head -n 1)
+	tap_check "stubs: ... and where the log is" change "$IMAGE" "grep sabotaged ${log:-/none}"
 	boot_files "$IMAGE" || return
 	boot "$IMAGE"
 	booted stubs || return
