@@ -527,7 +527,7 @@ static int pvg_net_restore(struct virtio_device *vdev)
 	return err;
 }
 
-/* Too many in a row mean that a reset does not help. */
+/* Too many faults in a row mean that a reset does not help. */
 static bool may_recover(struct pvg_net *net)
 {
 	if (time_after(jiffies, net->recovered + RECOVERY_WINDOW))
@@ -546,7 +546,7 @@ static void recover_work(struct work_struct *work)
 	dev_warn(&net->vdev->dev, "resetting the device\n");
 	/* They call freeze and restore above. */
 	virtio_device_freeze(net->vdev);
-	if (may_recover(net))
+	if (!xchg(&net->faulty, false) || may_recover(net))
 		err = virtio_device_restore(net->vdev);
 	if (!err)
 		return;
@@ -563,15 +563,29 @@ static void recover_work(struct work_struct *work)
 }
 
 /**
- * pvg_net_recover() - reset the device and go on
+ * pvg_net_restart() - reset a device that did nothing wrong, and go on
  * @net: the device
  *
- * What it held is lost; settings are not. Context: any.
+ * What it held is lost; settings are not. May be repeated as often as need be.
+ * Context: any.
  */
-void pvg_net_recover(struct pvg_net *net)
+void pvg_net_restart(struct pvg_net *net)
 {
 	if (READ_ONCE(net->state) == PVG_NET_LIVE)
 		schedule_work(&net->recover_work);
+}
+
+/**
+ * pvg_net_recover() - reset a device that does not work as it must, and go on
+ * @net: the device
+ *
+ * As pvg_net_restart(), but after RECOVERIES_MAX in a row the device is given
+ * up. Context: any.
+ */
+void pvg_net_recover(struct pvg_net *net)
+{
+	WRITE_ONCE(net->faulty, true);
+	pvg_net_restart(net);
 }
 
 /* The virtio core calls this only between probe and remove. */

@@ -164,7 +164,10 @@ static void pvg_net_get_stats64(struct net_device *dev,
 	}
 }
 
-/* The watchdog found a queue that did not move: reset the device. */
+/*
+ * The watchdog found a queue that did not move: reset the device. It may just
+ * be what is behind it that stands still, for however long, so this is no fault.
+ */
 static void pvg_net_tx_timeout(struct net_device *dev, unsigned int queue)
 {
 	struct pvg_net *net = netdev_priv(dev);
@@ -178,7 +181,7 @@ static void pvg_net_tx_timeout(struct net_device *dev, unsigned int queue)
 		   jiffies_to_msecs(jiffies -
 				    READ_ONCE(pvg_net_netdev_queue(txq)->trans_start)),
 		   READ_ONCE(txq->pvg.inflight));
-	pvg_net_recover(net);
+	pvg_net_restart(net);
 }
 
 static int pvg_net_change_mtu(struct net_device *dev, int mtu)
@@ -194,7 +197,7 @@ static int pvg_net_change_mtu(struct net_device *dev, int mtu)
 	WRITE_ONCE(dev->mtu, mtu);
 	/* A buffer is one frame, and those posted are too small now. */
 	if (grows && !net->mergeable && !net->big)
-		pvg_net_recover(net);
+		pvg_net_restart(net);
 	return 0;
 }
 

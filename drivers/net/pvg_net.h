@@ -307,7 +307,8 @@ struct pvg_net {
 	u32 speed;		/* rtnl */
 	u8 duplex;		/* rtnl */
 	unsigned long recovered;	/* jiffies of the last recovery */
-	unsigned int recoveries;	/* in quick succession */
+	unsigned int recoveries;	/* from faults, in quick succession */
+	bool faulty;		/* what the next recovery is for */
 
 	u64 stats_types;	/* VIRTIO_NET_STATS_TYPE_* of use here */
 	bool coal_refused;	/* said so; rtnl */
@@ -339,6 +340,7 @@ static inline void pvg_net_rx_count(struct pvg_net_rxq *rxq,
 }
 
 /* main.c: life of the device */
+void pvg_net_restart(struct pvg_net *net);
 void pvg_net_recover(struct pvg_net *net);
 
 /* netdev.c: what the kernel's network core asks for */
