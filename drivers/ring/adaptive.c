@@ -25,6 +25,10 @@
  *
  * Confidence is a saturating counter. Wrong predictions halve it, and at zero
  * the policy only probes.
+ *
+ * On a lazy queue the timer is only there for the case that nobody comes by any
+ * more. The longer somebody always did, the longer it runs: programming it is
+ * an exit to the hypervisor, and its firing often another.
  */
 #include <linux/minmax.h>
 #include <linux/sched.h>
@@ -52,6 +56,10 @@
 #define PROBE_GAPS		2	/* of a probe without credit */
 #define STALE_GAPS		4	/* a submitter silent for longer is late */
 
+/* On a lazy queue all of these times the times this: 1, and up to 8. */
+#define STREAK_STEP		32
+#define PATIENCE_MAX		8
+
 void pvg_adaptive_start(struct pvg_queue *q)
 {
 	q->pred = (struct pvg_predictor) {
@@ -66,6 +74,16 @@ void pvg_adaptive_start(struct pvg_queue *q)
 static u64 gaps_ns(const struct pvg_predictor *p, u32 gaps, u64 most)
 {
 	return clamp_t(u64, (u64)p->gap_ns * gaps, WINDOW_MIN_NS, most);
+}
+
+static void streak_grows(struct pvg_predictor *p)
+{
+	p->streak = min(p->streak + 1, STREAK_STEP * PATIENCE_MAX);
+}
+
+static u32 patience(const struct pvg_queue *q)
+{
+	return q->ops->lazy ? max(q->pred.streak / STREAK_STEP, 1) : 1;
 }
 
 /* Mean of the last eight or so gaps; a pause counts as two gaps at most. */
@@ -106,6 +124,7 @@ static void learn_hit(struct pvg_queue *q)
 	struct pvg_predictor *p = &q->pred;
 
 	q->stats.prediction_hits++;
+	streak_grows(p);
 	p->credit = min(p->credit + 1, CREDIT_MAX);
 	p->probe_every = PROBE_EVERY_MIN;
 }
@@ -236,6 +255,19 @@ static bool may_be_lazy(const struct pvg_queue *q)
 }
 
 /**
+ * pvg_adaptive_reaped() - buffers were taken back in passing
+ * @q: the queue
+ *
+ * Nobody submitted, but somebody came by.
+ */
+void pvg_adaptive_reaped(struct pvg_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+
+	streak_grows(&q->pred);
+}
+
+/**
  * pvg_adaptive_want() - completions to the next interrupt
  * @q: the queue
  *
@@ -270,9 +302,9 @@ u64 pvg_adaptive_window_ns(const struct pvg_queue *q)
 	if (p->probing && !p->credit)
 		return gaps_ns(p, PROBE_GAPS, HOLD_MAX_NS);
 	if (p->expecting)
-		return gaps_ns(p, HOLD_GAPS, HOLD_MAX_NS);
+		return gaps_ns(p, HOLD_GAPS * patience(q), HOLD_MAX_NS);
 	if (may_be_lazy(q))
-		return LAZY_NS;
+		return LAZY_NS * patience(q);
 	return gaps_ns(p, WAIT_GAPS, WAIT_MAX_NS);
 }
 
@@ -289,9 +321,10 @@ bool pvg_adaptive_fresh(const struct pvg_queue *q)
 	s64 silent = local_clock() - p->seen_ns;
 
 	if (!p->expecting)
-		return may_be_lazy(q) && silent < (s64)LAZY_NS / 2;
+		return may_be_lazy(q) &&
+		       silent < (s64)LAZY_NS * patience(q) / 2;
 	return !(p->probing && !p->credit) &&
-	       silent < (s64)gaps_ns(p, STALE_GAPS, HOLD_MAX_NS);
+	       silent < (s64)gaps_ns(p, STALE_GAPS * patience(q), HOLD_MAX_NS);
 }
 
 static void missed(struct pvg_queue *q)
@@ -299,6 +332,7 @@ static void missed(struct pvg_queue *q)
 	struct pvg_predictor *p = &q->pred;
 
 	q->stats.prediction_misses++;
+	p->streak = 0;
 	if (p->probing) {
 		p->depth = max(q->inflight, 1u);
 		p->probe_every = min(p->probe_every * 2, PROBE_EVERY_MAX);
@@ -327,8 +361,11 @@ void pvg_adaptive_expired(struct pvg_queue *q)
 
 	lockdep_assert_held(&q->lock);
 
-	if (!p->expecting)
+	if (!p->expecting) {
+		if (q->inflight)
+			p->streak = 0;
 		return;
+	}
 	if (p->probing || !p->credit || !submitter_runs(p)) {
 		missed(q);
 		return;

@@ -20,6 +20,7 @@ bool pvg_adaptive_commit(struct pvg_queue *q, u32 before_reap, bool may_hold);
 void pvg_adaptive_doorbell(struct pvg_queue *q);
 void pvg_adaptive_taken(struct pvg_queue *q, u32 n);
 void pvg_adaptive_delivered(struct pvg_queue *q, u32 n);
+void pvg_adaptive_reaped(struct pvg_queue *q);
 u32 pvg_adaptive_want(const struct pvg_queue *q);
 u64 pvg_adaptive_window_ns(const struct pvg_queue *q);
 bool pvg_adaptive_fresh(const struct pvg_queue *q);

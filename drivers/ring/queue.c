@@ -348,6 +348,8 @@ u32 pvg_queue_reap(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 	if (q->running && q->inflight) {
 		n = drain_some(q, budget, done);
 		q->stats.reaped += n;
+		if (n && !q->ops->receive)
+			pvg_adaptive_reaped(q);
 		if (n)
 			poll = settle(q, NULL);
 	}

@@ -104,7 +104,8 @@ struct pvg_done {
  *	rather than for the answer to a request
  * @lazy: nobody waits for a single buffer to come back, so the adaptive policy
  *	may leave the last one in flight for a millisecond, for
- *	pvg_queue_reap() or the next submission to take
+ *	pvg_queue_reap() or the next submission to take, and for up to eight
+ *	where one of these always came in time
  * @used: a buffer came back. Called with the queue lock held and interrupts
  *	off, once per token; takes the token's result from driver memory,
  *	validates it, and links the token into @done. @len is what the device
@@ -169,6 +170,7 @@ struct pvg_predictor {
 	u8 groups;		/* doorbells in @group_end */
 	const void *submitters[2]; /* tasks of late, only to compare */
 	u16 credit;		/* confidence; 0: do not act on predictions */
+	u16 streak;		/* somebody came by in time, so often in a row */
 	u16 probe_wait;		/* commits until the next probe */
 	u16 probe_every;	/* its reload value; doubles on failure */
 	bool expecting;		/* a submission is predicted before the timer */
