@@ -151,6 +151,10 @@ static u64 guest_offloads(struct virtio_device *vdev)
 	for (i = 0; i < ARRAY_SIZE(bits); i++)
 		if (virtio_has_feature(vdev, bits[i]))
 			offloads |= BIT_ULL(bits[i]);
+	if (offloads & (BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) |
+			BIT_ULL(VIRTIO_NET_F_GUEST_TSO6)) &&
+	    virtio_has_feature(vdev, VIRTIO_NET_F_RSC_EXT))
+		offloads |= BIT_ULL(VIRTIO_NET_F_RSC_EXT);
 	/* Belongs to what is set, but does not make packets larger. */
 	if (offloads && virtio_has_feature(vdev, VIRTIO_NET_F_GUEST_CSUM))
 		offloads |= BIT_ULL(VIRTIO_NET_F_GUEST_CSUM);
@@ -683,6 +687,7 @@ static const unsigned int features[] = {
 	VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_GUEST_HDRLEN,
 	VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_HASH_REPORT,
 	VIRTIO_NET_F_RSS, VIRTIO_NET_F_SPEED_DUPLEX, VIRTIO_NET_F_STANDBY,
+	VIRTIO_NET_F_RSC_EXT,
 	VIRTIO_NET_F_NOTF_COAL, VIRTIO_NET_F_VQ_NOTF_COAL,
 	VIRTIO_NET_F_DEVICE_STATS, VIRTIO_NET_F_CTRL_RX_EXTRA,
 #if PVG_NET_USO

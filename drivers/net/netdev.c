@@ -12,7 +12,8 @@
 				 BIT_ULL(VIRTIO_NET_F_GUEST_ECN) | \
 				 BIT_ULL(VIRTIO_NET_F_GUEST_UFO) | \
 				 BIT_ULL(VIRTIO_NET_F_GUEST_USO4) | \
-				 BIT_ULL(VIRTIO_NET_F_GUEST_USO6))
+				 BIT_ULL(VIRTIO_NET_F_GUEST_USO6) | \
+				 BIT_ULL(VIRTIO_NET_F_RSC_EXT))
 
 /**
  * pvg_net_start_queues() - let packets through

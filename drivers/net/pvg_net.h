@@ -343,6 +343,10 @@ static inline void pvg_net_rx_count(struct pvg_net_rxq *rxq,
 void pvg_net_restart(struct pvg_net *net);
 void pvg_net_recover(struct pvg_net *net);
 
+/* rsc.c: what the device coalesced */
+int pvg_net_apply_rsc(const struct pvg_net *net, struct sk_buff *skb,
+		      const struct virtio_net_hdr *hdr);
+
 /* netdev.c: what the kernel's network core asks for */
 extern const struct net_device_ops pvg_net_netdev_ops;
 void pvg_net_init_netdev(struct pvg_net *net);

@@ -145,8 +145,13 @@ static int apply_header(struct pvg_net_rxq *rxq, struct sk_buff *skb,
 	if (hdr->base.gso_type != VIRTIO_NET_HDR_GSO_NONE &&
 	    !net->guest_offloads)
 		return -EINVAL;
-	if (virtio_net_hdr_to_skb(skb, &hdr->base, net->little_endian))
+	if (unlikely(hdr->base.flags & VIRTIO_NET_HDR_F_RSC_INFO) &&
+	    pvg_net_has(net, VIRTIO_NET_F_RSC_EXT)) {
+		if (pvg_net_apply_rsc(net, skb, &hdr->base))
+			return -EINVAL;
+	} else if (virtio_net_hdr_to_skb(skb, &hdr->base, net->little_endian)) {
 		return -EINVAL;
+	}
 	if (net->dev->features & NETIF_F_RXHASH)
 		pvg_net_set_hash(skb, &hdr->hash);
 	return 0;

@@ -155,11 +155,15 @@ extern const struct fh_kind fh_block;
 
 /* net.c */
 extern const struct fh_kind fh_net;
+u32 fh_net_unasked(struct fh_dev *dev, void *frame);
 void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 		    u32 len);
 
 /* echo.c */
 bool fh_echo(void *frame, u32 len);
 u32 fh_datagram(const struct virtio_net_config *config, void *frame);
+#define FH_SEGMENT	100	/* bytes in each */
+u32 fh_segments(const struct virtio_net_config *config, void *frame,
+		unsigned int n, bool stale);
 
 #endif /* _PVG_FAKEHOST_H */

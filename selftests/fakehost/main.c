@@ -319,7 +319,7 @@ static ssize_t inject_write(struct file *file, const char __user *from,
 	frame = kmalloc(FH_FRAME_MAX, GFP_KERNEL);
 	if (!frame)
 		return -ENOMEM;
-	len = fh_datagram(&dev->config, frame);
+	len = fh_net_unasked(dev, frame);
 	mutex_lock(&dev->lock);
 	while (n-- && dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		fh_net_receive(dev, pair, frame, len);

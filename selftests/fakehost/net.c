@@ -4,6 +4,7 @@
  * commands (virtio 1.4, section 5.1.6.5), and breaks rules where it is told to.
  */
 #include <linux/etherdevice.h>
+#include <linux/in.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/virtio_ids.h>
@@ -20,6 +21,13 @@ MODULE_PARM_DESC(vq_notf_coal, "offer VIRTIO_NET_F_VQ_NOTF_COAL");
 static bool mergeable = true;
 module_param(mergeable, bool, 0444);
 MODULE_PARM_DESC(mergeable, "offer VIRTIO_NET_F_MRG_RXBUF");
+
+static unsigned int rsc;
+module_param(rsc, uint, 0444);
+MODULE_PARM_DESC(rsc, "offer VIRTIO_NET_F_RSC_EXT, and inject so many segments in one");
+static bool rsc_bare;
+module_param(rsc_bare, bool, 0444);
+MODULE_PARM_DESC(rsc_bare, "leave out what QEMU does: segment size, IPv4 checksum");
 
 #define CTRL_NOTF_COAL	6
 #define CTRL_STATS	8
@@ -66,6 +74,20 @@ static void spoil_header(struct fh_dev *dev,
 	}
 }
 
+/* Only what is injected comes as TCP. */
+static void coalesced_header(struct virtio_net_hdr *hdr, const u8 *frame)
+{
+	if (!rsc || frame[ETH_HLEN + 9] != IPPROTO_TCP)
+		return;
+	hdr->flags = VIRTIO_NET_HDR_F_RSC_INFO;
+	hdr->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	hdr->csum_start = (__force __virtio16)rsc;
+	if (rsc_bare)
+		return;
+	hdr->flags |= VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	hdr->gso_size = (__force __virtio16)FH_SEGMENT;
+}
+
 /* A frame for the guest. */
 void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 		    u32 len)
@@ -84,6 +106,7 @@ void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 		kfree(c);
 		return;
 	}
+	coalesced_header(&hdr.hdr, frame);
 	spoil_header(dev, &hdr);
 	fh_write(c, 0, &hdr, HDR_LEN);
 	len = HDR_LEN + fh_write(c, HDR_LEN, frame, len);
@@ -93,6 +116,14 @@ void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 		len = HDR_LEN - 1;
 	fh_push_spoiled(dev, q, c->head, len);
 	kfree(c);
+}
+
+/* What comes when nobody asked. Return: its length. */
+u32 fh_net_unasked(struct fh_dev *dev, void *frame)
+{
+	if (rsc)
+		return fh_segments(&dev->config, frame, rsc, rsc_bare);
+	return fh_datagram(&dev->config, frame);
 }
 
 static void send_all(struct fh_dev *dev, unsigned int pair, struct fh_chain *c,
@@ -300,6 +331,9 @@ static u64 features(void)
 		       BIT_ULL(VIRTIO_NET_F_CTRL_RX) |
 		       BIT_ULL(VIRTIO_NET_F_DEVICE_STATS);
 
+	if (rsc)
+		features |= BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) |
+			    BIT_ULL(VIRTIO_NET_F_RSC_EXT);
 	if (mergeable)
 		features |= BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
 	if (notf_coal)
