@@ -59,8 +59,8 @@ fail()
 }
 
 # loads: name, what its rate is, and the program. @T@ is for how long it is to
-# run, @R@ how much of it is not measured. The host sends 40,000 packets per second
-# for udp-rx and 160,000 for xdp-drop, in bursts of 16, which is more than comes
+# run, @R@ how much of it is not measured. The host sends 80,000 packets per second
+# for udp-rx and 320,000 for xdp-drop, in bursts of 16, which is more than comes
 # through here; much more would only take the CPU away from the VM.
 loads()
 {
@@ -70,9 +70,9 @@ tcp-tx-4 Mbit iperf3 -c $HOST -O @R@ -t @S@ -P 4 -J
 tcp-rx-1 Mbit iperf3 -c $HOST -O @R@ -t @S@ -R -J
 tcp-rx-4 Mbit iperf3 -c $HOST -O @R@ -t @S@ -R -P 4 -J
 udp-tx packets $PROGRAMS/peer send $HOST @T@ 64
-udp-rx datagrams $PROGRAMS/peer receive $HOST @T@ 64 400 16
+udp-rx datagrams $PROGRAMS/peer receive $HOST @T@ 64 200 16
 rr transactions $PROGRAMS/peer rr $HOST @S@ 1 @R@
-xdp-drop drops $PROGRAMS/peer receive $HOST @T@ 64 100 16
+xdp-drop drops $PROGRAMS/peer receive $HOST @T@ 64 50 16
 END
 }
 
