@@ -65,19 +65,25 @@ mirror() {
 		awk -F '\t' -v label="$1" '$1 == label { print $2; exit }'
 }
 
-chroot_sources() {
-	local main security suite=$CHROOT_SUITE
+# debian_sources SUITE [POCKET...]: sources for apt, with POCKETs such as backports
+# besides the updates.
+debian_sources() {
+	local suite=$1 main security pocket
 	local opt="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 
+	shift
 	main=$(mirror Debian)
 	if [ -z "$main" ]; then # apt knows labels only when it has its lists
-		run_logged "$CACHE/chroot/update.log" apt-get -q update || return
+		mkdir -p "$CACHE/chroot" &&
+			run_logged "$CACHE/chroot/update.log" apt-get -q update || return
 		main=$(mirror Debian)
 	fi
 	security=$(mirror Debian-Security)
 	[ -n "$main" ] || { say "apt knows no Debian mirror"; return 1; }
-	printf 'deb %s %s %s main\n' "$opt" "$main" "$suite" \
-		"$opt" "$main" "$suite-updates" "$opt" "$main" "$suite-backports"
+	printf 'deb %s %s %s main\n' "$opt" "$main" "$suite"
+	for pocket in updates "$@"; do
+		printf 'deb %s %s %s main\n' "$opt" "$main" "$suite-$pocket"
+	done
 	[ -z "$security" ] ||
 		printf 'deb %s %s %s-security main\n' "$opt" "$security" "$suite"
 }
@@ -88,7 +94,7 @@ chroot_bootstrap() {
 	need mmdebstrap
 	mkdir -p "$CACHE/chroot"
 	rm -rf --one-file-system "$tmp"
-	sources=$(chroot_sources) || return
+	sources=$(debian_sources "$CHROOT_SUITE" backports) || return
 	say "making a $CHROOT_SUITE chroot to build modules in (about 300 MB to download)"
 	chroot_progress "$tmp" {LOCK_FD}>&- &
 	run_logged "$log" mmdebstrap --mode=root --variant=minbase \

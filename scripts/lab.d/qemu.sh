@@ -26,9 +26,9 @@ qemu_unpack() {
 
 	[ -e "$QEMU_ROOT/.packages" ] && return
 	need mmdebstrap
-	mkdir -p "$CACHE/qemu" "$CACHE/chroot" || return
+	mkdir -p "$CACHE/qemu" || return
 	rm -rf --one-file-system "$tmp"
-	sources=$(chroot_sources) || return
+	sources=$(debian_sources "$CHROOT_SUITE") || return
 	say "unpacking the QEMU of $CHROOT_SUITE (about 60 MB to download)"
 	run_logged "$CACHE/qemu/unpack.log" mmdebstrap --mode=root --variant=extract \
 		--include="${QEMU_PACKAGES// /,}" --aptopt='APT::Install-Recommends "false"' \

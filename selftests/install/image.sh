@@ -14,23 +14,6 @@ GUEST_PACKAGES="systemd,systemd-sysv,udev,dbus,kmod,linux-image-amd64,\
 linux-headers-amd64,dkms,gcc,make,dpkg-dev,libc6-dev,patch,iproute2,iputils-ping,procps,\
 util-linux,mount,e2fsprogs,fdisk,zstd,ca-certificates,debian-archive-keyring,pciutils"
 
-# guest_sources SUITE: for apt, from the mirrors that this machine uses.
-guest_sources()
-{
-	local main security
-	local opt="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
-
-	main=$(mirror Debian)
-	if [ -z "$main" ]; then # apt knows labels only when it has its lists
-		apt-get -q update > /dev/null || return
-		main=$(mirror Debian)
-	fi
-	security=$(mirror Debian-Security)
-	[ -n "$main" ] || { say "apt knows no Debian mirror"; return 1; }
-	printf 'deb %s %s %s main\n' "$opt" "$main" "$1" "$opt" "$main" "$1-updates"
-	[ -z "$security" ] || printf 'deb %s %s %s-security main\n' "$opt" "$security" "$1"
-}
-
 # guest_base SUITE INITRAMFS: the image that others are copied from, in BASE.
 # INITRAMFS is the package that makes initramfs, initramfs-tools or dracut.
 guest_base()
@@ -50,7 +33,7 @@ guest_base_make()
 	[ ! -e "$BASE" ] || return 0
 	say "making a $1 guest with $2 (about 400 MB to download)"
 	mkdir -p "$IMAGES" && rm -rf --one-file-system "$root" &&
-		sources=$(guest_sources "$1") &&
+		sources=$(debian_sources "$1") &&
 		run_logged "$IMAGES/$1-$2.log" mmdebstrap --mode=root --variant=minbase \
 			--include="$GUEST_PACKAGES,$2" \
 			--aptopt='APT::Install-Recommends "false"' \
