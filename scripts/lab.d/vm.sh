@@ -133,10 +133,7 @@ vm_arguments() {
 	if [ "$accel" = kvm ]; then
 		QEMU+=(-accel kvm -cpu host)
 	else
-		# erms and fsrm are slow when emulated. QEMU 7.2 leaves garbage in
-		# EFLAGS when an interrupt comes right after cmpxchg16b, TF and NT
-		# included, and SLUB uses it all the time: one boot in 30 died.
-		QEMU+=(-accel "tcg,thread=multi" -cpu "max,-erms,-fsrm,-cx16")
+		QEMU+=("${QEMU_TCG[@]}")
 	fi
 	QEMU+=(-kernel "$K_DIR/image" -initrd "$V_TMP/initrd"
 		-append "$(vm_command_line "$accel")"
@@ -159,20 +156,12 @@ vm_arguments() {
 	echo >>"$V_DIR/qemu"
 }
 
-# Warnings must reach the log, and hangs must end. Without tsc=reliable the
-# guest may fall back to a clocksource of several microseconds per reading, and
-# without its rate it may have a wrong one.
+# Warnings must reach the log, and hangs must end.
 vm_command_line() {
-	local rate
-
 	printf '%s' "console=ttyS0 loglevel=7 panic=-1 oops=panic" \
 		" sysctl.kernel.hung_task_timeout_secs=120" \
 		" printk.devkmsg=on"
-	if [ "$1" = tcg ]; then
-		rate=$(tsc_khz)
-		printf '%s' " tsc=reliable${rate:+ tsc_early_khz=$rate}" \
-			" no_timer_check cryptomgr.notests"
-	fi
+	[ "$1" != tcg ] || printf ' %s' "$(tcg_command_line)"
 	printf '%s\n' "$O_APPEND"
 }
 

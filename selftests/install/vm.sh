@@ -31,16 +31,13 @@ boot_files()
 # MODE is "on" where the disk is to keep nothing of it, or "off".
 start_guest()
 {
-	local rate
-
-	rate=$(tsc_khz)
 	rm -f "$TMP/console" "$TMP/output" "$TMP/port" "$TMP/control"
 	truncate -s 64M "$TMP/data"
 	cp "$4" "$TMP/script"
-	QEMU=(qemu-system-x86_64 -accel "tcg,thread=multi" -cpu "max,-erms,-fsrm,-cx16" -machine q35
+	QEMU=(qemu-system-x86_64 "${QEMU_TCG[@]}" -machine q35
 		-nodefaults -boot strict=on -display none -no-reboot -smp 2 -m 768
 		-kernel "$KERNEL" -initrd "$INITRD"
-		-append "console=ttyS0 loglevel=4 panic=-1 tsc=reliable${rate:+ tsc_early_khz=$rate} no_timer_check cryptomgr.notests rw $3"
+		-append "console=ttyS0 loglevel=4 panic=-1 $(tcg_command_line) rw $3"
 		-chardev "file,id=console,path=$TMP/console" -serial chardev:console
 		-chardev "file,id=output,path=$TMP/output" -serial chardev:output
 		-fw_cfg "name=opt/pvguest/script,file=$TMP/script"
