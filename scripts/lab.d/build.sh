@@ -4,15 +4,16 @@
 # that several kernels and several trees never share an object file. Sets
 #   B_DIR  the copy; B_KEY  names exactly what is in it
 
+# shellcheck source=scripts/install/sources.sh
+. "$TREE/scripts/install/sources.sh"
+
 # What the modules are made of, without what a build in the tree leaves there;
 # the userspace tools take no part in it.
 build_sources() {
 	{
 		cd "$TREE" || return
-		find Kbuild Kconfig Makefile include drivers scripts/compat \
-			-path include/generated -prune -o -type f \
-			! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*' \
-			! -name '*.order' ! -name '*.symvers' ! -name '*.a' -print0
+		# shellcheck disable=SC2086 # a list
+		sources $MODULE_SOURCES | tr '\n' '\0'
 		find selftests -type f \( -name '*.[chS]' -o -name Kbuild \
 			-o -name Makefile -o -name '*.mk' \) ! -name '*.mod.c' -print0
 	} 2>/dev/null | sort -z || true

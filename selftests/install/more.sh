@@ -29,13 +29,18 @@ roots()
 	done
 }
 
+# copy_sources DIRECTORY: of what packages are made of.
+copy_sources()
+{
+	# shellcheck disable=SC2086 # a list
+	(cd "$TREE" && sources $PACKAGE_SOURCES | tar -c -T -) | tar -x -C "$1"
+}
+
 # A newer package over an older one.
 upgrade()
 {
 	rm -rf "$TMP/newer" && mkdir "$TMP/newer"
-	(cd "$TREE" && tar -c --exclude='*.o' --exclude='*.ko' --exclude='.*.cmd' --exclude='*.mod*' \
-		Kbuild Kconfig Makefile COPYING dkms.conf debian include drivers scripts tools/guest) |
-		tar -x -C "$TMP/newer"
+	copy_sources "$TMP/newer"
 	(cd "$TMP/newer" && sed -i 's/0\.1\.0/0.1.1/' dkms.conf debian/changelog include/pvguest/version.h &&
 		scripts/install/deb "$SHARED/newer") > "$TMP/deb.log" 2>&1
 	copy_of "$INSTALLED" upgrade
@@ -212,9 +217,7 @@ from_tree()
 	local how
 
 	mkdir -p "$SHARED/tree"
-	(cd "$TREE" && tar -c --exclude='*.o' --exclude='*.ko' --exclude='.*.cmd' --exclude='*.mod*' \
-		Kbuild Kconfig Makefile COPYING dkms.conf include drivers scripts tools/guest) |
-		tar -x -C "$SHARED/tree"
+	copy_sources "$SHARED/tree"
 	for how in dkms without; do
 		copy_of "$BASE" "tree$how"
 		[ $how = dkms ] || change "$IMAGE" "dpkg --purge dkms" > /dev/null

@@ -22,6 +22,8 @@ for part in common chroot kernels qemu; do
 	# shellcheck source=/dev/null
 	. "$TREE/scripts/lab.d/$part.sh"
 done
+# shellcheck source=scripts/install/sources.sh
+. "$TREE/scripts/install/sources.sh"
 # shellcheck source=selftests/install/image.sh
 . "$HERE/image.sh"
 # shellcheck source=selftests/install/vm.sh
