@@ -19,7 +19,10 @@ boot_files()
 		mount -o "ro,noload,loop,offset=$2" "$1" /mnt && cd /mnt/boot || exit
 		release=${4:-$(for k in vmlinuz-*; do echo "${k#vmlinuz-}"; done | sort -V | tail -n 1)}
 		cp "vmlinuz-$release" "$3/vmlinuz" && cp "initrd.img-$release" "$3/initrd" &&
-			echo "$release" > "$3/release"' boot_files "$1" "$IMAGE_START" "$SHARED" "${2:-}" || return
+			echo "$release" > "$3/release"' boot_files "$1" "$IMAGE_START" "$SHARED" "${2:-}" || {
+		tap_not_ok "there are a kernel${2:+ $2} and its initramfs on ${1##*/}"
+		return 1
+	}
 	RELEASE=$(cat "$SHARED/release")
 	KERNEL=$IMAGES/vmlinux-$RELEASE-$(sha256sum < "$SHARED/vmlinuz" | cut -c1-12)
 	[ -e "$KERNEL" ] || { vmlinux_extract "$SHARED/vmlinuz" "$KERNEL.new" && mv "$KERNEL.new" "$KERNEL"; } || return

@@ -91,8 +91,10 @@ why_not() {
 	esac
 	if [ ! -d "/sys/module/$3" ]; then
 		why_not_loaded "$3"
-	elif line=$(said "(probe of $1 failed|$1: probe with driver $3 failed|$3 $1: .*(fail|error))"); then
+	elif line=$(said "($3: probe of $1 failed|$1: probe with driver $3 failed|$3 $1: .*(fail|error))"); then
 		echo "$3 did not take it: $line"
+	elif [ "$3" = pvg_blk ] && line=$(said "pvguest: pvg_blk did not take"); then
+		echo "given to $2 in the initramfs: $line"
 	elif is_builtin "$KERNEL" "$2"; then
 		echo "$2 is built into this kernel and came first; pvguest bind $1 moves it"
 	else
@@ -122,6 +124,8 @@ device() {
 		remark 0 "$(why_not "$1" "$3" "$4")"
 	else
 		remark 1 "$(why_not "$1" "$3" "$4")"
+		[ "$driver $2" != "none disk" ] ||
+			remark 1 "$3 cannot have it while one of ours has the name it would give it: boot with module_blacklist=pvg_ring"
 	fi
 }
 
