@@ -79,8 +79,16 @@ booted()
 # drivers CASE DISK NETWORK CONSOLE BALLOON: who has the devices of each kind.
 drivers()
 {
-	tap_is "$(sed -n 's/^device \(0x[0-9]*\) virtio[0-9]* /\1 /p' "$TMP/output" | tr -d '\r' |
-		sort -u | awk '{ print $2 }' | xargs)" "$3 $2 $4 $5" "$1: the devices are with $2, $3, $4, $5"
+	local got
+
+	got=$(sed -n 's/^device \(0x[0-9]*\) virtio[0-9]* /\1 /p' "$TMP/output" | tr -d '\r' |
+		sort -u | awk '{ print $2 }' | xargs)
+	if [ "$got" = "$3 $2 $4 $5" ]; then
+		tap_ok "$1: the devices are with $2, $3, $4, $5"
+	else
+		tap_not_ok "$1: the devices are with $2, $3, $4, $5" "got '$got', wanted '$3 $2 $4 $5'" \
+			"$(grep -E '^(device|dmesg)' "$TMP/output")"
+	fi
 }
 
 ours()
