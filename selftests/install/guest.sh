@@ -7,6 +7,8 @@
 
 BUS=/sys/bus/virtio/devices
 
+# udev moves devices where the in-tree driver is built in, which may be later than this.
+udevadm settle --timeout=60
 # The network comes up by itself, but not at once.
 for _ in {1..60}; do
 	! ip route | grep -q '^default' || break

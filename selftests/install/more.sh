@@ -3,10 +3,9 @@
 #
 # The cases that take too long for scripts/check.
 
-# Those that have passed. Not seen to pass yet, and run only by name: roots upgrade
-# kernel kernel_stubs headers_first nothing_compiles dep power_cut from_tree dracut
-# trixie boot_time.
-readonly LONG_CASES="probe_fails"
+# Those that have passed. Not seen to pass yet, and run only by name: roots
+# headers_first nothing_compiles dep power_cut trixie boot_time.
+readonly LONG_CASES="kernel kernel_stubs upgrade from_tree probe_fails root_probe_fails dracut"
 
 # Whatever the kernel is told its root is, before and after.
 roots()
@@ -286,17 +285,38 @@ removed_dracut()
 # virtio_console is built in there; udev moves devices that have our port.
 trixie()
 {
-	other_guest trixie initramfs-tools trixie_fresh rescue stubs uninstall
+	other_guest trixie initramfs-tools trixie_fresh kernel_7 rescue stubs uninstall
+}
+
+# trixie_boot CASE IMAGE
+trixie_boot()
+{
+	boot "$2"
+	booted "$1" || return
+	drivers "$1" pvg_blk pvg_net "pvg_ctl virtio_console" pvg_balloon
+	tap_is "$HOST_STATUS" 0 "$1: the kernel answers pvhost"
+	doctor "$1" 0 "virtio_console is built into this kernel"
 }
 
 trixie_fresh()
 {
-	boot_files "$INSTALLED" || return
-	boot "$INSTALLED"
-	booted trixie || return
-	drivers trixie pvg_blk pvg_net "pvg_ctl virtio_console" pvg_balloon
-	tap_is "$HOST_STATUS" 0 "trixie: the kernel answers pvhost"
-	doctor trixie 0 "virtio_console is built into this kernel"
+	boot_files "$INSTALLED" && trixie_boot trixie "$INSTALLED"
+}
+
+# A kernel of a later series comes to an installation.
+kernel_7()
+{
+	copy_of "$INSTALLED" kernel7
+	tap_check "kernel_7: the kernel of backports is installed" change "$IMAGE" '
+		cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2> /dev/null |
+			sed -n "s/ trixie main/ trixie-backports main/p" | sort -u > /etc/apt/backports
+		mv /etc/apt/backports /etc/apt/sources.list.d/backports.list
+		apt-get -q update > /dev/null && apt-get -q -y --no-install-recommends install \
+			-t trixie-backports linux-image-amd64 linux-headers-amd64 &&
+			ls /lib/modules | grep "^7" | sort -V | tail -n 1 > /host/other' || return
+	boot_files "$IMAGE" "$(cat "$SHARED/other")" || return
+	trixie_boot kernel_7 "$IMAGE"
+	fact kernel "$RELEASE" "kernel_7: it is that one"
 }
 
 # uptime_of IMAGE: when its guest.sh ended, in seconds.
