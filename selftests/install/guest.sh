@@ -16,7 +16,7 @@ for _ in {1..60}; do
 done
 
 echo "kernel $(uname -r)"
-echo "root $(findmnt -nro SOURCE /)"
+echo "root $(readlink -f "$(findmnt -nro SOURCE /)")" # which may be the name it was given
 for virtio in "$BUS"/virtio*; do
 	driver=$(readlink "$virtio/driver")
 	echo "device $(cat "$virtio/device") ${virtio##*/} ${driver##*/}"

@@ -54,7 +54,7 @@ fact()
 
 said()
 {
-	grep -qE -- "$1" "$TMP/output"
+	grep -qsE -- "$1" "$TMP/output"
 }
 
 # booted CASE: it came up, and what users rely on is as ever.
