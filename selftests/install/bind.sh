@@ -47,6 +47,8 @@ check "the root disk is refused" refused "$root" "mounted on /" pvg_blk
 check "one that the in-tree driver would name like another is, too" \
 	refused "$data" "would name it vda" pvg_blk
 echo "$data" > "$BUS/$data/driver/unbind"
+check "doctor tells of a disk without a driver" \
+	eval 'pvguest doctor | grep -q "virtio_blk cannot have it beside pvg_blk"'
 DRIVER=pvg_blk check "a disk without a driver is taken" moved "$data"
 udevadm settle
 check "its name is right" grep -q datadisk /sys/block/vdb/serial

@@ -124,8 +124,10 @@ device() {
 		remark 0 "$(why_not "$1" "$3" "$4")"
 	else
 		remark 1 "$(why_not "$1" "$3" "$4")"
-		[ "$driver $2" != "none disk" ] ||
-			remark 1 "$3 cannot have it while one of ours has the name it would give it: boot with module_blacklist=pvg_ring"
+		if [ "$driver $2" = "none disk" ] &&
+			find "$BUS/drivers/$4" -name 'virtio*' 2>/dev/null | grep -q .; then
+			remark 1 "$3 cannot have it beside $4, which has the name that it would be given; module_blacklist=pvg_ring boots without"
+		fi
 	fi
 }
 
