@@ -3,10 +3,10 @@
 #
 # The cases that take too long for scripts/check.
 
-# Those that have passed. Not seen to pass yet, and run only by name: roots dep trixie
+# Those that have passed. Not seen to pass yet, and run only by name: roots dep
 # boot_time.
 readonly LONG_CASES="kernel kernel_stubs headers_first upgrade from_tree probe_fails \
-root_probe_fails nothing_compiles power_cut dracut"
+root_probe_fails nothing_compiles power_cut dracut trixie"
 
 # Whatever the kernel is told its root is, before and after.
 roots()
