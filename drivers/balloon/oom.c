@@ -12,18 +12,20 @@
 #include "trace.h"
 
 #define STEP_MIN	PVG_RANGE_MAX_PAGES
-#define SERIES		HZ	/* calls that follow each other so closely */
 #define HOLD_MIN_MS	1000
 #define HOLD_MAX_MS	60000
 
-/* How much to give; and grow not before some time has passed. */
+/*
+ * How much to give; and grow not before some time has passed. A call before that
+ * is one of a series, for which that time need not grow.
+ */
 static unsigned long begin(struct pvg_balloon *b)
 {
 	bool series, again;
 	unsigned long flags, n;
 
 	spin_lock_irqsave(&b->lock, flags);
-	series = b->oom_hold_ms && time_before(jiffies, b->oom_jiffies + SERIES);
+	series = b->oom_hold_ms && time_before(jiffies, b->oom_until);
 	again = b->oom_hold_ms &&
 		time_before(jiffies, b->oom_until +
 			    msecs_to_jiffies(b->oom_hold_ms));
@@ -35,7 +37,6 @@ static unsigned long begin(struct pvg_balloon *b)
 	else if (!series)
 		WRITE_ONCE(b->oom_hold_ms,
 			   min_t(unsigned int, b->oom_hold_ms * 2, HOLD_MAX_MS));
-	b->oom_jiffies = jiffies;
 	WRITE_ONCE(b->oom_until,
 		   jiffies + msecs_to_jiffies(b->oom_hold_ms));
 	n = b->oom_step;
