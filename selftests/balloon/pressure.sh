@@ -4,6 +4,9 @@
 # The target changes at random, many times a second, while the guest allocates,
 # frees and checks its memory. No page may be the balloon's and somebody else's
 # at once: that would show as wrong content.
+#
+# PRESSURE_STEPS targets for each kind of balloon (500), and more for at most
+# PRESSURE_SECONDS (20) until much memory has moved.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -13,8 +16,8 @@ set -u
 # shellcheck source=../lib/balloon.sh
 . ../lib/balloon.sh
 
-STEPS=$(blk_scaled 500 5)
-LIMIT=60
+STEPS=${PRESSURE_STEPS:-$(blk_scaled 500 5)}
+LIMIT=${PRESSURE_SECONDS:-20}
 STOP=/run/stop-pressure
 
 # Copies of files, compared: whatever loses or changes a page is found.
