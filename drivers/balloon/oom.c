@@ -114,7 +114,7 @@ static unsigned long give_told(struct pvg_balloon *b, unsigned long most)
 		pvg_pagelist_move(&l, &req->held);
 	if (pvg_balloon_send(req)) {
 		pvg_pagelist_move(&req->held, &l);
-		pvg_untold_add(b, &l);
+		pvg_store_add(b, &l);
 		put_req(req);
 		return 0;
 	}

@@ -390,7 +390,7 @@ static bool let_go(struct pvg_balloon *b, struct pvg_balloon_req *req,
 	if (req && pvg_balloon_send(req)) {
 		pvg_pagelist_move(&req->held, l);
 		pvg_balloon_put_req(req);
-		pvg_untold_add(b, l);
+		pvg_store_add(b, l);
 		return false;
 	}
 	pvg_pagelist_free(l);
@@ -476,8 +476,14 @@ static enum step shrink_part(struct pvg_balloon *b)
 	pvg_pagelist_init(&l);
 	pvg_pagelist_add_range(&l, page, order);
 	pvg_pagelist_split(&l);
-	pvg_untold_add(b, &l);
-	/* The next steps free what is too much, and tell of the rest. */
+	/*
+	 * The next steps free what is too much, and tell of the rest; or, where
+	 * the host keeps account of pages by number, tell of what is too much.
+	 */
+	if (b->by_ranges)
+		pvg_untold_add(b, &l);
+	else
+		pvg_store_add(b, &l);
 	return STEP_AGAIN;
 }
 
