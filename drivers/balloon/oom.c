@@ -87,6 +87,19 @@ static void put_req(struct pvg_balloon_req *req)
 		pvg_balloon_put_req(req);
 }
 
+/* Nobody waits any longer: what the request holds is untold once it is back. */
+static bool answers_late(struct pvg_balloon *b)
+{
+	unsigned long flags;
+	bool late;
+
+	spin_lock_irqsave(&b->lock, flags);
+	late = b->oom_req.state == PVG_REQ_SENT;
+	b->oom_late = late;
+	spin_unlock_irqrestore(&b->lock, flags);
+	return late;
+}
+
 /* Pages the host needs to be told of. */
 static unsigned long give_told(struct pvg_balloon *b, unsigned long most)
 {
@@ -97,7 +110,6 @@ static unsigned long give_told(struct pvg_balloon *b, unsigned long most)
 
 	if (!req)
 		return 0;
-	pvg_pagelist_free(&req->held);	/* of a call that did not wait for it */
 	pvg_pagelist_init(&l);
 	most = min_t(unsigned long, most, req->max / PVG_UNITS_PER_PAGE);
 	take(b, &l, most, !b->by_ranges && most >= PVG_RANGE_MAX_PAGES);
@@ -121,7 +133,7 @@ static unsigned long give_told(struct pvg_balloon *b, unsigned long most)
 	pvg_pagelist_free(&l);
 	if (!b->must_tell)
 		return n;
-	if (!pvg_balloon_wait_req(req, HZ))
+	if (!pvg_balloon_wait_req(req, HZ) && answers_late(b))
 		return 0;
 	pvg_pagelist_free(&req->held);
 	return n;

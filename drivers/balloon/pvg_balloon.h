@@ -234,6 +234,7 @@ struct pvg_balloon {
 	bool migrate_late;		/* the device has not yet seen a page that
 					 * is in @pages already
 					 */
+	bool oom_late;			/* nobody waits for @oom_req */
 	unsigned long oom_until;	/* jiffies until which nothing grows */
 	unsigned long oom_step;		/* pages for the next call */
 	unsigned int oom_hold_ms;	/* 0: there has been none of late */

@@ -364,7 +364,7 @@ static void complete_req(struct pvg_balloon_req *req, bool failed)
 	u64 ns = ktime_get_ns() - req->sent_ns;
 	enum pvg_req_kind kind = req->kind;
 	unsigned long pages = req->pages, flags;
-	bool async = req->async;
+	bool async = req->async, late = false;
 
 	spin_lock_irqsave(&b->lock, flags);
 	req->failed = failed;
@@ -375,11 +375,16 @@ static void complete_req(struct pvg_balloon_req *req, bool failed)
 	/* Now the page may leave again, and others may be migrated. */
 	if (req == &b->migrate_in)
 		b->migrate_late = false;
+	if (req == &b->oom_req && b->oom_late) {
+		pvg_pagelist_move(&req->held, &b->untold);
+		b->oom_late = false;
+		late = true;
+	}
 	spin_unlock_irqrestore(&b->lock, flags);
 	trace_pvg_balloon_complete(b, kind, pages, ns, failed);
-	if (async)
+	if (async || late)
 		pvg_balloon_kick(b);
-	else
+	if (!async)
 		wake_up_all(&b->waiters);
 }
 
