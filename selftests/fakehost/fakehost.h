@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
+#include <linux/virtio_balloon.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -96,6 +97,7 @@ struct fh_dev;
  * @nr_vqs: virtqueues, at most FH_VQS
  * @config_len: bytes of configuration
  * @init: fills in the configuration. Return: 0 or a negative errno
+ * @reset: may be NULL. The device was reset; @lock held
  * @features: what it offers besides VERSION_1 and EVENT_IDX
  * @process: looks for what the driver has made available; @lock held
  */
@@ -104,6 +106,7 @@ struct fh_kind {
 	unsigned int nr_vqs;
 	unsigned int config_len;
 	int (*init)(struct fh_dev *dev);
+	void (*reset)(struct fh_dev *dev);
 	u64 (*features)(void);
 	void (*process)(struct fh_dev *dev);
 };
@@ -111,7 +114,8 @@ struct fh_kind {
 /**
  * struct fh_dev - the device
  * @lock: of the rings, status and configuration; may sleep
- * @disk: of a block device, what it holds
+ * @disk: of a block device, what it holds; of a balloon, which pages it has
+ * @held: how many these are
  * @bad: what to do wrong the next @bad_count times
  */
 struct fh_dev {
@@ -123,8 +127,10 @@ struct fh_dev {
 	union {
 		struct virtio_net_config config;
 		struct virtio_blk_config blk;
+		struct virtio_balloon_config balloon;
 	};
 	void *disk;
+	u64 held;
 	struct fh_vq vqs[FH_VQS];
 	unsigned int pairs_set;
 	u64 commands;
@@ -152,6 +158,9 @@ void fh_push_spoiled(struct fh_dev *dev, struct fh_vq *q, u16 id, u32 len);
 
 /* block.c */
 extern const struct fh_kind fh_block;
+
+/* balloon.c */
+extern const struct fh_kind fh_balloon;
 
 /* net.c */
 extern const struct fh_kind fh_net;

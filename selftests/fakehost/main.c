@@ -2,12 +2,13 @@
 /*
  * The transport: a virtio device that is registered by this module, and whose
  * other end is a work item. What it does with packets is in net.c, with requests
- * in block.c.
+ * in block.c, with pages in balloon.c.
  *
  *	/sys/kernel/debug/pvg_fakehost/state   settings and counters, name: value
  *	.../inject	"COUNT [PAIR]": packets come to the guest (net)
  *	.../bad		"MODE COUNT": the next COUNT times, see bad_names[]
  *	.../needs_reset	anything: DEVICE_NEEDS_RESET
+ *	.../target	pages that a balloon shall have
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -23,7 +24,7 @@
 
 static char *kind = "net";
 module_param(kind, charp, 0444);
-MODULE_PARM_DESC(kind, "what the device is: net or block");
+MODULE_PARM_DESC(kind, "what the device is: net, block or balloon");
 
 static struct fh_dev *fake;
 static struct device *parent;
@@ -93,6 +94,17 @@ static void fh_get(struct virtio_device *vdev, unsigned int offset, void *buf,
 		memcpy(buf, config + offset, min(len, size - offset));
 }
 
+static void fh_set(struct virtio_device *vdev, unsigned int offset,
+		   const void *buf, unsigned int len)
+{
+	struct fh_dev *dev = to_fake(vdev);
+	unsigned int size = dev->kind->config_len;
+	void *config = &dev->config;
+
+	if (offset < size)
+		memcpy(config + offset, buf, min(len, size - offset));
+}
+
 static u8 fh_get_status(struct virtio_device *vdev)
 {
 	return READ_ONCE(to_fake(vdev)->status);
@@ -119,6 +131,8 @@ static void fh_reset(struct virtio_device *vdev)
 	memset(dev->coal, 0, sizeof(dev->coal));
 	for (i = 0; i < FH_VQS; i++)
 		fh_vq_stop(&dev->vqs[i]);
+	if (dev->kind->reset)
+		dev->kind->reset(dev);
 	mutex_unlock(&dev->lock);
 }
 
@@ -240,6 +254,7 @@ static int fh_enable_vq(struct virtqueue *vq)
 
 static const struct virtio_config_ops config_ops = {
 	.get			= fh_get,
+	.set			= fh_set,
 	.get_status		= fh_get_status,
 	.set_status		= fh_set_status,
 	.reset			= fh_reset,
@@ -272,6 +287,9 @@ static int state_show(struct seq_file *m, void *unused)
 	seq_printf(m, "pairs: %u\n", dev->pairs_set);
 	seq_printf(m, "commands: %llu\n", dev->commands);
 	seq_printf(m, "commands_ok: %llu\n", dev->commands_ok);
+	seq_printf(m, "held: %llu\n", dev->held);
+	if (dev->kind == &fh_balloon)
+		seq_printf(m, "actual: %u\n", le32_to_cpu(dev->balloon.actual));
 	seq_printf(m, "bad: %s %u\n", bad_names[dev->bad], dev->bad_count);
 	for (i = 0; i < FH_VQS; i++) {
 		struct fh_vq *q = &dev->vqs[i];
@@ -380,6 +398,28 @@ static const struct file_operations needs_reset_fops = {
 	.write = needs_reset_write,
 };
 
+static ssize_t target_write(struct file *file, const char __user *from,
+			    size_t count, loff_t *pos)
+{
+	struct fh_dev *dev = file_inode(file)->i_private;
+	u32 pages;
+	int err = kstrtou32_from_user(from, count, 0, &pages);
+
+	if (err)
+		return err;
+	if (dev->kind != &fh_balloon)
+		return -EINVAL;
+	WRITE_ONCE(dev->balloon.num_pages, cpu_to_le32(pages));
+	virtio_config_changed(&dev->vdev);
+	return count;
+}
+
+static const struct file_operations target_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = target_write,
+};
+
 static void fh_release(struct device *device)
 {
 	struct fh_dev *dev = to_fake(dev_to_virtio(device));
@@ -422,6 +462,8 @@ static const struct fh_kind *kind_named(const char *name)
 		return &fh_net;
 	if (!strcmp(name, "block"))
 		return &fh_block;
+	if (!strcmp(name, "balloon"))
+		return &fh_balloon;
 	return NULL;
 }
 
@@ -431,7 +473,7 @@ static int __init fh_init(void)
 	int err;
 
 	if (!what) {
-		pr_err("kind is '%s', allowed are net and block\n", kind);
+		pr_err("kind is '%s', allowed are net, block and balloon\n", kind);
 		return -EINVAL;
 	}
 	parent = root_device_register("pvg_fakehost");
@@ -452,6 +494,7 @@ static int __init fh_init(void)
 	debugfs_create_file("inject", 0200, root, fake, &inject_fops);
 	debugfs_create_file("bad", 0200, root, fake, &bad_fops);
 	debugfs_create_file("needs_reset", 0200, root, fake, &needs_reset_fops);
+	debugfs_create_file("target", 0200, root, fake, &target_fops);
 	return 0;
 
 unregister:

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A memory balloon (virtio 1.2, section 5.5) that may insist on being told
+ * before its pages are used again. It writes to the pages that it is given, and
+ * when it is told that they leave nobody else may have.
+ */
+#include <linux/delay.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/virtio_ids.h>
+#include <linux/vmalloc.h>
+
+#include "fakehost.h"
+
+#define MARK		0xb7
+#define PFNS		BIT(21)	/* so many are kept account of: 8 GiB */
+
+enum { VQ_INFLATE, VQ_DEFLATE, VQS };
+
+static bool must_tell = true;
+module_param(must_tell, bool, 0444);
+MODULE_PARM_DESC(must_tell, "a balloon insists on being told");
+static bool deflate_on_oom = true;
+module_param(deflate_on_oom, bool, 0444);
+MODULE_PARM_DESC(deflate_on_oom, "it gives pages back before the guest runs out of memory");
+static uint delay_ms;
+module_param(delay_ms, uint, 0644);
+MODULE_PARM_DESC(delay_ms, "how long it takes to look at a request to deflate");
+
+static void *page_at(u32 pfn)
+{
+	if (pfn >= PFNS || !pfn_valid(pfn))
+		return NULL;
+	return page_address(pfn_to_page(pfn));
+}
+
+static void enter(struct fh_dev *dev, struct fh_vq *q, u32 pfn)
+{
+	void *page = page_at(pfn);
+
+	if (!page || test_and_set_bit(pfn, dev->disk)) {
+		q->drops++;
+		return;
+	}
+	memset(page, MARK, PAGE_SIZE);
+	dev->held++;
+}
+
+static void leave(struct fh_dev *dev, struct fh_vq *q, u32 pfn)
+{
+	void *page = page_at(pfn);
+
+	if (!page || !test_and_clear_bit(pfn, dev->disk) ||
+	    memchr_inv(page, MARK, PAGE_SIZE))
+		q->drops++;
+	else
+		dev->held--;
+}
+
+static void serve(struct fh_dev *dev, unsigned int i, const struct fh_chain *c)
+{
+	struct fh_vq *q = &dev->vqs[i];
+	__virtio32 entry;
+	u32 at, pfn;
+
+	if (i == VQ_DEFLATE && delay_ms)
+		msleep(delay_ms);
+	for (at = 0; fh_read(c, at, &entry, sizeof(entry)) == sizeof(entry);
+	     at += sizeof(entry)) {
+		pfn = virtio32_to_cpu(&dev->vdev, entry);
+		q->bytes++;
+		/* Else a page may have entered again by now. */
+		if (!must_tell)
+			continue;
+		if (i == VQ_INFLATE)
+			enter(dev, q, pfn);
+		else
+			leave(dev, q, pfn);
+	}
+	q->packets++;
+	fh_push_spoiled(dev, q, c->head, 0);
+}
+
+static void process(struct fh_dev *dev)
+{
+	struct fh_chain *c = kmalloc(sizeof(*c), GFP_KERNEL);
+	unsigned int i;
+
+	for (i = 0; c && i < VQS; i++) {
+		struct fh_vq *q = &dev->vqs[i];
+
+		do {
+			while (q->vq && fh_pop(q, c))
+				serve(dev, i, c);
+		} while (q->vq && fh_enable_kicks(q));
+	}
+	kfree(c);
+}
+
+/* It has forgotten what it was given. */
+static void reset(struct fh_dev *dev)
+{
+	memset(dev->disk, 0, PFNS / BITS_PER_BYTE);
+	dev->held = 0;
+}
+
+static int init(struct fh_dev *dev)
+{
+	dev->disk = vzalloc(PFNS / BITS_PER_BYTE);
+	return dev->disk ? 0 : -ENOMEM;
+}
+
+static u64 features(void)
+{
+	return (must_tell ? BIT_ULL(VIRTIO_BALLOON_F_MUST_TELL_HOST) : 0) |
+	       (deflate_on_oom ? BIT_ULL(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) : 0);
+}
+
+const struct fh_kind fh_balloon = {
+	.id = VIRTIO_ID_BALLOON,
+	.nr_vqs = VQS,
+	.config_len = sizeof(struct virtio_balloon_config),
+	.init = init,
+	.reset = reset,
+	.features = features,
+	.process = process,
+};
