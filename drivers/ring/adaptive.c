@@ -302,7 +302,9 @@ u64 pvg_adaptive_window_ns(const struct pvg_queue *q)
 	if (p->probing && !p->credit)
 		return gaps_ns(p, PROBE_GAPS, HOLD_MAX_NS);
 	if (p->expecting)
-		return gaps_ns(p, HOLD_GAPS * patience(q), HOLD_MAX_NS);
+		return max_t(u64, gaps_ns(p, HOLD_GAPS * patience(q),
+					  HOLD_MAX_NS),
+			     q->ops->hold_us * NSEC_PER_USEC);
 	if (may_be_lazy(q))
 		return LAZY_NS * patience(q);
 	return gaps_ns(p, WAIT_GAPS, WAIT_MAX_NS);

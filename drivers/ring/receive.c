@@ -22,13 +22,19 @@
 
 #define WANT_MAX	64	/* buffers per interrupt */
 #define WINDOW_MIN_NS	(20 * NSEC_PER_USEC)
-#define WINDOW_MAX_NS	(200 * NSEC_PER_USEC)
+#define WINDOW_MAX_US	200
+
+/* How long a buffer that is there may wait for others. */
+static u32 window_max_ns(const struct pvg_queue *q)
+{
+	return (q->ops->wait_max_us ?: WINDOW_MAX_US) * NSEC_PER_USEC;
+}
 
 void pvg_receive_start(struct pvg_queue *q)
 {
 	q->rcv = (struct pvg_receiver) {
 		.since_ns = local_clock(),
-		.gap_ns = WINDOW_MAX_NS,
+		.gap_ns = window_max_ns(q),
 		.want = 1,
 	};
 }
@@ -60,7 +66,7 @@ void pvg_receive_settled(struct pvg_queue *q, bool by_timer)
 
 	if (r->round) {
 		gap = div_u64(max_t(s64, now - r->since_ns, 0), r->round);
-		gap = min_t(s64, gap, 2 * WINDOW_MAX_NS);
+		gap = min_t(s64, gap, 2 * (s64)window_max_ns(q));
 		r->gap_ns += ((s32)gap - (s32)r->gap_ns) / 4;
 	}
 	if (by_timer && r->round < r->want) {
@@ -75,9 +81,9 @@ void pvg_receive_settled(struct pvg_queue *q, bool by_timer)
 }
 
 /* What can come before even one window is over needs no waiting for. */
-static bool too_slow(const struct pvg_receiver *r)
+static bool too_slow(const struct pvg_queue *q)
 {
-	return r->gap_ns >= WINDOW_MAX_NS;
+	return q->rcv.gap_ns >= window_max_ns(q);
 }
 
 /**
@@ -91,7 +97,7 @@ u32 pvg_receive_want(const struct pvg_queue *q)
 {
 	const struct pvg_receiver *r = &q->rcv;
 
-	if (q->lull || q->mode == PVG_EVENT_PLAIN || too_slow(r))
+	if (q->lull || q->mode == PVG_EVENT_PLAIN || too_slow(q))
 		return 1;
 	return clamp_t(u32, r->want, 1, max(q->inflight / 4, 1u));
 }
@@ -105,7 +111,7 @@ u64 pvg_receive_window_ns(const struct pvg_queue *q)
 	const struct pvg_receiver *r = &q->rcv;
 
 	return clamp_t(u64, 2ULL * r->gap_ns * r->want, WINDOW_MIN_NS,
-		       WINDOW_MAX_NS);
+		       window_max_ns(q));
 }
 
 /**

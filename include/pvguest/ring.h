@@ -106,6 +106,11 @@ struct pvg_done {
  *	may leave the last one in flight for a millisecond, for
  *	pvg_queue_reap() or the next submission to take, and for up to eight
  *	where one of these always came in time
+ * @wait_max_us: with @receive: how long the adaptive policy may leave a buffer
+ *	that has come for others to follow; 0: 200
+ * @hold_us: without @receive: the timer that bounds a doorbell held for a
+ *	submission that is expected runs at least that long under the adaptive
+ *	policy: for whom its starts cost more than a late buffer; 0: 20
  * @used: a buffer came back. Called with the queue lock held and interrupts
  *	off, once per token; takes the token's result from driver memory,
  *	validates it, and links the token into @done. @len is what the device
@@ -123,6 +128,8 @@ struct pvg_done {
 struct pvg_queue_ops {
 	bool receive;
 	bool lazy;
+	u32 wait_max_us;
+	u32 hold_us;
 	void (*used)(struct pvg_queue *q, void *token, u32 len,
 		     struct pvg_done *done);
 	void (*done)(struct pvg_queue *q, struct pvg_done *done);
