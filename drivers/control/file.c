@@ -38,8 +38,15 @@ static int lock_for(struct mutex *lock, bool nonblock)
 	return mutex_trylock(lock) ? 0 : -EAGAIN;
 }
 
-/* Copies what there is. Returns bytes, 0 where there is nothing, or -EFAULT. */
-static ssize_t copy_ready(struct pvg_ctl_port *port, struct iov_iter *to)
+/*
+ * Copies what there is. Returns bytes, 0 where there is nothing, or -EFAULT.
+ *
+ * Who may wait takes what came with an interrupt, and leaves it to the queue how
+ * much that is; picking up each buffer that has come meanwhile would turn a read
+ * of many into many reads.
+ */
+static ssize_t copy_ready(struct pvg_ctl_port *port, struct iov_iter *to,
+			  bool may_wait)
 {
 	struct pvg_ctl_buf *buf;
 	unsigned int kept = 0;
@@ -47,7 +54,8 @@ static ssize_t copy_ready(struct pvg_ctl_port *port, struct iov_iter *to)
 	ssize_t copied = 0;
 	size_t n;
 
-	pvg_ctl_rx_poll(port);
+	if (!may_wait)
+		pvg_ctl_rx_poll(port);
 	pvg_ctl_rx_take(port);
 	while (iov_iter_count(to) && !list_empty(&port->ready)) {
 		buf = list_first_entry(&port->ready, struct pvg_ctl_buf, node);
@@ -84,7 +92,8 @@ static ssize_t ctl_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		ret = lock_for(&port->read_lock, nonblock);
 		if (ret)
 			return ret;
-		ret = READ_ONCE(port->gone) ? -ENODEV : copy_ready(port, to);
+		ret = READ_ONCE(port->gone) ? -ENODEV :
+		      copy_ready(port, to, connected && !nonblock);
 		mutex_unlock(&port->read_lock);
 		if (ret || !connected)
 			return ret;
@@ -115,7 +124,8 @@ static ssize_t write_some(struct pvg_ctl_port *port, struct iov_iter *from)
 	size_t n;
 	int err;
 
-	if (!may_write(port))
+	if (!READ_ONCE(port->host_connected) ||
+	    (!pvg_ctl_tx_hopeful(port->out) && !pvg_ctl_tx_room(port->out)))
 		return -EAGAIN;
 	buf = pvg_ctl_tx_get(port->out, len, GFP_KERNEL);
 	if (!buf)

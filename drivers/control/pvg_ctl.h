@@ -27,7 +27,7 @@ struct virtio_device;
 
 #define PVG_CTL_MAX_PORTS	512	/* of one device */
 #define PVG_CTL_NAME_MAX	255	/* bytes of a port's name */
-#define PVG_CTL_TX_CLASSES	3	/* sizes of transmit buffers */
+#define PVG_CTL_TX_CLASSES	4	/* sizes of transmit buffers */
 
 /**
  * enum pvg_ctl_state - life of a device; changed by set_state() in main.c only
@@ -256,6 +256,7 @@ struct pvg_ctl_buf *pvg_ctl_tx_get(struct pvg_ctl_queue *cq, size_t len,
 void pvg_ctl_tx_put(struct pvg_ctl_buf *buf);
 void pvg_ctl_tx_trim(struct pvg_ctl_queue *cq);
 bool pvg_ctl_tx_room(struct pvg_ctl_queue *cq);
+bool pvg_ctl_tx_hopeful(const struct pvg_ctl_queue *cq);
 bool pvg_ctl_tx_idle(struct pvg_ctl_queue *cq);
 void pvg_ctl_tx_poll(struct pvg_ctl_queue *cq);
 int pvg_ctl_tx_queue(struct pvg_ctl_buf *buf, bool urgent);

@@ -15,6 +15,7 @@
 #include "pvg_ctl.h"
 
 #define RX_SIZE	4096
+#define RX_WAIT_US	1000	/* that a part of a long message may wait */
 
 static struct pvg_ctl_queue *to_ctl_queue(struct pvg_queue *q)
 {
@@ -150,6 +151,7 @@ static void rx_done(struct pvg_queue *q, struct pvg_done *done)
 
 const struct pvg_queue_ops pvg_ctl_in_ops = {
 	.receive = true,
+	.wait_max_us = RX_WAIT_US,
 	.used	= rx_used,
 	.done	= rx_done,
 	.broken	= pvg_ctl_broken,

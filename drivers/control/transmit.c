@@ -3,7 +3,7 @@
  * From the guest to the host: buffers that the device reads.
  *
  * What is written is copied, so that a write need not wait for the host, into
- * buffers of three sizes that are used again and again. How much may be on its
+ * buffers of a few sizes that are used again and again. How much may be on its
  * way is bounded for each port; beyond that writers sleep.
  */
 #include <linux/slab.h>
@@ -11,10 +11,13 @@
 
 #include "pvg_ctl.h"
 
+#define TX_HOLD_US	500	/* that the end of a stream may be late */
 #define TX_BYTES_MAX	(1024 * 1024)	/* of buffers on their way, per port */
 #define TX_SPARE_BYTES	TX_BYTES_MAX	/* of free ones that are kept */
 
-static const u32 tx_size[PVG_CTL_TX_CLASSES] = { 1024, 8192, 65536 };
+static const u32 tx_size[PVG_CTL_TX_CLASSES] = {
+	1024, 8192, 32768, 65536
+};
 
 /**
  * pvg_ctl_buf_alloc() - make a buffer
@@ -209,6 +212,19 @@ bool pvg_ctl_tx_room(struct pvg_ctl_queue *cq)
 }
 
 /**
+ * pvg_ctl_tx_hopeful() - may there be room?
+ * @cq: the transmit queue
+ *
+ * Without the lock, for who finds out from pvg_ctl_tx_queue() anyway.
+ *
+ * Context: any.
+ */
+bool pvg_ctl_tx_hopeful(const struct pvg_ctl_queue *cq)
+{
+	return READ_ONCE(cq->bytes) < TX_BYTES_MAX;
+}
+
+/**
  * pvg_ctl_tx_idle() - has the device taken everything?
  * @cq: the transmit queue
  *
@@ -321,6 +337,7 @@ static void tx_done(struct pvg_queue *q, struct pvg_done *done)
 }
 
 const struct pvg_queue_ops pvg_ctl_out_ops = {
+	.hold_us = TX_HOLD_US,
 	.used	= tx_used,
 	.done	= tx_done,
 	.broken	= pvg_ctl_broken,
