@@ -17,7 +17,6 @@
 #define QUIET_MS	1000	/* between heartbeats */
 
 struct pvg_channel pvg_channel;
-static u8 tlvs[128];
 
 /**
  * pvg_channel_now() - the time of the protocol and of leases
@@ -231,13 +230,6 @@ static void channel_random(struct pvs *v, void *buf, u32 len)
 	get_random_bytes(buf, len);
 }
 
-/* No daemon takes requests yet. */
-static bool channel_forward(struct pvs *v, struct pvc_stream *s,
-			    const void *args, u32 len)
-{
-	return false;
-}
-
 static void channel_session(struct pvs *v, bool up, u32 why)
 {
 	if (up)
@@ -255,7 +247,8 @@ static const struct pvs_ops channel_ops = {
 	.power		= pvg_system_power,
 	.thaw		= pvg_freeze_thaw,
 	.identify	= pvg_system_identify,
-	.forward	= channel_forward,
+	.forward	= pvg_relay_forward,
+	.daemon		= &pvg_relay_ops,
 	.session	= channel_session,
 };
 
@@ -301,15 +294,43 @@ void pvg_channel_panic(const char *text)
 		pvg_queue_flush_unlock(q, flags);
 }
 
-static int init_services(struct pvg_channel *ch)
+/* Who we are and what there is, for the next session's WELCOME. */
+static u32 put_tlvs(struct pvg_channel *ch)
 {
 	static const char software[] = "pvg_ctl " PVG_VERSION;
-	static const struct pvc_service_range ranges[] = {
+	struct pvc_service_range ranges[PVC_SERVICE_NR] = {
 		{ cpu_to_le16(PVC_SERVICE_GUEST), 1, 1 },
 		{ cpu_to_le16(PVC_SERVICE_TIME), 1, 1 },
 		{ cpu_to_le16(PVC_SERVICE_POWER), 1, 1 },
 		{ cpu_to_le16(PVC_SERVICE_FREEZE), 1, 1 },
 	};
+	u32 len, n = 4;
+
+	n += pvg_relay_services(ranges + n);
+	len = pvc_put_tlv(ch->tlvs, 0, sizeof(ch->tlvs), PVC_TLV_SOFTWARE,
+			  software, sizeof(software) - 1);
+	return pvc_put_tlv(ch->tlvs, len, sizeof(ch->tlvs), PVC_TLV_SERVICES,
+			   ranges, n * sizeof(ranges[0]));
+}
+
+/**
+ * pvg_channel_announce_locked() - the services have changed
+ *
+ * The host hears of it in the next session.
+ *
+ * Context: &pvg_channel.lock held.
+ */
+void pvg_channel_announce_locked(void)
+{
+	struct pvg_channel *ch = &pvg_channel;
+
+	lockdep_assert_held(&ch->lock);
+
+	ch->services.pvc.cfg.tlv_len = put_tlvs(ch);
+}
+
+static int init_services(struct pvg_channel *ch)
+{
 	struct pvc_config cfg = {
 		.rx_buf = ch->rx,
 		.rx_size = sizeof(ch->rx),
@@ -317,16 +338,17 @@ static int init_services(struct pvg_channel *ch)
 		.conn_window = 256 * 1024,
 		.quiet_ms = QUIET_MS,
 		.features = PVC_FEATURE_LEASE,
-		.tlvs = tlvs,
+		.tlvs = ch->tlvs,
 	};
+	int err;
 
-	cfg.tlv_len = pvc_put_tlv(tlvs, 0, sizeof(tlvs), PVC_TLV_SOFTWARE,
-				  software, sizeof(software) - 1);
-	cfg.tlv_len = pvc_put_tlv(tlvs, cfg.tlv_len, sizeof(tlvs),
-				  PVC_TLV_SERVICES, ranges, sizeof(ranges));
+	mutex_lock(&ch->lock);
+	cfg.tlv_len = put_tlvs(ch);
 	get_random_bytes(ch->boot_id, sizeof(ch->boot_id));
 	memcpy(cfg.boot_id, ch->boot_id, sizeof(cfg.boot_id));
-	return pvs_init(&ch->services, &channel_ops, &cfg) ? -EINVAL : 0;
+	err = pvs_init(&ch->services, &channel_ops, &cfg) ? -EINVAL : 0;
+	mutex_unlock(&ch->lock);
+	return err;
 }
 
 /**

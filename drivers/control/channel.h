@@ -17,9 +17,13 @@
 
 #include "pvguest/services.h"
 
+struct file;
+struct poll_table_struct;
+struct pvg_control_bind;
 struct pvg_ctl_buf;
 struct pvg_ctl_client;
 struct pvg_ctl_port;
+struct pvg_relay;
 
 /* Longest payload received; what the host sends is mostly short. */
 #define PVG_CHANNEL_RX		(PVC_HEADER + PVC_BULK_PAYLOAD)
@@ -44,6 +48,7 @@ struct pvg_ctl_port;
  * @dying: panic(): nothing is scheduled any more; any context
  * @spare: buffer for the notice of a panic
  * @boot_id: of this boot; constant
+ * @tlvs: for WELCOME: name and services
  * @rx: for the core: a frame that has not come completely
  * @in: what was just received
  */
@@ -63,6 +68,7 @@ struct pvg_channel {
 	bool dying;
 	struct pvg_ctl_buf *spare;
 	u8 boot_id[16];
+	u8 tlvs[384];
 	u8 out[PVG_CHANNEL_TX];
 	u8 rx[PVG_CHANNEL_RX];
 	u8 in[4096];
@@ -77,6 +83,7 @@ void pvg_channel_exit(void);
 u64 pvg_channel_now(void);
 void pvg_channel_kick(void);
 void pvg_channel_flush_locked(void);
+void pvg_channel_announce_locked(void);
 void pvg_channel_panic(const char *text);
 
 /* system.c */
@@ -99,6 +106,22 @@ int pvg_freeze_end(void *owner);
 int pvg_freeze_renew(void *owner, u32 lease_ms);
 void pvg_freeze_disown(void *owner);
 void pvg_freeze_thaw(struct pvs *v);
+
+/* relay.c */
+extern const struct pvc_ops pvg_relay_ops;
+bool pvg_relay_forward(struct pvs *v, struct pvc_stream *s, const void *args,
+		       u32 len);
+u32 pvg_relay_services(struct pvc_service_range *ranges);
+struct pvg_relay *pvg_relay_open(void);
+void pvg_relay_release(struct pvg_relay *relay);
+int pvg_relay_bind(struct pvg_relay *relay,
+		   const struct pvg_control_bind *bind);
+ssize_t pvg_relay_read(struct pvg_relay *relay, char __user *to, size_t max,
+		       bool nonblock);
+ssize_t pvg_relay_write(struct pvg_relay *relay, const char __user *from,
+			size_t len, bool nonblock);
+__poll_t pvg_relay_poll(struct pvg_relay *relay, struct file *file,
+			struct poll_table_struct *wait);
 
 /* device.c */
 int pvg_control_device_init(void);

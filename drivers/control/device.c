@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/pvg_control: the guest's daemon freezes file systems through it. See
- * include/uapi/pvguest/control_dev.h.
+ * /dev/pvg_control: the guest's daemon freezes file systems through it, and
+ * provides services to the host. See include/uapi/pvguest/control_dev.h.
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -20,9 +21,12 @@ static int control_open(struct inode *inode, struct file *file)
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	err = nonseekable_open(inode, file);
+	err = stream_open(inode, file);
 	if (err)
 		return err;
+	file->private_data = pvg_relay_open();
+	if (!file->private_data)
+		return -ENOMEM;
 	mutex_lock(&ch->lock);
 	ch->files++;
 	ch->services.daemon_attached = true;
@@ -35,6 +39,7 @@ static int control_release(struct inode *inode, struct file *file)
 	struct pvg_channel *ch = &pvg_channel;
 
 	pvg_freeze_disown(file);
+	pvg_relay_release(file->private_data);
 	mutex_lock(&ch->lock);
 	ch->services.daemon_attached = --ch->files;
 	mutex_unlock(&ch->lock);
@@ -106,6 +111,15 @@ static long ioctl_status(void __user *arg)
 	return copy_to_user(arg, &status, sizeof(status)) ? -EFAULT : 0;
 }
 
+static long ioctl_bind(struct file *file, const void __user *arg)
+{
+	struct pvg_control_bind bind;
+
+	if (copy_from_user(&bind, arg, sizeof(bind)))
+		return -EFAULT;
+	return pvg_relay_bind(file->private_data, &bind);
+}
+
 static long control_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
@@ -120,15 +134,39 @@ static long control_ioctl(struct file *file, unsigned int cmd,
 		return ioctl_renew(file, ptr);
 	case PVG_CONTROL_STATUS:
 		return ioctl_status(ptr);
+	case PVG_CONTROL_BIND:
+		return ioctl_bind(file, ptr);
 	default:
 		return -ENOTTY;
 	}
+}
+
+static ssize_t control_read(struct file *file, char __user *to, size_t len,
+			    loff_t *pos)
+{
+	return pvg_relay_read(file->private_data, to, len,
+			      file->f_flags & O_NONBLOCK);
+}
+
+static ssize_t control_write(struct file *file, const char __user *from,
+			     size_t len, loff_t *pos)
+{
+	return pvg_relay_write(file->private_data, from, len,
+			       file->f_flags & O_NONBLOCK);
+}
+
+static __poll_t control_poll(struct file *file, poll_table *wait)
+{
+	return pvg_relay_poll(file->private_data, file, wait);
 }
 
 static const struct file_operations control_fops = {
 	.owner		= THIS_MODULE,
 	.open		= control_open,
 	.release	= control_release,
+	.read		= control_read,
+	.write		= control_write,
+	.poll		= control_poll,
 	.unlocked_ioctl	= control_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

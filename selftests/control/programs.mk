@@ -5,7 +5,7 @@ CFLAGS ?= -O2 -g
 
 TOP := ../..
 
-all: files stall lease pvhost
+all: files stall lease relay pvhost
 
 # The host's tool, which the tests have in tools/.
 pvhost:
@@ -14,6 +14,13 @@ pvhost:
 lease: lease.c $(TOP)/include/uapi/pvguest/control_dev.h
 	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -static \
 		-I$(TOP)/include/uapi -o $@ $<
+
+# The protocol's core, as the host has it.
+CORE := $(wildcard $(TOP)/drivers/control/protocol_*.c)
+
+relay: relay.c $(CORE) $(wildcard $(TOP)/include/*/*.h $(TOP)/include/uapi/*/*.h)
+	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
+		-I$(TOP)/include -I$(TOP)/drivers/control -o $@ $< $(CORE) -lz
 
 files stall: %: %.c
 	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -static -pthread -o $@ $<

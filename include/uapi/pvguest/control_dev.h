@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * /dev/pvg_control: what a guest's daemon asks of pvg_ctl. Root only.
+ * /dev/pvg_control: what a guest's daemon has of pvg_ctl. Root only.
  *
  * Integers are in the CPU's byte order, pointers are 64 bits wide, so that 32-bit
  * programs need nothing special. Documentation/control-device.md explains it.
@@ -78,5 +78,89 @@ static_assert(sizeof(struct pvg_control_status) == 24, "ABI");
 #define PVG_CONTROL_THAW	_IO(0xbe, 2)
 #define PVG_CONTROL_RENEW	_IOW(0xbe, 3, __u32)
 #define PVG_CONTROL_STATUS	_IOR(0xbe, 4, struct pvg_control_status)
+
+/**
+ * struct pvg_control_bind - argument of PVG_CONTROL_BIND
+ * @service: PVC_SERVICE_DAEMON to PVC_SERVICE_NR - 1, or PVC_SERVICE_FREEZE, of
+ *	which only the operation FREEZE then comes
+ * @version_min: lowest version provided, not 0
+ * @version_max: highest
+ * @reserved: 0
+ */
+struct pvg_control_bind {
+	__u16 service;
+	__u8 version_min;
+	__u8 version_max;
+	__u32 reserved;
+};
+
+static_assert(sizeof(struct pvg_control_bind) == 8, "ABI");
+
+/*
+ * BIND: the host's requests for this service come to this open file, until it
+ *	is closed. EINVAL; EBUSY: another one, or this, has it.
+ */
+#define PVG_CONTROL_BIND	_IOW(0xbe, 5, struct pvg_control_bind)
+
+/*
+ * Streams of the services that were bound: each read() returns one message and
+ * each write() takes one, a struct pvg_control_message and what is said here.
+ *
+ * read(): EMSGSIZE: it is longer than the buffer, and still there; EAGAIN; EFAULT:
+ *	it is lost.
+ * write(): ENOENT: there is no such stream (any more); EPIPE: its data has been
+ *	ended, or it was answered; EAGAIN: no room for data with O_NONBLOCK, ROOM
+ *	will tell; EINVAL.
+ */
+enum pvg_control_type {
+	PVG_CONTROL_OPEN = 1,	/* r: struct pvg_control_open, arguments */
+	PVG_CONTROL_DATA = 2,	/* r, w: bytes, one at least */
+	PVG_CONTROL_EOF = 3,	/* r, w: no more data from this side */
+	PVG_CONTROL_REPLY = 4,	/* w: body; @status is the answer's */
+	PVG_CONTROL_RESET = 5,	/* w: give up; @status says why */
+	/* r: the last that is heard; @status: of the answer, or why none was sent */
+	PVG_CONTROL_CLOSED = 6,
+	PVG_CONTROL_ROOM = 7,	/* r: data that was refused may be written now */
+};
+
+/**
+ * struct pvg_control_message - start of each message
+ * @type: enum pvg_control_type
+ * @len: bytes that follow
+ * @stream: chosen by the kernel, never used again
+ * @status: enum pvc_status; 0 where nothing is said of it
+ * @reserved: 0
+ */
+struct pvg_control_message {
+	__u32 type;
+	__u32 len;
+	__u64 stream;
+	__u32 status;
+	__u32 reserved;
+};
+
+static_assert(sizeof(struct pvg_control_message) == 24, "ABI");
+
+/**
+ * struct pvg_control_open - a request of the host; its arguments follow
+ * @service: as in struct pvc_open, like all others; nothing is known here of
+ *	@key: who carries out a request twice because of it is the daemon
+ */
+struct pvg_control_open {
+	__u16 service;
+	__u16 op;
+	__u8 version;
+	__u8 prio;
+	__u16 flags;
+	__u32 deadline_ms;
+	__u32 reserved;
+	__u64 key;
+};
+
+static_assert(sizeof(struct pvg_control_open) == 24, "ABI");
+
+/* What follows struct pvg_control_message is never longer than that. */
+#define PVG_CONTROL_DATA_MAX	16384u	/* read and write */
+#define PVG_CONTROL_BODY_MAX	4088u	/* of REPLY */
 
 #endif /* _UAPI_PVGUEST_CONTROL_DEV_H */

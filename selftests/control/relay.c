@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Streams between a host and a daemon, over PVC/1 and /dev/pvg_control. The
+ * daemon is a child of this program; the host is the program itself, at the port
+ * that is the other end of the control channel's. Run by relay.sh with that port
+ * as its argument; prints TAP 13.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pvguest/protocol.h"
+#include "../../include/uapi/pvguest/control_dev.h"
+#include "../../include/uapi/pvguest/services.h"
+
+#define SERVICE	17
+#define KIB	1024u
+
+/* What the daemon does upon a request. */
+enum op {
+	OP_REVERSE = 1,		/* answers its arguments backwards */
+	OP_ECHO = 2,		/* data comes back; its length is the answer */
+	OP_SOURCE = 3,		/* sends as much data as the arguments say */
+	OP_NOTHING = 4,		/* does not answer */
+	OP_DIE = 5,
+	OP_LAST = 6,		/* how the last stream but this was closed */
+	OP_DEAF = 7,		/* stops reading for two seconds */
+	OP_BYE = 8,		/* answers and is gone */
+};
+
+static int tests, failures;
+
+static bool check(bool ok, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("%sok %d - ", ok ? "" : "not ", ++tests);
+	vprintf(format, args);
+	printf("\n");
+	va_end(args);
+	failures += !ok;
+	fflush(stdout);
+	return ok;
+}
+
+static __u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+}
+
+static __u8 pattern(__u64 offset)
+{
+	return (offset * 2654435761u) >> 13;
+}
+
+/* ---- the daemon ---------------------------------------------------------- */
+
+struct message {
+	struct pvg_control_message head;
+	__u8 data[PVG_CONTROL_DATA_MAX];
+};
+
+static int control;
+static __u32 last_closed;
+
+static void post(__u32 type, __u64 stream, __u32 status, const void *data,
+		 __u32 len)
+{
+	struct message m = {
+		.head = {
+			.type = type,
+			.len = len,
+			.stream = stream,
+			.status = status,
+		},
+	};
+
+	memcpy(m.data, data, len);
+	if (write(control, &m, sizeof(m.head) + len) < 0 && errno != ENOENT)
+		_exit(3);
+}
+
+static void send_pattern(__u64 stream, __u32 total)
+{
+	__u8 buf[PVG_CONTROL_DATA_MAX];
+	__u32 i, n, done;
+
+	for (done = 0; done < total; done += n) {
+		n = min_t(__u32, total - done, sizeof(buf));
+		for (i = 0; i < n; i++)
+			buf[i] = pattern(done + i);
+		post(PVG_CONTROL_DATA, stream, 0, buf, n);
+	}
+	post(PVG_CONTROL_REPLY, stream, PVC_OK, &total, sizeof(total));
+}
+
+static void begin(const struct message *m)
+{
+	struct pvg_control_open open;
+	const __u8 *args = m->data + sizeof(open);
+	__u32 i, len = m->head.len - sizeof(open), total;
+	__u8 body[PVG_CONTROL_BODY_MAX];
+
+	memcpy(&open, m->data, sizeof(open));
+	switch (open.op) {
+	case OP_REVERSE:
+		for (i = 0; i < len; i++)
+			body[i] = args[len - 1 - i];
+		post(PVG_CONTROL_REPLY, m->head.stream, PVC_OK, body, len);
+		break;
+	case OP_SOURCE:
+		memcpy(&total, args, sizeof(total));
+		send_pattern(m->head.stream, total);
+		break;
+	case OP_DIE:
+		_exit(0);
+	case OP_BYE:
+		post(PVG_CONTROL_REPLY, m->head.stream, PVC_OK, "bye", 3);
+		_exit(0);
+	case OP_DEAF:
+		sleep(2);
+		break;
+	case OP_LAST:
+		post(PVG_CONTROL_REPLY, m->head.stream, PVC_OK, &last_closed,
+		     sizeof(last_closed));
+		break;
+	}
+}
+
+static void serve(void)
+{
+	static struct message m;
+	__u32 echoed = 0;
+	ssize_t n;
+
+	for (;;) {
+		n = read(control, &m, sizeof(m));
+		if (n != (ssize_t)(sizeof(m.head) + m.head.len))
+			_exit(4);
+		if (m.head.type == PVG_CONTROL_OPEN) {
+			begin(&m);
+			echoed = 0;
+		} else if (m.head.type == PVG_CONTROL_DATA) {
+			post(PVG_CONTROL_DATA, m.head.stream, 0, m.data,
+			     m.head.len);
+			echoed += m.head.len;
+		} else if (m.head.type == PVG_CONTROL_EOF) {
+			post(PVG_CONTROL_REPLY, m.head.stream, PVC_OK, &echoed,
+			     sizeof(echoed));
+		} else if (m.head.type == PVG_CONTROL_CLOSED &&
+			   m.head.status != PVC_OK) {
+			last_closed = m.head.status;
+		}
+	}
+}
+
+static int bind_service(int fd, __u16 service, __u8 lowest, __u8 highest)
+{
+	struct pvg_control_bind bind = {
+		.service = service,
+		.version_min = lowest,
+		.version_max = highest,
+	};
+
+	return ioctl(fd, PVG_CONTROL_BIND, &bind);
+}
+
+static pid_t start_daemon(void)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(ready))
+		exit(2);
+	pid = fork();
+	if (!pid) {
+		control = open("/dev/pvg_control", O_RDWR);
+		if (bind_service(control, SERVICE, 2, 3) ||
+		    write(ready[1], "", 1) != 1)
+			_exit(5);
+		serve();
+	}
+	close(ready[1]);
+	check(read(ready[0], &c, 1) == 1, "a daemon provides a service");
+	close(ready[0]);
+	return pid;
+}
+
+/* ---- the host ------------------------------------------------------------ */
+
+static struct host {
+	struct pvc pvc;
+	struct pvc_stream streams[8];
+	__u8 rx[PVC_SYNC_RUN];
+	int fd;
+	/* the request under way */
+	const void *args;
+	__u32 args_len;
+	__u64 to_send, sent, got;
+	__u32 piece;		/* bytes of data in a frame at most; 0: any */
+	bool intact, answered, closed;
+	__u32 status, body_len;
+	__u8 body[PVG_CONTROL_BODY_MAX];
+} h;
+
+static void on_random(struct pvc *p, void *buf, __u32 len)
+{
+	(void)p;
+	if (getrandom(buf, len, 0) != (ssize_t)len)
+		exit(2);
+}
+
+static void on_data(struct pvc *p, struct pvc_stream *s, const void *data,
+		    __u32 len)
+{
+	__u32 i;
+
+	for (i = 0; i < len; i++)
+		if (((const __u8 *)data)[i] != pattern(h.got + i))
+			h.intact = false;
+	h.got += len;
+	pvc_consumed(p, s, len);
+}
+
+static void on_result(struct pvc *p, struct pvc_stream *s, __u32 flags,
+		      const void *body, __u32 len)
+{
+	(void)p;
+	(void)s;
+	(void)flags;
+	h.answered = true;
+	h.body_len = min_t(__u32, len, sizeof(h.body));
+	memcpy(h.body, body, h.body_len);
+}
+
+static void on_closed(struct pvc *p, struct pvc_stream *s, __u32 status)
+{
+	(void)p;
+	(void)s;
+	h.closed = true;
+	h.status = status;
+}
+
+static __u32 on_fill(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
+		     void *buf, __u32 max)
+{
+	__u32 i, n;
+
+	if (type == PVC_OPEN) {
+		memcpy(buf, h.args, h.args_len);
+		return h.args_len;
+	}
+	n = min_t(__u64, h.piece ? h.piece : max, h.to_send - h.sent);
+	for (i = 0; i < n; i++)
+		((__u8 *)buf)[i] = pattern(h.sent + i);
+	h.sent += n;
+	if (h.sent == h.to_send)
+		pvc_finish(p, s);
+	return n;
+}
+
+static const struct pvc_ops host_ops = {
+	.random = on_random,
+	.data = on_data,
+	.result = on_result,
+	.closed = on_closed,
+	.fill = on_fill,
+};
+
+static void send_all(void)
+{
+	static __u8 buf[PVC_SYNC_RUN];
+	__u32 len, at;
+	ssize_t n;
+
+	while ((len = pvc_output(&h.pvc, buf, sizeof(buf), now_ms())))
+		for (at = 0; at < len; at += n) {
+			n = write(h.fd, buf + at, len - at);
+			if (n < 0)
+				exit(2);
+		}
+}
+
+/* Let the session go on, for at most that long. */
+static void turn(int ms)
+{
+	struct pollfd pfd = { .fd = h.fd, .events = POLLIN };
+	static __u8 buf[65536];
+	ssize_t n;
+
+	send_all();
+	if (poll(&pfd, 1, ms) > 0) {
+		n = read(h.fd, buf, sizeof(buf));
+		if (n > 0)
+			pvc_input(&h.pvc, buf, n, now_ms());
+	}
+	pvc_tick(&h.pvc, now_ms());
+	send_all();
+}
+
+static bool session(void)
+{
+	__u64 until = now_ms() + 20000;
+
+	while (h.pvc.state != PVC_UP && now_ms() < until)
+		turn(20);
+	return h.pvc.state == PVC_UP;
+}
+
+/* Opens a stream; its end is h.closed. */
+static struct pvc_stream *request(__u8 version, enum op op, const void *args,
+				  __u32 len, __u64 data, __u32 deadline_ms)
+{
+	struct pvc_request req = {
+		.service = SERVICE,
+		.op = op,
+		.version = version,
+		.window = 256 * KIB,
+		.flags = data ? 0 : PVC_OPEN_NODATA,
+		.deadline_ms = deadline_ms,
+	};
+	struct pvc_stream *s;
+
+	h.args = args;
+	h.args_len = len;
+	h.to_send = data;
+	h.sent = 0;
+	h.got = 0;
+	h.intact = true;
+	h.answered = false;
+	h.closed = false;
+	h.status = PVC_LOST;
+	h.body_len = 0;
+	s = pvc_open(&h.pvc, &req);
+	if (s && data)
+		pvc_ready(&h.pvc, s);
+	return s;
+}
+
+static bool finish(__u32 ms)
+{
+	__u64 until = now_ms() + ms;
+
+	while (!h.closed && now_ms() < until)
+		turn(20);
+	return h.closed;
+}
+
+/* The status of a request that takes no data. */
+static __u32 ask(__u8 version, enum op op, const void *args, __u32 len)
+{
+	if (!session() || !request(version, op, args, len, 0, 0) ||
+	    !finish(20000))
+		return PVC_LOST;
+	return h.status;
+}
+
+static __u32 number(void)
+{
+	__u32 n = ~0u;
+
+	if (h.body_len == sizeof(n))
+		memcpy(&n, h.body, sizeof(n));
+	return n;
+}
+
+/* ---- the tests ----------------------------------------------------------- */
+
+static void test_bind(void)
+{
+	int a = open("/dev/pvg_control", O_RDWR | O_NONBLOCK);
+	int b = open("/dev/pvg_control", O_RDWR);
+	struct pollfd pfd = { .fd = a, .events = POLLIN };
+	struct message m;
+
+	check(a >= 0 && b >= 0, "several may have the device open");
+	check(bind_service(a, PVC_SERVICE_POWER, 1, 1) && errno == EINVAL &&
+	      bind_service(a, PVC_SERVICE_NR, 1, 1) && errno == EINVAL &&
+	      bind_service(a, SERVICE, 2, 1) && errno == EINVAL &&
+	      bind_service(a, SERVICE, 0, 1) && errno == EINVAL,
+	      "not every service can be provided");
+	check(!bind_service(a, SERVICE, 1, 1), "one of a daemon's can");
+	check(bind_service(b, SERVICE, 1, 1) && errno == EBUSY,
+	      "by one of them at a time");
+	check(!bind_service(b, SERVICE + 1, 1, 1), "others by others");
+	check(poll(&pfd, 1, 0) == 0 && read(a, &m, sizeof(m)) < 0 &&
+	      errno == EAGAIN, "there is nothing to read");
+	m.head = (struct pvg_control_message){
+		.type = PVG_CONTROL_EOF, .stream = 1
+	};
+	check(write(a, &m, sizeof(m.head)) < 0 && errno == ENOENT,
+	      "nor a stream to write to");
+	m.head.type = PVG_CONTROL_OPEN;
+	check(write(a, &m, sizeof(m.head)) < 0 && errno == EINVAL &&
+	      write(a, &m, 3) < 0 && errno == EINVAL,
+	      "messages that make no sense are refused");
+	m.head = (struct pvg_control_message){
+		.type = PVG_CONTROL_DATA, .len = 5
+	};
+	check(write(a, &m, sizeof(m.head) + 4) < 0 && errno == EINVAL,
+	      "and such of a wrong length");
+	check(session() && request(1, OP_REVERSE, "abc", 3, 0, 0) &&
+	      !finish(500) && poll(&pfd, 1, 0) == 1 && read(a, &m, 10) < 0 &&
+	      errno == EMSGSIZE && read(a, &m, sizeof(m)) ==
+	      sizeof(m.head) + sizeof(struct pvg_control_open) + 3 &&
+	      m.head.type == PVG_CONTROL_OPEN,
+	      "a request comes whole, or not at all");
+	close(a);
+	check(finish(5000) && h.status == PVC_NO_SERVICE,
+	      "which ends with who should answer it");
+	close(b);
+}
+
+static void test_requests(void)
+{
+	static __u8 args[PVG_CONTROL_BODY_MAX];
+	__u32 i;
+
+	check(ask(2, OP_REVERSE, "abc", 3) == PVC_OK && h.body_len == 3 &&
+	      !memcmp(h.body, "cba", 3), "a request is answered");
+	check(ask(3, OP_REVERSE, "", 0) == PVC_OK && h.body_len == 0,
+	      "an empty one too");
+	check(ask(1, OP_REVERSE, "", 0) == PVC_BAD_VERSION &&
+	      ask(4, OP_REVERSE, "", 0) == PVC_BAD_VERSION,
+	      "not of a version that is not provided");
+	for (i = 0; i < sizeof(args); i++)
+		args[i] = i * 7;
+	check(ask(2, OP_REVERSE, args, sizeof(args)) == PVC_OK &&
+	      h.body_len == sizeof(args) && h.body[0] == args[sizeof(args) - 1],
+	      "nor is there a difference if they are long");
+	/* What the guest provides is said when a session begins. */
+	pvc_stop(&h.pvc, now_ms());
+	pvc_start(&h.pvc, now_ms());
+	check(session() && h.pvc.peer.services[SERVICE].version_min == 2 &&
+	      h.pvc.peer.services[SERVICE].version_max == 3,
+	      "the host is told of the service");
+}
+
+static void test_data(void)
+{
+	__u32 total = 1000 * KIB;
+	bool waits;
+
+	check(session() && request(2, OP_ECHO, "", 0, 1000 * KIB, 0) &&
+	      finish(60000) && h.status == PVC_OK,
+	      "data goes to the daemon and back");
+	check(h.got == 1000 * KIB && h.intact && number() == 1000 * KIB,
+	      "all of it (%llu bytes)", (unsigned long long)h.got);
+	check(ask(2, OP_SOURCE, &total, sizeof(total)) == PVC_OK &&
+	      h.got == total && h.intact, "and more than there is credit for");
+	h.piece = 1;
+	check(session() && request(2, OP_ECHO, "", 0, 3000, 0) &&
+	      finish(60000) && h.status == PVC_OK && h.got == 3000 && h.intact &&
+	      number() == 3000, "bytes that come one by one arrive as well");
+	h.piece = 0;
+	/* Whoever does not read is not sent more than the window. */
+	waits = session() && request(2, OP_DEAF, "", 0, 1000 * KIB, 0) &&
+		!finish(1000);
+	check(waits && h.sent >= PVC_BULK_PAYLOAD &&
+	      h.sent <= 64 * KIB + 2 * PVC_BULK_PAYLOAD,
+	      "a daemon that does not read is not sent more (%llu bytes)",
+	      (unsigned long long)h.sent);
+	check(finish(60000) && h.got == 1000 * KIB && h.intact,
+	      "before it does");
+}
+
+static void test_ends(void)
+{
+	struct pvc_stream *s;
+
+	check(session() && request(2, OP_NOTHING, "", 0, 0, 300) &&
+	      finish(5000) && h.status == PVC_TIMED_OUT,
+	      "a deadline passes");
+	check(ask(2, OP_LAST, "", 0) == PVC_OK && number() == PVC_TIMED_OUT,
+	      "which the daemon hears");
+	s = request(2, OP_NOTHING, "", 0, 0, 0);
+	finish(200);
+	pvc_reset(&h.pvc, s, PVC_CANCELLED);
+	/* Streams take turns: the next must not overtake it. */
+	turn(100);
+	check(ask(2, OP_LAST, "", 0) == PVC_OK && number() == PVC_CANCELLED,
+	      "so it does when the host gives up");
+	check(request(2, OP_NOTHING, "", 0, 0, 0) && !finish(200),
+	      "a stream is open");
+	pvc_stop(&h.pvc, now_ms());
+	pvc_start(&h.pvc, now_ms());
+	check(ask(2, OP_LAST, "", 0) == PVC_OK && number() == PVC_LOST,
+	      "and lost with its session");
+	check(ask(2, OP_DIE, "", 0) == PVC_NO_SERVICE,
+	      "a daemon that dies ends its streams");
+	check(ask(2, OP_REVERSE, "", 0) == PVC_NO_SERVICE,
+	      "there is nobody any more");
+}
+
+int main(int argc, char **argv)
+{
+	struct pvc_config cfg = {
+		.role = PVC_HOST,
+		.ops = &host_ops,
+		.rx_buf = h.rx,
+		.rx_size = sizeof(h.rx),
+		.streams = h.streams,
+		.nr_streams = 8,
+		.stream_window = 256 * KIB,
+		.conn_window = 1024 * KIB,
+		.quiet_ms = 1000,
+	};
+	pid_t pid;
+
+	if (argc != 2)
+		return 2;
+	printf("TAP version 13\n");
+	alarm(getenv("PVG_SLOW") ? 800 : 100);
+	h.fd = open(argv[1], O_RDWR);
+	if (h.fd < 0 || pvc_init(&h.pvc, &cfg))
+		return 2;
+	pvc_start(&h.pvc, now_ms());
+	check(ask(1, OP_REVERSE, "", 0) == PVC_NO_SERVICE,
+	      "without a daemon there is no such service");
+	test_bind();
+	pid = start_daemon();
+	test_requests();
+	test_data();
+	test_ends();
+	check(waitpid(pid, NULL, 0) == pid, "the daemon is gone");
+	pid = start_daemon();
+	check(ask(2, OP_BYE, "", 0) == PVC_OK && h.body_len == 3 &&
+	      waitpid(pid, NULL, 0) == pid, "what it said last is heard");
+	printf("1..%d\n", tests);
+	return failures > 0;
+}
