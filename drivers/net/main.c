@@ -151,6 +151,14 @@ static u64 guest_offloads(struct virtio_device *vdev)
 	for (i = 0; i < ARRAY_SIZE(bits); i++)
 		if (virtio_has_feature(vdev, bits[i]))
 			offloads |= BIT_ULL(bits[i]);
+#if PVG_NET_TUNNEL
+	/* The set of offloads has but 64 bits, so these two have others in it. */
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO))
+		offloads |= BIT_ULL(VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_MAPPED);
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM))
+		offloads |=
+			BIT_ULL(VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM_MAPPED);
+#endif
 	if (offloads & (BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) |
 			BIT_ULL(VIRTIO_NET_F_GUEST_TSO6)) &&
 	    virtio_has_feature(vdev, VIRTIO_NET_F_RSC_EXT))
@@ -167,13 +175,7 @@ static noinline int pvg_net_read_features(struct pvg_net *net)
 
 	net->little_endian = virtio_is_little_endian(vdev);
 	net->mergeable = pvg_net_has(net, VIRTIO_NET_F_MRG_RXBUF);
-	if (pvg_net_has(net, VIRTIO_NET_F_HASH_REPORT))
-		net->hdr_len = sizeof(struct virtio_net_hdr_v1_hash);
-	else if (net->mergeable || pvg_net_has(net, VIRTIO_F_VERSION_1))
-		net->hdr_len = sizeof(struct virtio_net_hdr_mrg_rxbuf);
-	else
-		net->hdr_len = sizeof(struct virtio_net_hdr);
-
+	pvg_net_hdr_init(net);
 	net->max_mtu = read_mtu(vdev);
 	net->guest_offloads_all = guest_offloads(vdev);
 	net->guest_offloads = net->guest_offloads_all;
@@ -693,6 +695,12 @@ static const unsigned int features[] = {
 #if PVG_NET_USO
 	VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6,
 	VIRTIO_NET_F_HOST_USO,
+#endif
+#if PVG_NET_TUNNEL
+	VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO,
+	VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM,
+	VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO,
+	VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO_CSUM,
 #endif
 };
 

@@ -13,7 +13,9 @@
 				 BIT_ULL(VIRTIO_NET_F_GUEST_UFO) | \
 				 BIT_ULL(VIRTIO_NET_F_GUEST_USO4) | \
 				 BIT_ULL(VIRTIO_NET_F_GUEST_USO6) | \
-				 BIT_ULL(VIRTIO_NET_F_RSC_EXT))
+				 BIT_ULL(VIRTIO_NET_F_RSC_EXT) | \
+				 BIT_ULL(VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_MAPPED) | \
+				 BIT_ULL(VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM_MAPPED))
 
 /**
  * pvg_net_start_queues() - let packets through
@@ -276,6 +278,13 @@ static netdev_features_t tx_features(const struct pvg_net *net)
 		f |= NETIF_F_TSO_ECN;
 	if (PVG_NET_USO && pvg_net_has(net, VIRTIO_NET_F_HOST_USO))
 		f |= NETIF_F_GSO_UDP_L4;
+#if PVG_NET_TUNNEL
+	if (net->tx_tunnel)
+		f |= NETIF_F_GSO_UDP_TUNNEL;
+	if (net->tx_tunnel &&
+	    pvg_net_has(net, VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO_CSUM))
+		f |= NETIF_F_GSO_UDP_TUNNEL_CSUM;
+#endif
 	return f;
 }
 
@@ -298,6 +307,8 @@ void pvg_net_init_netdev(struct pvg_net *net)
 		dev->mtu = net->max_mtu;
 
 	dev->hw_features = tx_features(net);
+	if (net->tx_tunnel)
+		dev->hw_enc_features |= dev->hw_features;
 	dev->features = dev->hw_features | NETIF_F_GSO_ROBUST | NETIF_F_HIGHDMA;
 	if (pvg_net_has(net, VIRTIO_NET_F_GUEST_CSUM))
 		dev->features |= NETIF_F_RXCSUM;

@@ -39,6 +39,9 @@ union pvg_net_hdr {
 	struct virtio_net_hdr base;
 	struct virtio_net_hdr_mrg_rxbuf mrg;
 	struct virtio_net_hdr_v1_hash hash;
+#if PVG_NET_TUNNEL
+	struct virtio_net_hdr_v1_hash_tunnel tunnel;
+#endif
 };
 
 enum pvg_net_tx_type {
@@ -289,6 +292,9 @@ struct pvg_net {
 	unsigned int pairs;
 	unsigned int device_pairs;
 	u32 hdr_len;
+	bool tx_tunnel;		/* HOST_UDP_TUNNEL_GSO */
+	bool rx_tunnel;		/* GUEST_UDP_TUNNEL_GSO */
+	bool rx_tunnel_csum;
 	u16 max_mtu;
 	bool mergeable;
 	bool big;		/* packets larger than the MTU, but not merged */
@@ -342,6 +348,14 @@ static inline void pvg_net_rx_count(struct pvg_net_rxq *rxq,
 /* main.c: life of the device */
 void pvg_net_restart(struct pvg_net *net);
 void pvg_net_recover(struct pvg_net *net);
+
+/* hdr.c: what precedes packets */
+void pvg_net_hdr_init(struct pvg_net *net);
+int pvg_net_hdr_from_skb(const struct pvg_net *net, struct sk_buff *skb,
+			 union pvg_net_hdr *hdr);
+int pvg_net_hdr_to_skb(const struct pvg_net *net, struct sk_buff *skb,
+		       union pvg_net_hdr *hdr);
+u32 pvg_net_link_length(struct sk_buff *skb, __be16 *proto);
 
 /* rsc.c: what the device coalesced */
 int pvg_net_apply_rsc(const struct pvg_net *net, struct sk_buff *skb,

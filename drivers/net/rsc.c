@@ -8,7 +8,6 @@
  * are made here where they are missing.
  */
 #include <linux/etherdevice.h>
-#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
@@ -16,20 +15,6 @@
 #include <net/ip.h>
 
 #include "pvg_net.h"
-
-/* Of an Ethernet header with at most one tag. Return: its length, or 0. */
-static u32 link_length(struct sk_buff *skb, __be16 *proto)
-{
-	if (!pskb_may_pull(skb, ETH_HLEN))
-		return 0;
-	*proto = ((struct ethhdr *)skb->data)->h_proto;
-	if (!eth_type_vlan(*proto))
-		return ETH_HLEN;
-	if (!pskb_may_pull(skb, VLAN_ETH_HLEN))
-		return 0;
-	*proto = ((struct vlan_ethhdr *)skb->data)->h_vlan_encapsulated_proto;
-	return VLAN_ETH_HLEN;
-}
 
 /* IPv4 at @at. Return: the length of the header, or 0. */
 static u32 ipv4_length(struct sk_buff *skb, u32 at)
@@ -65,7 +50,7 @@ static u32 header_length(struct sk_buff *skb, u8 type)
 	u32 link, ip, tcp;
 	__be16 proto;
 
-	link = link_length(skb, &proto);
+	link = pvg_net_link_length(skb, &proto);
 	if (!link || proto != htons(v4 ? ETH_P_IP : ETH_P_IPV6))
 		return 0;
 	ip = v4 ? ipv4_length(skb, link) : ipv6_length(skb, link);

@@ -134,36 +134,13 @@ static int append(struct pvg_net_assembly *p, struct pvg_net_rx_buf *buf)
 	return 0;
 }
 
-/* What came with the packet: checksum state, segmentation, hash. */
-static int apply_header(struct pvg_net_rxq *rxq, struct sk_buff *skb,
-			const union pvg_net_hdr *hdr)
-{
-	struct pvg_net *net = rxq->net;
-
-	if (hdr->base.flags & VIRTIO_NET_HDR_F_DATA_VALID)
-		skb->ip_summed = CHECKSUM_UNNECESSARY;
-	if (hdr->base.gso_type != VIRTIO_NET_HDR_GSO_NONE &&
-	    !net->guest_offloads)
-		return -EINVAL;
-	if (unlikely(hdr->base.flags & VIRTIO_NET_HDR_F_RSC_INFO) &&
-	    pvg_net_has(net, VIRTIO_NET_F_RSC_EXT)) {
-		if (pvg_net_apply_rsc(net, skb, &hdr->base))
-			return -EINVAL;
-	} else if (virtio_net_hdr_to_skb(skb, &hdr->base, net->little_endian)) {
-		return -EINVAL;
-	}
-	if (net->dev->features & NETIF_F_RXHASH)
-		pvg_net_set_hash(skb, &hdr->hash);
-	return 0;
-}
-
 static void deliver(struct pvg_net_rxq *rxq, struct sk_buff *skb,
-		    const union pvg_net_hdr *hdr)
+		    union pvg_net_hdr *hdr)
 {
 	u32 len = skb->len;
 
 	ewma_pvg_net_len_add(&rxq->avg_len, len);
-	if (unlikely(apply_header(rxq, skb, hdr))) {
+	if (unlikely(pvg_net_hdr_to_skb(rxq->net, skb, hdr))) {
 		pvg_net_rx_count(rxq, &rxq->stats.frame_errors);
 		dev_kfree_skb_any(skb);
 		return;

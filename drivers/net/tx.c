@@ -57,17 +57,6 @@ static bool can_push(const struct pvg_net *net, const struct sk_buff *skb)
 			  __alignof__(union pvg_net_hdr));
 }
 
-/* GUEST_HDRLEN: to the end of the transport header, exactly. */
-static void set_header_length(struct pvg_net *net, const struct sk_buff *skb,
-			      struct virtio_net_hdr *hdr)
-{
-	u32 len = skb_transport_offset(skb);
-
-	len += skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4 ?
-	       sizeof(struct udphdr) : tcp_hdrlen(skb);
-	hdr->hdr_len = __cpu_to_virtio16(net->little_endian, len);
-}
-
 /* Return: elements of txq->sg, or a negative errno for a packet of no use. */
 static int map_skb(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
 {
@@ -79,14 +68,9 @@ static int map_skb(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
 
 	if (push)
 		hdr = (union pvg_net_hdr *)(skb->data - net->hdr_len);
-	if (virtio_net_hdr_from_skb(skb, &hdr->base, net->little_endian, false,
-				    0))
-		return -EPROTO;
-	if (skb_is_gso(skb) && pvg_net_has(net, VIRTIO_NET_F_GUEST_HDRLEN))
-		set_header_length(net, skb, &hdr->base);
-	if (net->hdr_len > sizeof(hdr->base))
-		memset((u8 *)hdr + sizeof(hdr->base), 0,
-		       net->hdr_len - sizeof(hdr->base));
+	n = pvg_net_hdr_from_skb(net, skb, hdr);
+	if (n)
+		return n;
 
 	sg_init_table(txq->sg, skb_shinfo(skb)->nr_frags + (push ? 1 : 2));
 	if (push) {

@@ -48,6 +48,18 @@
 #define PVG_NET_USO	0
 #endif
 
+/*
+ * Segmentation of what is in a UDP tunnel: the same, and bits of features beyond
+ * the 63rd.
+ */
+#ifdef PVG_HAVE_NET_TUNNEL
+#define PVG_NET_TUNNEL	1
+#else
+#define PVG_NET_TUNNEL	0
+#define VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_MAPPED	46
+#define VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM_MAPPED	47
+#endif
+
 static inline void pvg_skb_frag_fill(skb_frag_t *frag, struct page *page,
 				     u32 offset, u32 size)
 {
