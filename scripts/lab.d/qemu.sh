@@ -15,28 +15,32 @@ readonly QEMU_TCG=(-accel "tcg,thread=multi" -cpu "max,-erms,-fsrm,-cx16")
 
 # Sets QEMU_ROOT: the directory of its usr/, or nothing for this machine's own.
 qemu_prepare() {
+	local suite=${LAB_QEMU:-$CHROOT_SUITE}
+
 	QEMU_ROOT=''
-	case ${LAB_QEMU:-$CHROOT_SUITE} in
+	case $suite in
 	system) need qemu-system-x86_64; return ;;
-	"$CHROOT_SUITE") ;;
-	*) die "LAB_QEMU '$LAB_QEMU' is neither system nor $CHROOT_SUITE" ;;
+	"$CHROOT_SUITE" | "$CHROOT_SUITE-backports") ;;
+	*) die "LAB_QEMU '$LAB_QEMU' is none of system, $CHROOT_SUITE, $CHROOT_SUITE-backports" ;;
 	esac
-	QEMU_ROOT=$CACHE/qemu/$CHROOT_SUITE
+	QEMU_ROOT=$CACHE/qemu/$suite
 	[ -e "$QEMU_ROOT/.packages" ] || with_lock qemu qemu_unpack ||
 		die "QEMU was not unpacked; LAB_QEMU=system takes this machine's own"
 }
 
 qemu_unpack() {
-	local tmp=$QEMU_ROOT.tmp sources
+	local tmp=$QEMU_ROOT.tmp suite=${QEMU_ROOT##*/} sources pocket=()
 
 	[ -e "$QEMU_ROOT/.packages" ] && return
 	need mmdebstrap
 	mkdir -p "$CACHE/qemu" || return
 	rm -rf --one-file-system "$tmp"
-	sources=$(debian_sources "$CHROOT_SUITE") || return
-	say "unpacking the QEMU of $CHROOT_SUITE (about 60 MB to download)"
+	[ "$suite" = "$CHROOT_SUITE" ] || pocket=(backports)
+	sources=$(debian_sources "$CHROOT_SUITE" "${pocket[@]}") || return
+	say "unpacking the QEMU of $suite (about 60 MB to download)"
 	run_logged "$CACHE/qemu/unpack.log" mmdebstrap --mode=root --variant=extract \
 		--include="${QEMU_PACKAGES// /,}" --aptopt='APT::Install-Recommends "false"' \
+		--aptopt="APT::Default-Release \"$suite\"" \
 		"$CHROOT_SUITE" "$tmp" - <<<"$sources" || return
 	echo "$QEMU_PACKAGES" >"$tmp/.packages"
 	mv -T "$tmp" "$QEMU_ROOT"
