@@ -61,12 +61,17 @@ run_vm()
 # suite_vms SUITE: the VMs of selftests/vm.list that have tests of the suite.
 suite_vms()
 {
-	local name kernel cpus seconds tests
+	local name kernel cpus seconds tests qemu
 
 	while read -r name kernel cpus seconds tests <&4; do
 		[[ $name != \#* && " $tests" == *" $1"* ]] || continue
 		wanted_kernel "$kernel" || continue
+		qemu=${LAB_QEMU:-}
+		if [[ $tests == LAB_QEMU=* ]]; then
+			qemu=${tests%% *}
+			qemu=${qemu#*=} tests=${tests#* }
+		fi
 		# shellcheck disable=SC2086 # several tests
-		run_vm "$name" "$kernel" "$cpus" "$seconds" $tests
+		LAB_QEMU=$qemu run_vm "$name" "$kernel" "$cpus" "$seconds" $tests
 	done 4< "$TREE/selftests/vm.list"
 }

@@ -23,7 +23,7 @@ readonly STUB_PREFIXES="glfs|nbd|ibv|rdma|rados|rbd|pmemblk|pmem"
 readonly IMAGE_MODULES="virtio_pci virtio_mmio virtio_blk virtio_net \
 virtio_balloon virtio_console virtio_scsi virtio_rng sd_mod null_blk loop ext4 xfs \
 kyber-iosched bfq sch_fq sch_fq_codel pktgen veth dummy tun bridge 8021q \
-macvlan net_failover vduse virtio_vdpa configfs crc32c_generic libcrc32c \
+macvlan vxlan net_failover vduse virtio_vdpa configfs crc32c_generic libcrc32c \
 pci_hotplug brd dm-mod dm-flakey tcp_bbr sch_netem raid1 virtio_iommu tls e1000e \
 notifier-error-inject kmemleak-test"
 

@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Segmentation of packets within a UDP tunnel by the device, both ways: large ones
+# are exchanged, nothing is damaged, and it can be switched off. Needs kernel 7 and
+# QEMU 11 (LAB_QEMU=trixie-backports).
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/net.sh
+. ../lib/net.sh
+
+FAR=10.8.1.1
+
+# offered BIT: the device and the driver have the feature.
+offered()
+{
+	local bits
+
+	read -r bits < "$NET_BUS/devices/$VIRTIO/features"
+	[ "${bits:$1:1}" = 1 ]
+}
+
+# tunnel OPTIONS: there is one, and the other end answers through it.
+tunnel()
+{
+	ip link del vx1 2> /dev/null
+	ip link add vx1 type vxlan id 7 dev "$DEV" local 10.9.1.2 remote "$HOST" dstport 4789 "$@" &&
+		ip link set vx1 addrgenmode none &&
+		ip addr add 10.8.1.2/24 dev vx1 &&
+		ip link set vx1 up &&
+		net_wait_for 10 "$PEER" echo "$FAR" 1
+}
+
+# mean WAY: sets MEAN, bytes in each of the device's packets since the last time.
+mean()
+{
+	local packets bytes
+
+	packets=$(net_count "$1_packets") bytes=$(net_count "$1_bytes")
+	MEAN=$(((bytes - last_bytes) / (packets - last_packets + 1)))
+}
+
+begin()
+{
+	last_packets=$(net_count "$1_packets") last_bytes=$(net_count "$1_bytes")
+}
+
+# exchange WHAT TX RX: a stream each way; TX and RX compare with the mean size.
+exchange()
+{
+	begin tx
+	tap_check "$1: a stream out is intact" timeout 120 "$PEER" sink "$FAR" 20000000
+	mean tx
+	tap_num "$MEAN $2" "$1: size of what the device sends" "$MEAN"
+	begin rx
+	tap_check "$1: a stream in is intact" timeout 120 "$PEER" source "$FAR" 20000000
+	mean rx
+	tap_num "$MEAN $3" "$1: size of what it receives" "$MEAN"
+}
+
+net_need 1
+tap_check "the host answers" net_answers || tap_done
+for bit in 65 66 67 68; do
+	offered $bit || tap_skip_all "the device has no feature $bit: kernel 7 and QEMU 11 are needed"
+done
+modprobe vxlan
+errors=$(net_count rx_errors)
+for sum in udpcsum noudpcsum; do
+	tap_check "$sum: there is a tunnel" tunnel $sum || tap_done
+	exchange "$sum" "> 4000" "> 4000"
+done
+tap_check "segmentation in tunnels off is taken" \
+	ethtool -K "$DEV" tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off
+exchange "transmit off" "< 1600" "> 4000"
+tap_check "and on" ethtool -K "$DEV" tx-udp_tnl-segmentation on tx-udp_tnl-csum-segmentation on
+tap_check "merging by the device off is taken" ethtool -K "$DEV" rx-gro-hw off
+exchange "receive off" "> 4000" "< 1600"
+tap_check "and on again" ethtool -K "$DEV" rx-gro-hw on
+exchange "all on again" "> 4000" "> 4000"
+tap_is "$(($(net_count rx_errors) - errors))" 0 "no packet was refused"
+tap_check "outside of the tunnel a stream each way is intact" net_intact 20000000
+ip link del vx1
+
+tap_done
