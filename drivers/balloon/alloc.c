@@ -17,6 +17,7 @@
 #define RANGE_RETRY	16	/* steps that reclaim between tries for ranges */
 #define PIECE_ORDER	5u	/* what is zeroed at once */
 #define PIECES_MAX	256	/* that are tried for one range */
+#define LARGE_ORDER	3u	/* what fragmented memory lacks */
 
 #define GFP_QUIET	(__GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC)
 /* Ranges stay where they are, so they keep off what must be movable. */
@@ -187,12 +188,35 @@ static unsigned long allocate_directly(struct pvg_balloon *b,
 	return 1ul << order;
 }
 
+/*
+ * Where memory has fragmented, the last large blocks are not all for us: without
+ * any the guest cannot start a process, however much is free in single pages.
+ */
+static bool large_blocks_are_few(struct pvg_balloon *b)
+{
+	unsigned long pages = 0;
+	unsigned int order;
+	struct zone *zone;
+	int nid, i;
+
+	for_each_online_node(nid) {
+		for (i = 0; i < MAX_NR_ZONES; i++) {
+			zone = &NODE_DATA(nid)->node_zones[i];
+			for (order = LARGE_ORDER; order <= PVG_MAX_ORDER; order++)
+				pages += READ_ONCE(zone->free_area[order].nr_free) <<
+					 order;
+		}
+	}
+	return pages < pvg_balloon_reserve(b);
+}
+
 /**
  * pvg_alloc_free() - take free pages
  * @b: the device
  * @want: how many at most, at least 1; a few more if there are only pieces
  *
- * Takes the largest range there is, without reclaim; it is untold.
+ * Takes the largest range there is, without reclaim, or a single page where the
+ * guest needs what is left of larger ones; it is untold.
  *
  * Context: the worker. Return: how many were taken.
  */
@@ -200,6 +224,8 @@ unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want)
 {
 	unsigned int order = min_t(unsigned int, b->order, ilog2(want));
 
+	if (order && large_blocks_are_few(b))
+		return allocate_directly(b, 0);
 	if (order >= PVG_RANGE_MIN_ORDER && zeroing_is_slow(order))
 		return allocate_in_pieces(b, order);
 	if (zeroing_is_slow(order))
@@ -222,7 +248,8 @@ unsigned long pvg_alloc_reclaim(struct pvg_balloon *b, unsigned long want)
 	unsigned long n = 0;
 	struct page *page;
 
-	if (want >= 1ul << order && !b->skip_ranges) {
+	if (want >= 1ul << order && !b->skip_ranges &&
+	    !large_blocks_are_few(b)) {
 		page = alloc_pages(GFP_RANGE, order);
 		if (page) {
 			keep(b, page, order);

@@ -65,9 +65,13 @@ singles=$(balloon_stat single_pages)
 tap_num "$singles * $PAGE >= $chunk / 8" "many of which are single pages" \
 	"$singles of $((more / PAGE))"
 rm /mnt/keep
-echo 1 > /proc/sys/vm/compact_memory
-tap_num "$(balloon_stat migrated) > 0" "compaction migrates them" \
-	"$(balloon_stat migrated) now, $(balloon_stat migrate_failed) failed"
+# One pass may find nothing to move.
+compacted()
+{
+	echo 1 > /proc/sys/vm/compact_memory
+	[ "$(balloon_stat migrated)" -gt 0 ]
+}
+tap_check "compaction migrates them" wait_for 10 compacted
 tap_is "$(balloon_actual)" "$more" "none is lost on the way"
 tap_is "$(meminfo MemTotal)" $((total - more)) "and none counted twice"
 tap_check "shrinks to nothing" balloon_to 0
