@@ -76,9 +76,12 @@ static int open_socket(const char *host, int type, __u16 port)
 	set_timeouts(fd);
 	if (type == SOCK_STREAM)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, (struct sockaddr *)&to, len)) {
+	/* Suspend interrupts what waits with a timeout; it can be waited for again. */
+	while (connect(fd, (struct sockaddr *)&to, len)) {
+		if (errno == EINTR)
+			continue;
 		close(fd);
-		fd = -1;
+		return -1;
 	}
 	return fd;
 }
