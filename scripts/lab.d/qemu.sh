@@ -29,19 +29,21 @@ qemu_prepare() {
 }
 
 qemu_unpack() {
-	local tmp=$QEMU_ROOT.tmp suite=${QEMU_ROOT##*/} sources pocket=()
+	local tmp=$QEMU_ROOT.tmp suite=${QEMU_ROOT##*/} sources pocket=() release=()
 
 	[ -e "$QEMU_ROOT/.packages" ] && return
 	need mmdebstrap
 	mkdir -p "$CACHE/qemu" || return
 	rm -rf --one-file-system "$tmp"
-	[ "$suite" = "$CHROOT_SUITE" ] || pocket=(backports)
+	if [ "$suite" != "$CHROOT_SUITE" ]; then
+		pocket=(backports)
+		release=(--aptopt="APT::Default-Release \"$suite\"")
+	fi
 	sources=$(debian_sources "$CHROOT_SUITE" "${pocket[@]}") || return
 	say "unpacking the QEMU of $suite (about 60 MB to download)"
 	run_logged "$CACHE/qemu/unpack.log" mmdebstrap --mode=root --variant=extract \
 		--include="${QEMU_PACKAGES// /,}" --aptopt='APT::Install-Recommends "false"' \
-		--aptopt="APT::Default-Release \"$suite\"" \
-		"$CHROOT_SUITE" "$tmp" - <<<"$sources" || return
+		"${release[@]}" "$CHROOT_SUITE" "$tmp" - <<<"$sources" || return
 	echo "$QEMU_PACKAGES" >"$tmp/.packages"
 	mv -T "$tmp" "$QEMU_ROOT"
 }
