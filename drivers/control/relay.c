@@ -67,6 +67,14 @@ struct relay_stream {
 	struct list_head out;
 };
 
+/* A message on its way to the daemon. */
+struct letter {
+	struct pvg_control_message head;
+	struct pvg_control_open open;
+	u32 open_len;		/* of @open that is sent: all or nothing */
+	struct chunk *chunk;	/* or NULL */
+};
+
 /**
  * struct pvg_relay - an open file
  * @node: of all
@@ -74,9 +82,11 @@ struct relay_stream {
  * @versions: of these; constant once the bit is set
  * @streams: of its services, those with something to tell for longest first
  * @ready: there is something to read
+ * @returned: @letter was not read, since its reader's memory could not be written
+ * @letter: for @returned
  * @room: counts changes for which a writer may wait
  * @wait: for @ready and @room
- * @read_lock: serialises readers
+ * @read_lock: one reader at a time
  */
 struct pvg_relay {
 	struct list_head node;
@@ -84,9 +94,11 @@ struct pvg_relay {
 	struct pvc_service_range versions[PVC_SERVICE_NR];
 	struct list_head streams;
 	bool ready;
+	bool returned;
+	struct letter letter;
 	u32 room;
 	wait_queue_head_t wait;
-	struct mutex read_lock;	/* one reader at a time */
+	struct mutex read_lock;	/* of readers, @returned and @letter */
 };
 
 static LIST_HEAD(relays);
@@ -411,6 +423,8 @@ void pvg_relay_release(struct pvg_relay *relay)
 	pvg_channel_announce_locked();
 	mutex_unlock(&pvg_channel.lock);
 	pvg_channel_kick();
+	if (relay->returned)
+		kfree(relay->letter.chunk);
 	mutex_destroy(&relay->read_lock);
 	kfree(relay);
 }
@@ -446,14 +460,6 @@ int pvg_relay_bind(struct pvg_relay *relay, const struct pvg_control_bind *bind)
 	mutex_unlock(&pvg_channel.lock);
 	return err;
 }
-
-/* A message on its way to the daemon. */
-struct letter {
-	struct pvg_control_message head;
-	struct pvg_control_open open;
-	u32 open_len;		/* of @open that is sent: all or nothing */
-	struct chunk *chunk;	/* or NULL */
-};
 
 static bool has_news(const struct relay_stream *rs)
 {
@@ -568,29 +574,45 @@ static int put_to_user(char __user *to, const struct letter *l)
 	return 0;
 }
 
-static ssize_t read_message(struct pvg_relay *relay, char __user *to,
-			    size_t max, bool nonblock)
+/* As get_message(), and waits for one unless @nonblock. */
+static int await_message(struct pvg_relay *relay, struct letter *l, size_t max,
+			 bool nonblock)
 {
-	struct letter l;
 	int err;
 
 	for (;;) {
-		err = get_message(relay, &l, max - sizeof(l.head));
+		err = get_message(relay, l, max);
 		if (err != -EAGAIN || nonblock)
-			break;
+			return err;
 		err = wait_event_interruptible(relay->wait,
 					       READ_ONCE(relay->ready));
 		if (err)
 			return err;
 	}
+}
+
+static ssize_t read_message(struct pvg_relay *relay, char __user *to,
+			    size_t max, bool nonblock)
+{
+	struct letter *l = &relay->letter;
+	int err;
+
+	max -= sizeof(l->head);
+	if (relay->returned)
+		err = l->head.len > max ? -EMSGSIZE : 0;
+	else
+		err = await_message(relay, l, max, nonblock);
 	if (err)
 		return err;
 	/* There may be credit to send. */
-	if (l.head.type == PVG_CONTROL_DATA)
+	if (l->head.type == PVG_CONTROL_DATA)
 		pvg_channel_kick();
-	err = put_to_user(to, &l);
-	kfree(l.chunk);
-	return err ?: sizeof(l.head) + l.head.len;
+	err = put_to_user(to, l);
+	WRITE_ONCE(relay->returned, err);
+	if (err)
+		return err;
+	kfree(l->chunk);
+	return sizeof(l->head) + l->head.len;
 }
 
 /**
@@ -772,5 +794,6 @@ __poll_t pvg_relay_poll(struct pvg_relay *relay, struct file *file,
 {
 	poll_wait(file, &relay->wait, wait);
 	return EPOLLOUT | EPOLLWRNORM |
-	       (READ_ONCE(relay->ready) ? EPOLLIN | EPOLLRDNORM : 0);
+	       (READ_ONCE(relay->ready) || READ_ONCE(relay->returned) ?
+		EPOLLIN | EPOLLRDNORM : 0);
 }

@@ -106,8 +106,8 @@ static_assert(sizeof(struct pvg_control_bind) == 8, "ABI");
  * Streams of the services that were bound: each read() returns one message and
  * each write() takes one, a struct pvg_control_message and what is said here.
  *
- * read(): EMSGSIZE: it is longer than the buffer, and still there; EAGAIN; EFAULT:
- *	it is lost.
+ * read(): EMSGSIZE: it is longer than the buffer; EAGAIN; EFAULT. After each of
+ *	them it is still there.
  * write(): ENOENT: there is no such stream (any more); EPIPE: its data has been
  *	ended, or it was answered; EAGAIN: no room for data with O_NONBLOCK, ROOM
  *	will tell; EINVAL.
