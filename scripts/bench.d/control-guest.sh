@@ -25,7 +25,28 @@ in-64k read 65536 source
 beat-idle beat 64 answer
 beat-out beat 64 answer sink
 beat-both beat 64 answer sink source
+ping-idle ping 100 ping
+ping-out ping 100 ping sink
+ping-both ping 100 ping sink source
 END
+}
+
+# ping A_SECOND PING [SINK [SOURCE]]: the host pings our kernel while the ports move
+# bulk data. Its figures.
+ping()
+{
+	local loads=() figures
+
+	[ -z "${3:-}" ] || { "$HERE/control-load" $((SECONDS_TIMED + 60)) write 65536 "$3" & loads+=($!); }
+	[ -z "${4:-}" ] || { "$HERE/control-load" $((SECONDS_TIMED + 60)) read 65536 "$4" & loads+=($!); }
+	exec {port}<> "$2" || return
+	[ ${#loads[@]} -eq 0 ] || sleep 1
+	echo $((SECONDS_TIMED * $1)) >&"$port"
+	read -r figures <&"$port"
+	exec {port}>&-
+	[ ${#loads[@]} -eq 0 ] || kill "${loads[@]}"
+	echo "$figures"
+	[[ $figures == '{'* ]]
 }
 
 fail()
@@ -89,8 +110,12 @@ for ((round = 1; round <= ALTERNATIONS; round++)); do
 			for p in $ports; do
 				paths+=("$(port "$p")")
 			done
-			result=$("$HERE/control-load" "$SECONDS_TIMED" "$load" "$chunk" "${paths[@]}") ||
-				fail "$name with $driver: control-load failed"
+			if [ "$load" = ping ]; then
+				[ $driver = pvg_ctl ] || continue
+				result=$(ping "$chunk" "${paths[@]}")
+			else
+				result=$("$HERE/control-load" "$SECONDS_TIMED" "$load" "$chunk" "${paths[@]}")
+			fi || fail "$name with $driver failed: $result"
 			echo "{\"load\": \"$name\", \"driver\": \"$driver\", \"round\": $round, \"figures\": $result}"
 			echo "# $round $driver $name $result"
 		done < <(loads)

@@ -7,9 +7,12 @@
  *   source PATH   writes without end
  *   answer PATH   reads messages that begin with their length in bytes (u32 in
  *                 the order of this machine) and answers each with one byte
+ *   for PATH COMMAND   runs the shell's COMMAND for each line it reads, which is
+ *                 in $LINE; its first line of output is the answer
  */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -71,19 +74,42 @@ static int answer(int fd)
 	return 0;
 }
 
+static int run_for(int fd, const char *command)
+{
+	size_t len = 0;
+	FILE *output;
+
+	while (len < sizeof(buf) / 2 && read(fd, buf + len, 1) == 1) {
+		if (buf[len++] != '\n')
+			continue;
+		buf[len - 1] = 0;
+		setenv("LINE", buf, 1);
+		output = popen(command, "r");
+		if (!output || !fgets(buf, sizeof(buf), output))
+			strcpy(buf, "failed\n");
+		if (output)
+			pclose(output);
+		len = strlen(buf);
+		if (write(fd, buf, len) != (ssize_t)len)
+			return 1;
+		len = 0;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	int fd = argc == 3 ? connect_to(argv[2]) : -1;
+	int fd = argc >= 3 ? connect_to(argv[2]) : -1;
 
 	if (fd < 0)
 		return 2;
-	switch (argv[1][1]) {
-	case 'i':
+	if (argc == 4 && !strcmp(argv[1], "for"))
+		return run_for(fd, argv[3]);
+	if (!strcmp(argv[1], "sink"))
 		return sink(fd);
-	case 'o':
+	if (!strcmp(argv[1], "source"))
 		return source(fd);
-	case 'n':
+	if (!strcmp(argv[1], "answer"))
 		return answer(fd);
-	}
 	return 2;
 }

@@ -12,7 +12,8 @@ Boots one VM with a virtio-serial device and measures the in-tree driver and our
 in turn: throughput from the guest (out) with 32 and 64 KiB writes, many in flight
 or one at a time, each answered by the host; throughput to the guest (in); the
 round trip of a small message each 10 ms (beat), alone and while other ports move
-bulk data. Prints medians, ratios to the in-tree driver and the targets.
+bulk data; that of a ping on the control channel's port, which the kernel answers
+(ours only). Prints medians, ratios to the in-tree driver and the targets.
 
   --kernel K          kernel of the VM (see scripts/lab kernels; default 6.1)
   --smp N             CPUs of the VM (default 1)
@@ -23,7 +24,8 @@ bulk data. Prints medians, ratios to the in-tree driver and the targets.
   --seconds N         length of one measurement (default 3)
   --quick             one alternation of 1 s
   --loads A,B         only these loads (out-32k-many, out-64k-many, out-32k-one,
-                      out-64k-one, in-64k, beat-idle, beat-out, beat-both)
+                      out-64k-one, in-64k, beat-idle, beat-out, beat-both,
+                      ping-idle, ping-out, ping-both)
   --json FILE         write every run to FILE, one object a line
 END
 }
@@ -56,13 +58,15 @@ control_parse()
 
 control_qemu_args()
 {
-	local port nr=0
+	local port name nr=0
 
 	printf '%s ' "-device virtio-serial-pci,id=bench,max_ports=$ports"
-	for port in sink source answer; do
+	for port in sink source answer ping control; do
 		nr=$((nr + 1))
+		name=bench.$port
+		[ $port != control ] || name=org.pvguest.control.0
 		printf '%s ' "-chardev socket,id=$port,path=$tmp/$port,server=on,wait=off" \
-			"-device virtserialport,bus=bench.0,nr=$nr,chardev=$port,name=bench.$port"
+			"-device virtserialport,bus=bench.0,nr=$nr,chardev=$port,name=$name"
 	done
 }
 
@@ -80,8 +84,17 @@ control_build()
 {
 	local flags=(-O2 -std=gnu11 -Wall -Wextra)
 
-	cc "${flags[@]}" -o "$tmp/peer" "$PARTS/control-peer.c" &&
+	make -s -C "$HERE/../tools" pvhost &&
+		cc "${flags[@]}" -o "$tmp/peer" "$PARTS/control-peer.c" &&
 		cc "${flags[@]}" -static -pthread -o "$PARTS/control-load" "$PARTS/control-load.c"
+}
+
+# What the guest gets for its line "COUNT": the times of so many pings.
+control_ping()
+{
+	# shellcheck disable=SC2016 # for the peer's shell
+	printf '%q -j -s %q ping -c "$LINE" -i 10 | jq -s -c -f %q' \
+		"$HERE/../tools/pvhost" "$tmp/control" "$PARTS/control-ping.jq"
 }
 
 bench_control()
@@ -98,7 +111,9 @@ bench_control()
 		"$tmp/peer" "$port" "$tmp/$port" &
 		peers+=($!)
 	done
-	"$HERE/lab" run --disk none --timeout $((120 + alternations * 16 * (seconds + 4))) \
+	"$tmp/peer" for "$tmp/ping" "$(control_ping)" &
+	peers+=($!)
+	"$HERE/lab" run --disk none --timeout $((120 + alternations * 20 * (seconds + 4))) \
 		"${lab_args[@]}" --qemu "$(control_qemu_args)" -- \
 		env BENCH_ALTERNATIONS="$alternations" BENCH_SECONDS="$seconds" \
 		BENCH_LOADS="$loads" scripts/bench.d/control-guest.sh | collect
