@@ -13,6 +13,7 @@
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_console.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 #include <linux/workqueue.h>
@@ -100,6 +101,8 @@ struct fh_dev;
  * @reset: may be NULL. The device was reset; @lock held
  * @features: what it offers besides VERSION_1 and EVENT_IDX
  * @process: looks for what the driver has made available; @lock held
+ * @inject: may be NULL. Something comes to the guest as @line says. Return: 0 or a
+ *	negative errno
  */
 struct fh_kind {
 	u32 id;
@@ -109,6 +112,7 @@ struct fh_kind {
 	void (*reset)(struct fh_dev *dev);
 	u64 (*features)(void);
 	void (*process)(struct fh_dev *dev);
+	int (*inject)(struct fh_dev *dev, const char *line);
 };
 
 /**
@@ -128,6 +132,7 @@ struct fh_dev {
 		struct virtio_net_config config;
 		struct virtio_blk_config blk;
 		struct virtio_balloon_config balloon;
+		struct virtio_console_config console;
 	};
 	void *disk;
 	u64 held;
@@ -162,11 +167,11 @@ extern const struct fh_kind fh_block;
 /* balloon.c */
 extern const struct fh_kind fh_balloon;
 
+/* console.c */
+extern const struct fh_kind fh_console;
+
 /* net.c */
 extern const struct fh_kind fh_net;
-u32 fh_net_unasked(struct fh_dev *dev, void *frame);
-void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
-		    u32 len);
 
 /* echo.c */
 bool fh_echo(void *frame, u32 len);

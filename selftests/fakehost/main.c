@@ -2,10 +2,10 @@
 /*
  * The transport: a virtio device that is registered by this module, and whose
  * other end is a work item. What it does with packets is in net.c, with requests
- * in block.c, with pages in balloon.c.
+ * in block.c, with pages in balloon.c, with ports in console.c.
  *
  *	/sys/kernel/debug/pvg_fakehost/state   settings and counters, name: value
- *	.../inject	"COUNT [PAIR]": packets come to the guest (net)
+ *	.../inject	something comes to the guest: see net.c, console.c
  *	.../bad		"MODE COUNT": the next COUNT times, see bad_names[]
  *	.../needs_reset	anything: DEVICE_NEEDS_RESET
  *	.../target	pages that a balloon shall have
@@ -24,7 +24,7 @@
 
 static char *kind = "net";
 module_param(kind, charp, 0444);
-MODULE_PARM_DESC(kind, "what the device is: net, block or balloon");
+MODULE_PARM_DESC(kind, "what the device is: net, block, balloon or console");
 
 static struct fh_dev *fake;
 static struct device *parent;
@@ -323,27 +323,17 @@ static ssize_t inject_write(struct file *file, const char __user *from,
 			    size_t count, loff_t *pos)
 {
 	struct fh_dev *dev = file_inode(file)->i_private;
-	unsigned int n, pair = 0;
-	char line[64];
-	u8 *frame;
-	u32 len;
-	int err = get_line(from, count, line, sizeof(line));
+	char *line;
+	int err;
 
-	if (err)
-		return err;
-	if (dev->kind != &fh_net ||
-	    sscanf(line, "%u %u", &n, &pair) < 1 || pair >= FH_CTRL / 2)
+	if (!dev->kind->inject || count >= PAGE_SIZE)
 		return -EINVAL;
-	frame = kmalloc(FH_FRAME_MAX, GFP_KERNEL);
-	if (!frame)
-		return -ENOMEM;
-	len = fh_net_unasked(dev, frame);
-	mutex_lock(&dev->lock);
-	while (n-- && dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		fh_net_receive(dev, pair, frame, len);
-	mutex_unlock(&dev->lock);
-	kfree(frame);
-	return count;
+	line = memdup_user_nul(from, count);
+	if (IS_ERR(line))
+		return PTR_ERR(line);
+	err = dev->kind->inject(dev, line);
+	kfree(line);
+	return err ?: count;
 }
 
 static const struct file_operations inject_fops = {
@@ -464,6 +454,8 @@ static const struct fh_kind *kind_named(const char *name)
 		return &fh_block;
 	if (!strcmp(name, "balloon"))
 		return &fh_balloon;
+	if (!strcmp(name, "console"))
+		return &fh_console;
 	return NULL;
 }
 
@@ -473,7 +465,8 @@ static int __init fh_init(void)
 	int err;
 
 	if (!what) {
-		pr_err("kind is '%s', allowed are net, block and balloon\n", kind);
+		pr_err("kind is '%s', allowed are net, block, balloon and console\n",
+		       kind);
 		return -EINVAL;
 	}
 	parent = root_device_register("pvg_fakehost");

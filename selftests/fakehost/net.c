@@ -89,7 +89,7 @@ static void coalesced_header(struct virtio_net_hdr *hdr, const u8 *frame)
 }
 
 /* A frame for the guest. */
-void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
+static void receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 		    u32 len)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr = {
@@ -119,7 +119,7 @@ void fh_net_receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 }
 
 /* What comes when nobody asked. Return: its length. */
-u32 fh_net_unasked(struct fh_dev *dev, void *frame)
+static u32 unasked(struct fh_dev *dev, void *frame)
 {
 	if (rsc)
 		return fh_segments(&dev->config, frame, rsc, rsc_bare);
@@ -139,7 +139,7 @@ static void send_all(struct fh_dev *dev, unsigned int pair, struct fh_chain *c,
 		q->bytes += len;
 		fh_push(q, c->head, 0);
 		if (fh_echo(frame + HDR_LEN, len))
-			fh_net_receive(dev, pair, frame + HDR_LEN, len);
+			receive(dev, pair, frame + HDR_LEN, len);
 	}
 }
 
@@ -309,6 +309,27 @@ static void process(struct fh_dev *dev)
 	kfree(c);
 }
 
+/* "COUNT [PAIR]": so many packets that nobody asked for. */
+static int inject(struct fh_dev *dev, const char *line)
+{
+	unsigned int n, pair = 0;
+	u8 *frame;
+	u32 len;
+
+	if (sscanf(line, "%u %u", &n, &pair) < 1 || pair >= FH_CTRL / 2)
+		return -EINVAL;
+	frame = kmalloc(FH_FRAME_MAX, GFP_KERNEL);
+	if (!frame)
+		return -ENOMEM;
+	len = unasked(dev, frame);
+	mutex_lock(&dev->lock);
+	while (n-- && dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		receive(dev, pair, frame, len);
+	mutex_unlock(&dev->lock);
+	kfree(frame);
+	return 0;
+}
+
 static int init(struct fh_dev *dev)
 {
 	static const u8 mac[] = { 0x52, 0x54, 0x00, 0x70, 0x67, 0x14 };
@@ -350,4 +371,5 @@ const struct fh_kind fh_net = {
 	.init = init,
 	.features = features,
 	.process = process,
+	.inject = inject,
 };
