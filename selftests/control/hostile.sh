@@ -1,0 +1,200 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A device that breaks the rules. A control message that makes no sense is ignored
+# with a line in the log, a ring that makes none is reset, whoever has the port open
+# hears of it, and nothing else happens.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/ctl.sh
+. ../lib/ctl.sh
+
+FAKE=$CTL_DEBUGFS/pvg_fakehost
+# enum of virtio_console_control.event (virtio 1.2, 5.3.6.2)
+ADD=1 REMOVE=2 CONSOLE=4 RESIZE=5 OPEN=6 NAME=7
+
+modprobe -q -n pvg_fakehost || tap_skip_all "there is no module pvg_fakehost: use scripts/lab"
+tap_at_exit fake_off
+
+fake_off()
+{
+	{ exec 7>&-; } 2> /dev/null
+	rmmod pvg_fakehost 2> /dev/null
+}
+
+# fake_on: a fresh device, its port open as 7.
+fake_on()
+{
+	fake_off
+	modprobe pvg_fakehost kind=console && fake_open
+}
+
+# fake_open: once it can be, within 20 s.
+fake_open()
+{
+	local i
+
+	for ((i = 0; i < 100; i++)); do
+		VPORT=$(ctl_wait fake.0) && { exec 7<> "/dev/$VPORT"; } 2> /dev/null && return
+		sleep 0.2
+	done
+	return 1
+}
+
+# say ID EVENT VALUE LEN COUNT [TEXT]: control messages; LEN -1 is their true length.
+say()
+{
+	echo -n "$*" > "$FAKE/inject"
+}
+
+# echoes: what is written comes back.
+echoes()
+{
+	local line
+
+	echo "a line $RANDOM, and at the end of it $RANDOM" > "$TMP/sent"
+	cat "$TMP/sent" >&7 || return
+	IFS= read -r -t 20 line <&7
+	[ "$line" = "$(cat "$TMP/sent")" ]
+}
+
+# wait_for SECONDS COMMAND...
+wait_for()
+{
+	local i tries=$(($1 * 10))
+
+	shift
+	for ((i = 0; i < tries; i++)); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+mark()
+{
+	dmesg | wc -l
+}
+
+logged()
+{
+	dmesg | tail -n "+$((MARK + 1))" | grep -q -- "$1"
+}
+
+not_logged()
+{
+	! logged 'WARNING:\|BUG:\|Oops'
+}
+
+# ignored WHAT TEXT ID EVENT VALUE LEN [MORE]: with a line that has TEXT in it.
+ignored()
+{
+	local what=$1 text=$2
+
+	shift 2
+	MARK=$(mark)
+	say "$1" "$2" "$3" "$4" 1 "${5:-}"
+	tap_check "$what: ignored, and the log says so" wait_for 10 logged "$text"
+	tap_check "$what: the port works" echoes
+}
+
+# survived WHAT: after what was said.
+survived()
+{
+	sleep 0.5
+	tap_check "$1: the port works" echoes
+}
+
+messages()
+{
+	ignored "a port beyond the last" "for port 1 ignored" 1 $OPEN 1 -1
+	ignored "a port of 2^32-1" "for port 4294967295 ignored" 4294967295 $ADD 1 -1
+	ignored "an event that does not exist" "message 99 for port 0 ignored" 0 99 1 -1
+	ignored "a message without a header" "message of 7 bytes ignored" 0 $OPEN 0 7
+	ignored "of no bytes" "message of 0 bytes ignored" 0 $OPEN 0 0
+	ignored "longer than its buffer" "message of 1025 bytes ignored" 0 $NAME 1 1025
+	ignored "of nearly 4 GiB" "message of 4294967295 bytes ignored" 0 $NAME 1 4294967295
+	ignored "a size without one" "message 5 for port 0 ignored" 0 $RESIZE 1 -1
+	say 0 $RESIZE 1 -1 1 abcd
+	survived "a size for what is no console"
+	say 0 $NAME 1 -1 1 another.name
+	survived "a second name"
+	say 0 $ADD 1 -1 1
+	survived "a port that is there already"
+	say 0 $CONSOLE 1 -1 1
+	survived "a port that is open becomes a console"
+	tap_check "... and is none" test ! -e "/sys/class/hvc/$VPORT"
+	say 0 $OPEN 1 -1 100
+	survived "the host comes a hundred times"
+	for _ in {1..20}; do
+		say 0 99 1 -1 500
+	done
+	survived "ten thousand messages"
+}
+
+# gone: reading fails as of a port that is no longer there
+gone()
+{
+	! { cat "$TMP/sent" >&7; } 2> "$TMP/error" && grep -q "No such device" "$TMP/error"
+}
+
+removal()
+{
+	say 0 $REMOVE 1 -1 1
+	tap_check "a port goes while it is open: ENODEV" wait_for 10 gone
+	say 0 $REMOVE 1 -1 1
+	say 0 $OPEN 1 -1 1
+	exec 7>&-
+	say 0 $ADD 1 -1 1
+	fake_open
+	tap_is $? 0 "it comes back"
+	tap_check "and works" echoes
+}
+
+# broken MODE: the ring is, so the device is reset, and works.
+broken()
+{
+	fake_on
+	MARK=$(mark)
+	echo "$1 1" > "$FAKE/bad"
+	cat "$TMP/sent" >&7
+	tap_check "$1: the device is reset" wait_for 20 logged "broke the protocol: reset"
+	# What was on its way is lost or not.
+	sleep 1
+	timeout 2 cat <&7 > "$TMP/rest"
+	tap_check "$1: the port works afterwards" wait_for 20 echoes
+}
+
+# given_up MODE: for a device that does it again.
+given_up()
+{
+	broken "$1"
+	echo "$1 1" > "$FAKE/bad"
+	cat "$TMP/sent" >&7
+	tap_check "again within ten seconds: it is given up" wait_for 20 logged "again: giving it up"
+	tap_check "and its port is gone" wait_for 10 gone
+}
+
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
+tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+FIRST=$(mark)
+fake_on
+tap_is $? 0 "a device of pvg_fakehost has a port"
+tap_check "which sends back what is written" echoes
+messages
+removal
+for mode in len-huge id twice index; do
+	broken $mode
+done
+given_up id
+fake_on
+echo "len-zero 2" > "$FAKE/bad"
+cat "$TMP/sent" >&7
+survived "buffers that come back empty"
+fake_off
+MARK=$FIRST
+tap_check "no warning of the kernel" not_logged
+tap_done
