@@ -212,19 +212,13 @@ static void put_page_back(struct pvg_ctl_console *con, struct pvg_ctl_buf *buf)
 	raw_spin_unlock_irqrestore(&con->lock, flags);
 }
 
-/**
- * pvg_ctl_console_push() - give the device what was printed
- * @con: the console
- *
- * Context: any but under the lock of a queue; rcu_read_lock() held.
- */
-void pvg_ctl_console_push(struct pvg_ctl_console *con)
+/* Lock of the queue held on entry, not on return. */
+static void push_unlock(struct pvg_ctl_console *con, unsigned long flags)
+	__releases(&con->port->out->pvg.lock)
 {
 	struct pvg_ctl_queue *cq = con->port->out;
 	struct pvg_ctl_buf *buf;
-	unsigned long flags;
 
-	flags = pvg_queue_lock(&cq->pvg);
 	while (rcu_access_pointer(cq->port) == con->port &&
 	       (buf = take_page(con))) {
 		buf->release = page_sent;
@@ -234,6 +228,20 @@ void pvg_ctl_console_push(struct pvg_ctl_console *con)
 		}
 	}
 	pvg_queue_commit_unlock(&cq->pvg, flags);
+}
+
+/**
+ * pvg_ctl_console_push() - give the device what was printed
+ * @con: the console
+ *
+ * Context: any but under the lock of a queue or in printk(); rcu_read_lock()
+ * held.
+ */
+void pvg_ctl_console_push(struct pvg_ctl_console *con)
+{
+	unsigned long flags = pvg_queue_lock(&con->port->out->pvg);
+
+	push_unlock(con, flags);
 }
 
 static void push_work(struct irq_work *work)
@@ -279,17 +287,21 @@ static bool in_emergency(void)
 	return oops_in_progress || pvg_system_ends();
 }
 
-/* No interrupt may come any more: wait for the host, but not for long. */
+/*
+ * No interrupt may come any more: wait for the host, but not for long. Whoever
+ * holds the queue's lock may have been stopped, or wait to print something.
+ */
 static void push_now(struct pvg_ctl_console *con)
 {
 	struct pvg_ctl_queue *cq = con->port->out;
 	struct pvg_ctl_buf *buf;
 	unsigned long flags;
 
-	/* Whoever holds a lock may have been stopped. */
-	while (!spin_is_locked(&cq->pvg.lock) && con->patience_us) {
-		pvg_ctl_console_push(con);
-		pvg_ctl_tx_poll(cq);
+	while (con->patience_us &&
+	       spin_trylock_irqsave(&cq->pvg.lock, flags)) {
+		push_unlock(con, flags);
+		if (!pvg_ctl_tx_try_poll(cq))
+			break;
 		if (is_idle(con))
 			return;
 		udelay(PATIENCE_STEP_US);

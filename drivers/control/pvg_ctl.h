@@ -259,6 +259,7 @@ bool pvg_ctl_tx_room(struct pvg_ctl_queue *cq);
 bool pvg_ctl_tx_hopeful(const struct pvg_ctl_queue *cq);
 bool pvg_ctl_tx_idle(struct pvg_ctl_queue *cq);
 void pvg_ctl_tx_poll(struct pvg_ctl_queue *cq);
+bool pvg_ctl_tx_try_poll(struct pvg_ctl_queue *cq);
 int pvg_ctl_tx_queue(struct pvg_ctl_buf *buf, bool urgent);
 int pvg_ctl_tx_add_locked(struct pvg_ctl_buf *buf, bool urgent);
 void pvg_ctl_tx_reclaim(void *token);

@@ -358,6 +358,27 @@ void pvg_ctl_tx_poll(struct pvg_ctl_queue *cq)
 }
 
 /**
+ * pvg_ctl_tx_try_poll() - pvg_ctl_tx_poll() unless somebody has the queue's lock
+ * @cq: the transmit queue
+ *
+ * Context: any. Return: whether it was done.
+ */
+bool pvg_ctl_tx_try_poll(struct pvg_ctl_queue *cq)
+{
+	struct pvg_done done = {};
+	unsigned long flags;
+	u32 n;
+
+	if (!spin_trylock_irqsave(&cq->pvg.lock, flags))
+		return false;
+	n = pvg_queue_poll_locked(&cq->pvg, U32_MAX, &done);
+	pvg_queue_unlock(&cq->pvg, flags);
+	if (n)
+		tx_done(&cq->pvg, &done);
+	return true;
+}
+
+/**
  * pvg_ctl_tx_reclaim() - take back a buffer that a reset device still held
  * @token: the struct pvg_ctl_buf
  */

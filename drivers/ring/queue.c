@@ -279,6 +279,31 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 }
 
 /**
+ * pvg_queue_poll_locked() - pvg_queue_poll() for who may only try to get the lock
+ * @q: the queue
+ * @budget: at most this many
+ * @done: what &pvg_queue_ops.used linked; &pvg_queue_ops.done is not called
+ *
+ * Context: @q->lock held. Return: how many.
+ */
+u32 pvg_queue_poll_locked(struct pvg_queue *q, u32 budget,
+			  struct pvg_done *done)
+{
+	u32 n;
+
+	lockdep_assert_held(&q->lock);
+
+	if (!q->running)
+		return 0;
+	n = drain_some(q, budget, done);
+	q->polled += n;
+	if (!q->ops->receive && q->mod.policy == PVG_POLICY_ADAPTIVE)
+		pvg_adaptive_delivered(q, n);
+	return n;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_poll_locked);
+
+/**
  * pvg_queue_poll() - take back buffers of a polled queue
  * @q: the queue
  * @budget: at most this many
@@ -289,15 +314,10 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 u32 pvg_queue_poll(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 {
 	unsigned long flags;
-	u32 n = 0;
+	u32 n;
 
 	flags = pvg_queue_lock(q);
-	if (q->running) {
-		n = drain_some(q, budget, done);
-		q->polled += n;
-		if (!q->ops->receive && q->mod.policy == PVG_POLICY_ADAPTIVE)
-			pvg_adaptive_delivered(q, n);
-	}
+	n = pvg_queue_poll_locked(q, budget, done);
 	pvg_queue_unlock(q, flags);
 	return n;
 }

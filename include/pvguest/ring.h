@@ -294,6 +294,8 @@ void pvg_queue_commit_unlock(struct pvg_queue *q, unsigned long flags)
 void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
 	__releases(&q->lock);
 void pvg_queue_notify(struct pvg_queue *q);
+u32 pvg_queue_poll_locked(struct pvg_queue *q, u32 budget,
+			  struct pvg_done *done);
 u32 pvg_queue_poll(struct pvg_queue *q, u32 budget, struct pvg_done *done);
 bool pvg_queue_poll_done(struct pvg_queue *q);
 u32 pvg_queue_reap(struct pvg_queue *q, u32 budget, struct pvg_done *done);

@@ -15,11 +15,13 @@ TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 READER=
 
-# listen: what comes out of the console goes to $TMP/heard.
+# listen: what comes out of the console from now on goes to $TMP/heard.
 listen()
 {
-	cat "$PORT" > "$TMP/heard" &
+	exec 9< "$PORT"
+	cat <&9 > "$TMP/heard" &
 	READER=$!
+	exec 9<&-
 }
 
 _stop_listening()
