@@ -81,10 +81,6 @@ static noinline int pvg_balloon_check_device(struct pvg_balloon *b)
 		       !b->must_tell &&
 		       !(virtio_has_feature(vdev, VIRTIO_BALLOON_F_PAGE_POISON) &&
 			 poison_val());
-	pvg_balloon_pages_init(&b->pages,
-			       !virtio_has_feature(vdev,
-						   VIRTIO_BALLOON_F_DEFLATE_ON_OOM),
-			       pvg_balloon_migrate);
 	b->floor = pvg_balloon_default_floor();
 	return 0;
 }
@@ -511,6 +507,10 @@ static void init(struct pvg_balloon *b, struct virtio_device *vdev)
 	INIT_WORK(&b->stats_work, pvg_balloon_stats_work);
 	INIT_WORK(&b->hint_work, pvg_balloon_hint_work);
 	pvg_store_init(b);
+	pvg_balloon_pages_init(&b->pages,
+			       !virtio_has_feature(vdev,
+						   VIRTIO_BALLOON_F_DEFLATE_ON_OOM),
+			       pvg_balloon_migrate);
 	pvg_balloon_init_reqs(b);
 }
 
