@@ -7,7 +7,6 @@
 #include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 #include <linux/virtio_ids.h>
 #include <linux/vmalloc.h>
 
@@ -82,12 +81,13 @@ static void serve(struct fh_dev *dev, unsigned int i, const struct fh_chain *c)
 	fh_push_spoiled(dev, q, c->head, 0);
 }
 
+/* Without allocating: who is out of memory may be waiting for this. */
 static void process(struct fh_dev *dev)
 {
-	struct fh_chain *c = kmalloc(sizeof(*c), GFP_KERNEL);
+	struct fh_chain *c = &dev->chain;
 	unsigned int i;
 
-	for (i = 0; c && i < VQS; i++) {
+	for (i = 0; i < VQS; i++) {
 		struct fh_vq *q = &dev->vqs[i];
 
 		do {
@@ -95,7 +95,6 @@ static void process(struct fh_dev *dev)
 				serve(dev, i, c);
 		} while (q->vq && fh_enable_kicks(q));
 	}
-	kfree(c);
 }
 
 /* It has forgotten what it was given. */
