@@ -17,7 +17,6 @@
 #define RANGE_RETRY	16	/* steps that reclaim between tries for ranges */
 #define PIECE_ORDER	5u	/* what is zeroed at once */
 #define PIECES_MAX	256	/* that are tried for one range */
-#define LARGE_ORDER	3u	/* what fragmented memory lacks */
 
 #define GFP_QUIET	(__GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC)
 /* Ranges stay where they are, so they keep off what must be movable. */
@@ -188,28 +187,6 @@ static unsigned long allocate_directly(struct pvg_balloon *b,
 	return 1ul << order;
 }
 
-/*
- * Where memory has fragmented, the last large blocks are not all for us: without
- * any the guest cannot start a process, however much is free in single pages.
- */
-static bool large_blocks_are_few(struct pvg_balloon *b)
-{
-	unsigned long pages = 0;
-	unsigned int order;
-	struct zone *zone;
-	int nid, i;
-
-	for_each_online_node(nid) {
-		for (i = 0; i < MAX_NR_ZONES; i++) {
-			zone = &NODE_DATA(nid)->node_zones[i];
-			for (order = LARGE_ORDER; order <= PVG_MAX_ORDER; order++)
-				pages += READ_ONCE(zone->free_area[order].nr_free) <<
-					 order;
-		}
-	}
-	return pages < pvg_balloon_reserve(b);
-}
-
 /**
  * pvg_alloc_free() - take free pages
  * @b: the device
@@ -224,7 +201,7 @@ unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want)
 {
 	unsigned int order = min_t(unsigned int, b->order, ilog2(want));
 
-	if (order && large_blocks_are_few(b))
+	if (order && pvg_balloon_is_fragmented(b))
 		return allocate_directly(b, 0);
 	if (order >= PVG_RANGE_MIN_ORDER && zeroing_is_slow(order))
 		return allocate_in_pieces(b, order);
@@ -249,7 +226,7 @@ unsigned long pvg_alloc_reclaim(struct pvg_balloon *b, unsigned long want)
 	struct page *page;
 
 	if (want >= 1ul << order && !b->skip_ranges &&
-	    !large_blocks_are_few(b)) {
+	    !pvg_balloon_is_fragmented(b)) {
 		page = alloc_pages(GFP_RANGE, order);
 		if (page) {
 			keep(b, page, order);

@@ -359,6 +359,7 @@ void pvg_balloon_size_work(struct work_struct *work);
 void pvg_balloon_kick(struct pvg_balloon *b);
 long pvg_balloon_headroom(struct pvg_balloon *b);
 unsigned long pvg_balloon_reserve(struct pvg_balloon *b);
+bool pvg_balloon_is_fragmented(struct pvg_balloon *b);
 unsigned long pvg_balloon_default_floor(void);
 
 /* oom.c */

@@ -28,6 +28,8 @@
 #define WATCH_MS	2000	/* while the device has requests */
 #define WRITE_NS	(20 * NSEC_PER_MSEC)
 
+#define LARGE_ORDER	3	/* what fragmented memory lacks */
+
 #define FLOOR_SHIFT	4	/* a 16th of the memory, */
 #define FLOOR_MIN	(SZ_32M >> PAGE_SHIFT)	/* at least and */
 #define FLOOR_MAX	(SZ_512M >> PAGE_SHIFT)	/* at most */
@@ -55,19 +57,34 @@ unsigned long pvg_balloon_default_floor(void)
 		       FLOOR_MIN, FLOOR_MAX);
 }
 
+static unsigned long sum_zones(unsigned long (*pages)(const struct zone *zone))
+{
+	unsigned long sum = 0;
+	int nid, i;
+
+	for_each_online_node(nid)
+		for (i = 0; i < MAX_NR_ZONES; i++)
+			sum += pages(&NODE_DATA(nid)->node_zones[i]);
+	return sum;
+}
+
 /*
  * Where memory has fragmented, the kernel raises its watermarks for a while,
  * and what is available does not say so. Without anything to reclaim they can
  * stay up, and whoever finds less than that free is out of memory.
  */
-static unsigned long watermark_boost(void)
+static unsigned long zone_boost(const struct zone *zone)
+{
+	return READ_ONCE(zone->watermark_boost);
+}
+
+static unsigned long zone_large_blocks(const struct zone *zone)
 {
 	unsigned long pages = 0;
-	int nid, zone;
+	unsigned int order;
 
-	for_each_online_node(nid)
-		for (zone = 0; zone < MAX_NR_ZONES; zone++)
-			pages += READ_ONCE(NODE_DATA(nid)->node_zones[zone].watermark_boost);
+	for (order = LARGE_ORDER; order <= PVG_MAX_ORDER; order++)
+		pages += READ_ONCE(zone->free_area[order].nr_free) << order;
 	return pages;
 }
 
@@ -79,7 +96,7 @@ static unsigned long watermark_boost(void)
  */
 long pvg_balloon_headroom(struct pvg_balloon *b)
 {
-	return si_mem_available() - (long)watermark_boost() -
+	return si_mem_available() - (long)sum_zones(zone_boost) -
 	       (long)READ_ONCE(b->floor);
 }
 
@@ -92,6 +109,20 @@ long pvg_balloon_headroom(struct pvg_balloon *b)
 unsigned long pvg_balloon_reserve(struct pvg_balloon *b)
 {
 	return READ_ONCE(b->floor) / 4;
+}
+
+/**
+ * pvg_balloon_is_fragmented() - does the guest need its large blocks itself?
+ * @b: the device
+ *
+ * Where memory has fragmented, the last of them are not all for us: without any
+ * the guest cannot start a process, however much is free in single pages.
+ *
+ * Context: any.
+ */
+bool pvg_balloon_is_fragmented(struct pvg_balloon *b)
+{
+	return sum_zones(zone_large_blocks) < pvg_balloon_reserve(b);
 }
 
 /**
