@@ -11,8 +11,10 @@ ASKED=0
 # shellcheck disable=SC2034 # for the caller
 if blk_slow; then
 	SLACK=$((128 * MIB))
+	USE_SECONDS=400
 else
 	SLACK=$((24 * MIB))
+	USE_SECONDS=100
 fi
 
 # ask qmp COMMAND | ask rss: the host's answer; fails if there is none.
@@ -213,7 +215,7 @@ tap_free()
 # use_memory BYTES FILE: of a file system in memory.
 use_memory()
 {
-	timeout 100 head -c "$1" /dev/zero > "$2"
+	timeout $USE_SECONDS head -c "$1" /dev/zero > "$2"
 }
 
 # touch_memory: nearly all of free memory, so that the host has to have it; sets
