@@ -54,11 +54,41 @@ void pvg_balloon_return_hints(struct pvg_balloon *b)
 		__free_pages(page, HINT_ORDER);
 }
 
-/* The host may change its mind at any time; does it still want this? */
+static u32 read_id(struct pvg_balloon *b)
+{
+	u32 id;
+
+	virtio_cread_le(b->vdev, struct virtio_balloon_config,
+			free_page_hint_cmd_id, &id);
+	return id;
+}
+
+static bool is_disturbed(const struct pvg_balloon *b)
+{
+	return READ_ONCE(b->state) != PVG_BALLOON_LIVE ||
+	       test_bit(PVG_HINT_CHANGED, &b->flags);
+}
+
+/*
+ * The host may change its mind at any time, or something else; does it still want
+ * this? QEMU's configuration says STOP not only when it has stopped, but also
+ * for as long as it takes what is hinted. So that does not count: what it may not
+ * want any more it ignores, and a new request or the end follows.
+ */
 static bool still_wanted(struct pvg_balloon *b)
 {
-	return READ_ONCE(b->state) == PVG_BALLOON_LIVE &&
-	       !test_bit(PVG_HINT_CHANGED, &b->flags);
+	u32 id;
+
+	if (READ_ONCE(b->state) != PVG_BALLOON_LIVE)
+		return false;
+	if (!test_and_clear_bit(PVG_HINT_CHANGED, &b->flags))
+		return true;
+	id = read_id(b);
+	if (id == b->hint_id || id == VIRTIO_BALLOON_CMD_ID_STOP)
+		return true;
+	/* For the work, which was queued for it. */
+	set_bit(PVG_HINT_CHANGED, &b->flags);
+	return false;
 }
 
 static bool ring_has_room(struct pvg_queue *q)
@@ -132,7 +162,7 @@ static void send_blocks(struct pvg_balloon *b)
 			pvg_queue_flush_unlock(q, pvg_queue_lock(q));
 			if (!wait_event_timeout(b->waiters,
 						ring_has_room(q) ||
-						!still_wanted(b), HINT_WAIT))
+						is_disturbed(b), HINT_WAIT))
 				break;
 			continue;
 		}
@@ -141,15 +171,6 @@ static void send_blocks(struct pvg_balloon *b)
 		cond_resched();
 	}
 	pvg_queue_flush_unlock(q, pvg_queue_lock(q));
-}
-
-static u32 read_id(struct pvg_balloon *b)
-{
-	u32 id;
-
-	virtio_cread_le(b->vdev, struct virtio_balloon_config,
-			free_page_hint_cmd_id, &id);
-	return id;
 }
 
 /**

@@ -44,6 +44,10 @@ qmp '{"execute": "migrate-set-parameters", "arguments": {"max-bandwidth": 100000
 for round in 1 2; do
 	hinted=$(balloon_stat hinted)
 	qmp '{"execute": "migrate", "arguments": {"uri": "file:'"$PVG_DIR"'/migrated"}}'
+	# Something else of the configuration changes meanwhile, if only by name.
+	for _ in 1 2 3; do
+		qmp '{"execute": "balloon", "arguments": {"value": '"$RAM"'}}'
+	done
 	# Else there would not be what is needed below.
 	tap_check "round $round: free pages are hinted" wait_for 30 hinting_is_over || tap_done
 	kept=$(($(balloon_stat hinted_pages) * PAGE))
