@@ -31,7 +31,7 @@ fake_on()
 	modprobe pvg_fakehost kind=console && fake_open
 }
 
-# fake_open: once it can be, within 20 s.
+# fake_open: once the port is there and can be opened.
 fake_open()
 {
 	local i
@@ -134,7 +134,7 @@ messages()
 	survived "ten thousand messages"
 }
 
-# gone: reading fails as of a port that is no longer there
+# gone: writing fails as of a port that is no longer there
 gone()
 {
 	! { cat "$TMP/sent" >&7; } 2> "$TMP/error" && grep -q "No such device" "$TMP/error"
