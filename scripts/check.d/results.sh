@@ -1,12 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Collects results for scripts/check: every TAP line goes into the log TAP_LOG,
-# failures and progress to stdout.
-
-PASSED=0
-FAILED=0
-SKIPPED=0
+# Collects results for scripts/check: every TAP line goes into $WORK/tap, a word
+# for each result into $WORK/counts, failures and progress to stdout.
 
 # say TEXT: a progress line with the time since the start.
 say()
@@ -16,22 +12,36 @@ say()
 
 log_tap()
 {
-	printf '%s\n' "$*" >> "$TAP_LOG"
+	printf '%s\n' "$*" >> "$WORK/tap"
+}
+
+# counts passed|failed|skipped: one more. In a file, so that it outlives whatever
+# happens to the shell that counts.
+counts()
+{
+	printf '%s\n' "$1" >> "$WORK/counts"
+}
+
+# reason NAME: what is on stdin belongs to the failure of NAME. With the name on
+# each line, since the lines of something else may come in between.
+reason()
+{
+	sed "s|^|         \| $1: |"
 }
 
 pass()
 {
-	PASSED=$((PASSED + 1))
+	counts passed
 	log_tap "ok - $1"
 }
 
 # failure NAME [FILE]: a failure, with the end of FILE as its reason.
 failure()
 {
-	FAILED=$((FAILED + 1))
+	counts failed
 	log_tap "not ok - $1"
 	say "FAILED  $1"
-	[ -z "${2:-}" ] || tail -n 40 "$2" | sed 's/^/         | /'
+	[ -z "${2:-}" ] || tail -n 40 "$2" | reason "${1%%:*}"
 }
 
 # try NAME COMMAND...: the command must succeed and may be long-winded.
@@ -60,14 +70,14 @@ collect()
 		case $line in
 		ok*"# SKIP"*)
 			showing=
-			SKIPPED=$((SKIPPED + 1))
+			counts skipped
 			say "skipped $name: ${line#ok * - }" ;;
 		ok*)
 			showing=
-			PASSED=$((PASSED + 1)) ;;
+			counts passed ;;
 		"not ok"*)
 			showing=1
-			FAILED=$((FAILED + 1))
+			counts failed
 			say "FAILED  $name: ${line#not ok * - }" ;;
 		"# totals:"*)
 			showing=
@@ -76,19 +86,28 @@ collect()
 			showing=
 			say "        $name: ${line#\# }" ;;
 		"#"*)
-			[ -z "$showing" ] || printf '         | %s\n' "${line#\# }" ;;
+			[ -z "$showing" ] || printf '         | %s: %s\n' "$name" "${line#\# }" ;;
 		esac
 	done
+}
+
+# counted [WORD]: how many results there are in $WORK/counts.
+counted()
+{
+	grep -cs "^${1:-}" "$WORK/counts" || true
 }
 
 # finish: the last line, and the exit status.
 finish()
 {
-	local line="$PASSED passed, $FAILED failed"
+	local line skipped
 
-	[ "$SKIPPED" -eq 0 ] || line+=", $SKIPPED skipped"
+	line="$(($(counted passed))) passed, $(($(counted failed))) failed"
+	skipped=$(counted skipped)
+	[ "$((skipped))" -eq 0 ] || line+=", $skipped skipped"
+	cat "$WORK/tap" >> "$TAP_LOG"
 	echo "all results: $TAP_LOG"
 	echo "$line"
-	[ "$FAILED" -eq 0 ]
+	[ "$(($(counted failed)))" -eq 0 ]
 	exit
 }

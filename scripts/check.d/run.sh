@@ -6,15 +6,16 @@
 # unit_tests DIRECTORY: those in selftests/DIRECTORY.
 unit_tests()
 {
-	local before=$((PASSED + FAILED)) status
+	local before status
 
+	before=$(counted)
 	make -s -C "$TREE/selftests/$1" check KSFT="$LINUX/tools/testing/selftests" \
-		2> "$WORK/stderr" > "$WORK/tap"
+		2> "$WORK/stderr" > "$WORK/output"
 	status=$?
-	collect "$1" < "$WORK/tap"
+	collect "$1" < "$WORK/output"
 	if [ $status -ne 0 ]; then
 		failure "unit: make -C selftests/$1 check returns 0 (was $status)" "$WORK/stderr"
-	elif [ $before -eq $((PASSED + FAILED)) ]; then
+	elif [ "$before" = "$(counted)" ]; then
 		failure "unit: there are tests in selftests/$1" "$WORK/stderr"
 	fi
 	say "        unit tests in selftests/$1 are done"
@@ -39,13 +40,14 @@ suite_host()
 	[ "$status" -le 1 ] || failure "$1: run-host.sh returns 0 (was $status)" "$WORK/stderr"
 }
 
-# run_vm NAME KERNEL CPUS SECONDS TEST...
+# run_vm NAME KERNEL CPUS SECONDS QEMU TEST...: QEMU as in LAB_QEMU.
 run_vm()
 {
 	local name=$1 status
+	local -x LAB_QEMU=$5
 
 	say "$name: booting $2 with $3 CPU(s)"
-	"$TREE/selftests/vm" --kernel "$2" --smp "$3" --timeout "$4" "${@:5}" \
+	"$TREE/selftests/vm" --kernel "$2" --smp "$3" --timeout "$4" "${@:6}" \
 		2> "$WORK/stderr" < /dev/null | collect "$name"
 	status=${PIPESTATUS[0]}
 	case $status in
@@ -55,23 +57,27 @@ run_vm()
 	124) failure "$name: done within $4 s" "$WORK/stderr" ;;
 	*) failure "$name: the VM runs (status $status)" "$WORK/stderr" ;;
 	esac
-	sed -n 's/^lab: log: /         console: /p' "$WORK/stderr"
+	sed -n "s|^lab: log: |         $name's console: |p" "$WORK/stderr"
 }
 
-# suite_vms SUITE: the VMs of selftests/vm.list that have tests of the suite.
-suite_vms()
+# jobs_vms SUITE: a job for each VM of selftests/vm.list that has tests of it.
+jobs_vms()
 {
-	local name kernel cpus seconds tests qemu
+	local name kernel cpus seconds tests kind qemu
 
 	while read -r name kernel cpus seconds tests <&4; do
 		[[ $name != \#* && " $tests" == *" $1"* ]] || continue
 		wanted_kernel "$kernel" || continue
-		qemu=${LAB_QEMU:-}
+		kind=work qemu=${LAB_QEMU:-}
+		if [[ $tests == "counts "* ]]; then
+			kind=counts tests=${tests#counts }
+		fi
 		if [[ $tests == LAB_QEMU=* ]]; then
 			qemu=${tests%% *}
 			qemu=${qemu#*=} tests=${tests#* }
 		fi
 		# shellcheck disable=SC2086 # several tests
-		LAB_QEMU=$qemu run_vm "$name" "$kernel" "$cpus" "$seconds" $tests
+		job "$name" $kind "build-$kernel" \
+			run_vm "$name" "$kernel" "$cpus" "$seconds" "$qemu" $tests
 	done 4< "$TREE/selftests/vm.list"
 }

@@ -8,10 +8,14 @@
 # and kselftest's makefile and headers, unpacked into the cache once. Sets LINUX.
 linux_parts()
 {
-	local archive=/usr/src/linux-source-6.1.tar.xz top=linux-source-6.1
+	local archive=/usr/src/linux-source-6.1.tar.xz top=linux-source-6.1 lock
 
 	LINUX=$CACHE/linux-parts
-	[ ! -e "$LINUX/.complete" ] || return 0
+	exec {lock}> "$CACHE/check/lock" && flock "$lock" || return
+	if [ -e "$LINUX/.complete" ]; then
+		exec {lock}>&-
+		return
+	fi
 	say "unpacking checkpatch and kselftest from $archive"
 	rm -rf "$LINUX"
 	mkdir -p "$LINUX"
@@ -23,7 +27,7 @@ linux_parts()
 		$top/tools/testing/selftests/kselftest_harness.h \
 		$top/tools/testing/selftests/kselftest_module.h \
 		$top/tools/testing/selftests/kselftest &&
-		touch "$LINUX/.complete"
+		touch "$LINUX/.complete" && exec {lock}>&-
 }
 
 # our_files: what git tracks or could, so that nothing generated is checked.
@@ -124,13 +128,19 @@ suite_static()
 	try "static: clang W=1 (6.1)" build_strict 6.1 "LLVM=1 W=1 KCFLAGS=-Werror"
 }
 
-suite_build()
+# build_modules KERNEL
+build_modules()
+{
+	say "build-$1: building for $1 (the first time its kernel is fetched or built)"
+	try "build: $1" "$TREE/scripts/lab" build --kernel "$1"
+}
+
+# jobs_build: one for each kernel.
+jobs_build()
 {
 	local kernel
 
 	for kernel in 6.1 6.12 7 debug; do
-		wanted_kernel $kernel || continue
-		say "building for $kernel (the first time its kernel is fetched or built)"
-		try "build: $kernel" "$TREE/scripts/lab" build --kernel $kernel
+		! wanted_kernel $kernel || job "build-$kernel" build '' build_modules $kernel
 	done
 }

@@ -1,0 +1,142 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Jobs of scripts/check: what is run, LANES at a time.
+#
+# A job is a function, run in a shell and a process group of its own, with a
+# directory WORK of its own in which results.sh collects. What it has to say it
+# says with its name in front. Kinds of jobs:
+#   counts  looks at times, interrupts or doorbells. One at a time, and whatever
+#           runs beside it has to be content with the time that it leaves
+#   build   keeps all CPUs busy by itself. One at a time, too
+#   work    anything else
+
+JOB_NAMES=()
+JOB_KINDS=()
+JOB_NEEDS=()
+JOB_COMMANDS=()
+JOB_STATES=()		# waiting, running, over
+declare -A RUNNING=()	# process group of a running job, by its number
+
+# job NAME KIND NEEDS COMMAND...: one more, which waits for the jobs whose names
+# match the pattern NEEDS.
+job()
+{
+	JOB_NAMES+=("$1")
+	JOB_KINDS+=("$2")
+	JOB_NEEDS+=("$3")
+	JOB_COMMANDS+=("${*@Q}")
+	JOB_STATES+=(waiting)
+}
+
+# may_start N: nothing that is running or still to be run forbids it.
+may_start()
+{
+	local kind=${JOB_KINDS[$1]} needs=${JOB_NEEDS[$1]} i
+
+	[ "${JOB_STATES[$1]}" = waiting ] || return
+	for i in "${!JOB_NAMES[@]}"; do
+		case ${JOB_STATES[i]} in
+		over) continue ;;
+		running) [ "$kind" = work ] || [ "$kind" != "${JOB_KINDS[i]}" ] || return ;;
+		esac
+		# shellcheck disable=SC2053 # a pattern
+		[[ ${JOB_NAMES[i]} != $needs ]] || return
+	done
+}
+
+# run_job N NAME KIND NEEDS COMMAND...: in the job's own shell.
+run_job()
+{
+	local WORK=$WORK/$1 name=$2 kind=$3 start=$SECONDS
+
+	shift 4
+	[ "$kind" = counts ] || renice -n 10 -p "$BASHPID" > /dev/null
+	"$@"
+	say "        $name: done ($((SECONDS - start)) s)"
+	: > "$WORK/done"
+}
+
+start_job()
+{
+	local n=$1
+
+	mkdir "$WORK/$n" || exit
+	set -m	# a process group
+	(
+		set +m
+		trap - EXIT INT TERM HUP
+		eval "run_job $n ${JOB_COMMANDS[n]}"
+	) < /dev/null &
+	RUNNING[$n]=$!
+	set +m
+	JOB_STATES[n]=running
+}
+
+# stop_group PID: ends what is left of a process group, so that no VM stays.
+stop_group()
+{
+	local i
+
+	kill -TERM -- "-$1" 2> /dev/null
+	for ((i = 0; i < 100; i++)); do
+		kill -0 -- "-$1" 2> /dev/null || return
+		sleep 0.1
+	done
+	kill -KILL -- "-$1" 2> /dev/null
+}
+
+# end_job N: adds its results to those of all.
+end_job()
+{
+	local n=$1 pid=${RUNNING[$1]} status
+
+	wait "$pid" 2> /dev/null
+	status=$?
+	unset "RUNNING[$n]"
+	JOB_STATES[n]=over
+	stop_group "$pid"
+	keep_results "$n"
+	[ -e "$WORK/$n/done" ] ||
+		failure "${JOB_NAMES[n]}: runs to its end (status $status)"
+	rm -rf "${WORK:?}/$n"
+}
+
+keep_results()
+{
+	cat "$WORK/$1/tap" >> "$WORK/tap" 2> /dev/null
+	cat "$WORK/$1/counts" >> "$WORK/counts" 2> /dev/null
+}
+
+# run_jobs: all of them. The first that may start is the next one.
+run_jobs()
+{
+	local n
+
+	while :; do
+		for n in "${!JOB_NAMES[@]}"; do
+			[ ${#RUNNING[@]} -lt "$LANES" ] || break
+			! may_start "$n" || start_job "$n"
+		done
+		[ ${#RUNNING[@]} -gt 0 ] || break
+		sleep 0.5
+		for n in "${!RUNNING[@]}"; do
+			kill -0 "${RUNNING[$n]}" 2> /dev/null || end_job "$n"
+		done
+	done
+}
+
+# stop_jobs: because the user wants it.
+stop_jobs()
+{
+	local n
+
+	for n in "${!RUNNING[@]}"; do
+		kill -TERM -- "-${RUNNING[$n]}" 2> /dev/null
+	done
+	for n in "${!RUNNING[@]}"; do
+		stop_group "${RUNNING[$n]}"
+		keep_results "$n"
+	done
+	cat "$WORK/tap" >> "$TAP_LOG" 2> /dev/null
+}
