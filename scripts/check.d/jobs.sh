@@ -6,10 +6,11 @@
 # A job is a function, run in a shell and a process group of its own, with a
 # directory WORK of its own in which results.sh collects. What it has to say it
 # says with its name in front. Kinds of jobs:
-#   counts  looks at times, interrupts or doorbells. One at a time, and whatever
-#           runs beside it has to be content with the time that it leaves
-#   build   keeps all CPUs busy by itself. One at a time, too
+#   counts  looks at times, interrupts or doorbells. Whatever runs beside it has to
+#           be content with the time that it leaves
+#   build   keeps all CPUs busy by itself
 #   work    anything else
+# Of the first two kinds there is only one at a time.
 
 JOB_NAMES=()
 JOB_KINDS=()
@@ -38,7 +39,7 @@ may_start()
 	for i in "${!JOB_NAMES[@]}"; do
 		case ${JOB_STATES[i]} in
 		over) continue ;;
-		running) [ "$kind" = work ] || [ "$kind" != "${JOB_KINDS[i]}" ] || return ;;
+		running) [ "$kind" = work ] || [ "${JOB_KINDS[i]}" = work ] || return ;;
 		esac
 		# shellcheck disable=SC2053 # a pattern
 		[[ ${JOB_NAMES[i]} != $needs ]] || return
