@@ -116,7 +116,7 @@ tap_num "$(field stat-available-memory "$all") / $(meminfo MemAvailable) > 0.9" 
 tap_num "$(field stat-minor-faults "$all") > 1000" "page faults"
 # Two are of huge pages, which a kernel may be without.
 tags=$((14 + 2 * $(grep -c '^HugePages_Total:' /proc/meminfo)))
-tap_is "$(grep -c '^stat_' "$BLK_DEBUGFS/pvguest/$VIRTIO/balloon")" $tags "$tags statistics are sent"
+tap_is "$(grep -c '^stat_' "$DEBUGFS/pvguest/$VIRTIO/balloon")" $tags "$tags statistics are sent"
 qmp '{"execute": "qom-set", "arguments": {"path": "/machine/peripheral/balloon", "property": "guest-stats-polling-interval", "value": 0}}'
 
 # Free pages are reported without being in the balloon.

@@ -43,7 +43,7 @@ for kind in "$RANGES" ''; do
 	qmp '{"execute": "device_del", "arguments": {"id": "balloon"}}'
 	tap_check "$what: it goes" wait_for 30 balloon_gone
 	all_back "$what"
-	tap_fails "$what: no trace is left in debugfs" test -e "$BLK_DEBUGFS/pvguest/$VIRTIO"
+	tap_fails "$what: no trace is left in debugfs" test -e "$DEBUGFS/pvguest/$VIRTIO"
 done
 
 # Taken by another driver and back.
@@ -51,16 +51,16 @@ balloon_new "a new balloon"
 [ "$BALLOON_DRIVER" = virtio_balloon ] || modprobe virtio_balloon
 balloon_set $((RAM / 2))
 wait_for 20 growing
-tap_check "unbind while it grows" timeout 60 bash -c "echo $VIRTIO > $BLK_BUS/drivers/$BALLOON_DRIVER/unbind"
+tap_check "unbind while it grows" timeout 60 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BALLOON_DRIVER/unbind"
 all_back "unbind"
 tap_is "$(host_actual)" 0 "unbind: the host knows"
 if [ "$BALLOON_DRIVER" = pvg_balloon ]; then
-	tap_check "the in-tree driver takes it" blk_bind virtio_balloon "$VIRTIO"
+	tap_check "the in-tree driver takes it" virtio_bind virtio_balloon "$VIRTIO"
 	tap_check "and inflates" wait_for 60 eval '[ "$(host_actual)" -gt $((RAM / 16)) ]'
-	tap_check "it lets go" timeout 100 bash -c "echo $VIRTIO > $BLK_BUS/drivers/virtio_balloon/unbind"
+	tap_check "it lets go" timeout 100 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/virtio_balloon/unbind"
 	rmmod virtio_balloon
 fi
-tap_check "we take it back" blk_bind "$BALLOON_DRIVER" "$VIRTIO"
+tap_check "we take it back" virtio_bind "$BALLOON_DRIVER" "$VIRTIO"
 tap_check "with the target it has" wait_for 60 balloon_is $((RAM / 2))
 
 # Suspended or hibernated, up to where the devices sleep: what is in the balloon
@@ -88,7 +88,7 @@ for state in mem disk; do
 done
 
 # Dead: a reset behind the driver's back. Nothing that is asked is answered.
-pci=$(readlink -f "$BLK_BUS/devices/$VIRTIO/..")
+pci=$(readlink -f "$VIRTIO_BUS/devices/$VIRTIO/..")
 echo 1 > "$pci/reset"
 balloon_set $((RAM / 4))
 host_actual > /dev/null	# answers come in order: the host has set it by then

@@ -26,11 +26,11 @@ kills=$(awk '/^oom_kill / { print $2 }' /proc/vmstat)
 floor=$((128 * MIB))
 
 for bad in nonsense -1 '' $((RAM * 2)) 1k; do
-	mark=$(blk_kmsg_mark)
+	mark=$(kmsg_mark)
 	tap_fails "floor refuses '$bad'" eval 'echo "$bad" > "$BALLOON/floor"'
 done
 tap_check "and says what is allowed" grep -q 'floor is not a number of bytes from 0 to' \
-	<<< "$(blk_kmsg_since "$mark")"
+	<<< "$(kmsg_since "$mark")"
 default=$(cat "$BALLOON/floor")
 tap_num "$default >= $RAM / 20 && $default <= $RAM / 10" "a default floor" "$default"
 echo "$floor" > "$BALLOON/floor"

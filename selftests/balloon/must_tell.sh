@@ -14,7 +14,7 @@ set -u
 # shellcheck source=../lib/balloon.sh
 . ../lib/balloon.sh
 
-FAKE=$BLK_DEBUGFS/pvg_fakehost
+FAKE=$DEBUGFS/pvg_fakehost
 STOP=/run/stop-must-tell
 
 modprobe -q -n pvg_fakehost || tap_skip_all "there is no module pvg_fakehost: use scripts/lab"
@@ -87,7 +87,7 @@ all_of()
 	churn &
 	tap_check "$1: a part is given back" fake_to $((size / 2 - 3 * PAGE))
 	honest "$1, shrunk" $((size / 2 - 3 * PAGE))
-	for ((i = 0; i < $(blk_scaled 24 4); i++)); do
+	for ((i = 0; i < $(scaled 24 4); i++)); do
 		fake_to $((RANDOM * 32768 % size / PAGE * PAGE)) 0
 		[ $((i % 8)) -ne 0 ] || echo 1 > /proc/sys/vm/compact_memory
 	done

@@ -27,7 +27,7 @@ fi
 intact()
 {
 	tap_fails "$1: free pages have kept their content" \
-		grep -q 'pagealloc: .*\(corruption\|bit error\)' <<< "$(blk_kmsg_since "$mark")"
+		grep -q 'pagealloc: .*\(corruption\|bit error\)' <<< "$(kmsg_since "$mark")"
 }
 
 reported()
@@ -36,7 +36,7 @@ reported()
 }
 
 balloon_need
-mark=$(blk_kmsg_mark)
+mark=$(kmsg_mark)
 size=$(whole $((RAM / 3)))
 
 balloon_new "a device that can be told" '"free-page-reporting": true, "page-poison": true'

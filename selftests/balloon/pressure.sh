@@ -16,7 +16,7 @@ set -u
 # shellcheck source=../lib/balloon.sh
 . ../lib/balloon.sh
 
-STEPS=${PRESSURE_STEPS:-$(blk_scaled 500 5)}
+STEPS=${PRESSURE_STEPS:-$(scaled 500 5)}
 LIMIT=${PRESSURE_SECONDS:-60}
 STOP=/run/stop-pressure
 

@@ -11,7 +11,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-COUNT=$(blk_scaled 400)
+COUNT=$(scaled 400)
 
 # depth1: sets MEAN and P99 (us) of COUNT reads one after the other, and STAT.
 depth1()
@@ -84,9 +84,9 @@ for serial in pvglat pvgzero; do
 		# A read that waited for company would take 100 ms. The
 		# machine's own noise stays below 2 ms in the mean and 20 ms at
 		# the 99th percentile, many times more on a slow kernel.
-		tap_num "$MEAN < $off_mean * 1.25 + $(blk_slow && echo 20000 || echo 2000)" \
+		tap_num "$MEAN < $off_mean * 1.25 + $(is_slow && echo 20000 || echo 2000)" \
 			"$serial $setting: mean is that of off" "$MEAN us, off: $off_mean us"
-		tap_num "$P99 < $off_p99 * 1.5 + $(blk_slow && echo 60000 || echo 20000)" \
+		tap_num "$P99 < $off_p99 * 1.5 + $(is_slow && echo 60000 || echo 20000)" \
 			"$serial $setting: p99 is that of off" "$P99 us, off: $off_p99 us"
 	done
 done

@@ -12,7 +12,7 @@ set -u
 # shellcheck source=../lib/doorbells.sh
 . ../lib/doorbells.sh
 
-COUNT=$(blk_scaled 2000)
+COUNT=$(scaled 2000)
 
 # truth SERIAL LOAD OPTION...
 truth()

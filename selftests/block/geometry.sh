@@ -122,7 +122,7 @@ for dir in /sys/block/vd*; do
 		tap_not_ok "$name: has a name and a node users know"
 	fi
 done
-expected=$(find "$BLK_BUS/drivers/$BLK_DRIVER/" -name 'virtio[0-9]*' | wc -l)
+expected=$(find "$VIRTIO_BUS/drivers/$BLK_DRIVER/" -name 'virtio[0-9]*' | wc -l)
 tap_is "$(find /sys/block -name 'vd*' | wc -l)" "$expected" "as many disks as devices"
 major=$(stat -c %t "$DEV")
 tap_is "$(find /dev -name 'vd*' -type b -exec stat -c %t {} + | sort -u)" "$major" \

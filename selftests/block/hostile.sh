@@ -12,7 +12,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-FAKE=$BLK_DEBUGFS/pvg_fakehost
+FAKE=$DEBUGFS/pvg_fakehost
 
 modprobe -q -n pvg_fakehost || tap_skip_all "there is no module pvg_fakehost: use scripts/lab"
 tap_at_exit rmmod pvg_fakehost
@@ -29,13 +29,13 @@ refused()
 {
 	local mark
 
-	mark=$(blk_kmsg_mark)
+	mark=$(kmsg_mark)
 	tap_check "$1: the device is there" fake "$1" || return
 	tap_fails "$1: there is no disk" blk_find pvgfake
-	if blk_kmsg_since "$mark" | grep -E "^(\[.*\] )?$BLK_DRIVER|virtio" | grep -qF -- "$2"; then
+	if kmsg_since "$mark" | grep -E "^(\[.*\] )?$BLK_DRIVER|virtio" | grep -qF -- "$2"; then
 		tap_ok "$1: the log says: $2"
 	else
-		tap_not_ok "$1: the log says: $2" "$(blk_kmsg_since "$mark")"
+		tap_not_ok "$1: the log says: $2" "$(kmsg_since "$mark")"
 	fi
 }
 
@@ -76,16 +76,16 @@ breaks()
 {
 	local mark start=$SECONDS
 
-	mark=$(blk_kmsg_mark)
+	mark=$(kmsg_mark)
 	blk_load /dev/null "$DEV" --rw=randrw --bs=4k --size=8m --iodepth=16 || return
 	echo "$1 1" > "$FAKE/bad"
 	tap_check "$1: the load ends" blk_load_ended 30
 	tap_fails "$1: so does every read" reads
 	tap_num "$SECONDS - start < 60" "$1: nothing hangs" "$((SECONDS - start)) s"
-	tap_is "$(blk_kmsg_since "$mark" | grep -c "$VIRTIO: the device broke the protocol")" 1 \
+	tap_is "$(kmsg_since "$mark" | grep -c "$VIRTIO: the device broke the protocol")" 1 \
 		"$1: the log says so once"
-	tap_check "$1: the driver lets go" timeout 30 bash -c "echo $VIRTIO > $BLK_BUS/drivers/$BLK_DRIVER/unbind"
-	tap_check "$1: and takes the device again" timeout 30 bash -c "echo $VIRTIO > $BLK_BUS/drivers/$BLK_DRIVER/bind"
+	tap_check "$1: the driver lets go" timeout 30 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/unbind"
+	tap_check "$1: and takes the device again" timeout 30 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/bind"
 	DISK=$(blk_wait pvgfake) || tap_done
 	DEV=/dev/$DISK
 	tap_check "$1: it can be written and read" writes

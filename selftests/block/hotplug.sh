@@ -45,7 +45,7 @@ for round in 1 2 3; do
 	blk_load_status
 	tap_num "$? % 128 != 0" "round $round: fio was told of the loss"
 	tap_fails "round $round: no trace is left in debugfs" \
-		test -e "$BLK_DEBUGFS/pvguest/$VIRTIO"
+		test -e "$DEBUGFS/pvguest/$VIRTIO"
 done
 
 tap_done

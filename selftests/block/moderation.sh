@@ -11,7 +11,7 @@ set -u
 
 serial=$(blk_disks | head -1)
 blk_need "${serial:-pvgsplit}"
-dir=$BLK_BUS/devices/$VIRTIO/moderation
+dir=$VIRTIO_BUS/devices/$VIRTIO/moderation
 if [ ! -d "$dir" ]; then
 	tap_not_ok "there is a moderation directory"
 	tap_done
@@ -27,7 +27,7 @@ refuse()
 	local file=$dir/$1 value=$2 range=$3 old mark output lines
 
 	old=$(cat "$file")
-	mark=$(blk_kmsg_mark)
+	mark=$(kmsg_mark)
 	if output=$( (LC_ALL=C; echo "$value" > "$file") 2>&1); then
 		tap_not_ok "$1 refuses '$value'" "it was taken"
 		echo "$old" > "$file"
@@ -38,7 +38,7 @@ refuse()
 	*) tap_not_ok "$1 refuses '$value' with EINVAL" "$output" ;;
 	esac
 	tap_is "$(cat "$file")" "$old" "$1 keeps its value after '$value'"
-	lines=$(blk_kmsg_since "$mark")
+	lines=$(kmsg_since "$mark")
 	if [ "$(grep -c . <<< "$lines")" -eq 1 ] && [[ $lines == *$1*$range* ]]; then
 		tap_ok "$1 '$value': one line in the log names the range"
 	else
@@ -91,7 +91,7 @@ mode()
 
 	disk=$(blk_find "$1") || return 0
 	sed -n 's/^event_mode: *//p' \
-		"$BLK_DEBUGFS/pvguest/$(blk_virtio "$disk")"/*/stats | sort -u
+		"$DEBUGFS/pvguest/$(blk_virtio "$disk")"/*/stats | sort -u
 }
 
 while read -r serial want; do

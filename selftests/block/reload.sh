@@ -22,12 +22,12 @@ under_load()
 	DISK=$(blk_find "$serial")
 	blk_load /dev/null "/dev/$DISK" --bs=4k --size=64m "$@"
 	sleep 0.$((RANDOM % 5))
-	tap_check "$what: unbind under load" timeout 60 bash -c "echo $VIRTIO > $BLK_BUS/drivers/$BLK_DRIVER/unbind"
+	tap_check "$what: unbind under load" timeout 60 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/unbind"
 	# Told of errors for a batch it submits, fio itself may spin for ever.
 	[[ $what != *batches ]] || kill -KILL "$LOAD_PID"
 	tap_check "$what: fio ends" blk_load_ended || return 1
 	tap_fails "$what: the disk is gone" blk_find "$serial"
-	tap_check "$what: bind" blk_bind "$BLK_DRIVER" "$VIRTIO" || return 1
+	tap_check "$what: bind" virtio_bind "$BLK_DRIVER" "$VIRTIO" || return 1
 	tap_check "$what: the disk is back" blk_wait "$serial"
 }
 
@@ -107,14 +107,14 @@ else
 	head -c 1M /dev/urandom > /tmp/handover
 	dd if=/tmp/handover of="$DEV" bs=64k oflag=direct conv=nocreat,fsync 2> /dev/null
 	modprobe "$other"
-	blk_unbind "$VIRTIO"
-	tap_check "hand over: $other takes the disk" blk_bind "$other" "$VIRTIO"
+	virtio_unbind "$VIRTIO"
+	tap_check "hand over: $other takes the disk" virtio_bind "$other" "$VIRTIO"
 	DISK=$(blk_wait "$serial")
 	tap_check "hand over: it reads what we wrote" cmp -n 1048576 /tmp/handover "/dev/$DISK"
 	head -c 1M /dev/urandom > /tmp/handover
 	dd if=/tmp/handover of="/dev/$DISK" bs=64k oflag=direct conv=nocreat,fsync 2> /dev/null
-	blk_unbind "$VIRTIO"
-	tap_check "hand over: we take it back" blk_bind "$BLK_DRIVER" "$VIRTIO"
+	virtio_unbind "$VIRTIO"
+	tap_check "hand over: we take it back" virtio_bind "$BLK_DRIVER" "$VIRTIO"
 	DISK=$(blk_wait "$serial")
 	tap_check "hand over: we read what it wrote" cmp -n 1048576 /tmp/handover "/dev/$DISK"
 	rmmod "$other"

@@ -10,7 +10,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-SWITCHES=$(blk_scaled 60 2)
+SWITCHES=$(scaled 60 2)
 SETTINGS=("off" "fixed 64 100000" "adaptive" "fixed 1 1" "fixed 4096 100" "off" "adaptive")
 
 # switch_under_load SERIAL OPTION...: fio runs on the disk until the policies
@@ -43,7 +43,7 @@ switch_under_load()
 	# so may a busy machine, but not that much.
 	max=$(sed -n '/^{/,$p' "$TMP/json" |
 		jq '[.jobs[] | .read.lat_ns.max, .write.lat_ns.max] | max / 1000 | floor')
-	tap_num "$max < $(blk_slow && echo 5000000 || echo 1500000)" \
+	tap_num "$max < $(is_slow && echo 5000000 || echo 1500000)" \
 		"$serial: no request waited for a lost interrupt" "longest $max us"
 }
 

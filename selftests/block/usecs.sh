@@ -24,7 +24,7 @@ set -u
 PAIRS=6
 STAGGER=50
 # What this machine may add to a pair by itself, in milliseconds.
-NOISE=$(blk_slow && echo 22 || echo 15)
+NOISE=$(is_slow && echo 22 || echo 15)
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 exec {NEVER}<> <(:)

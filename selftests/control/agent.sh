@@ -16,7 +16,7 @@ tap_at_exit rm -rf "$TMP"
 
 # The whole size once; elsewhere it is the same code.
 MIB=4
-[[ $(uname -r) != 6.1.* ]] || ctl_slow || MIB=40
+[[ $(uname -r) != 6.1.* ]] || is_slow || MIB=40
 CHUNK=2
 
 # answer [SECONDS]: the agent's next line.

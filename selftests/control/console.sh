@@ -44,14 +44,14 @@ heard()
 # ports_line: the console's line of debugfs.
 ports_line()
 {
-	grep held_by=console "$CTL_DEBUGFS/pvguest/$VIRTIO/ports"
+	grep held_by=console "$DEBUGFS/pvguest/$VIRTIO/ports"
 }
 
 # sent_buffers: how many the console's queue has given to the device.
 sent_buffers()
 {
 	awk '$1 == "submissions:" { print $2 }' \
-		"$CTL_DEBUGFS/pvguest/$VIRTIO/out.${HVC_PORT##*p}/stats"
+		"$DEBUGFS/pvguest/$VIRTIO/out.${HVC_PORT##*p}/stats"
 }
 
 # busy_for US: microseconds, without a timer.
@@ -144,7 +144,7 @@ fi
 
 # ---- emergency write --------------------------------------------------------
 
-echo "out of band" > "$CTL_DEBUGFS/pvguest/$VIRTIO/emergency"
+echo "out of band" > "$DEBUGFS/pvguest/$VIRTIO/emergency"
 tap_check "the emergency register works" heard "out of band"
 
 tap_done

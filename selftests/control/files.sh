@@ -28,7 +28,7 @@ run_files()
 }
 
 tap_check "devices are bound to $CTL_DRIVER" ctl_claim
-! ctl_slow || export PVG_SLOW=1
+! is_slow || export PVG_SLOW=1
 ctl_need pvg.lone
 export PORT_LONE=$PORT
 ctl_need pvg.a

@@ -11,7 +11,7 @@ set -u
 # shellcheck source=../lib/ctl.sh
 . ../lib/ctl.sh
 
-FAKE=$CTL_DEBUGFS/pvg_fakehost
+FAKE=$DEBUGFS/pvg_fakehost
 # enum of virtio_console_control.event (virtio 1.2, 5.3.6.2)
 ADD=1 REMOVE=2 CONSOLE=4 RESIZE=5 OPEN=6 NAME=7
 
@@ -60,43 +60,15 @@ echoes()
 	[ "$line" = "$(cat "$TMP/sent")" ]
 }
 
-# wait_for SECONDS COMMAND...
-wait_for()
-{
-	local i tries=$(($1 * 10))
-
-	shift
-	for ((i = 0; i < tries; i++)); do
-		! "$@" || return 0
-		sleep 0.1
-	done
-	return 1
-}
-
-mark()
-{
-	dmesg | wc -l
-}
-
-logged()
-{
-	dmesg | tail -n "+$((MARK + 1))" | grep -q -- "$1"
-}
-
-not_logged()
-{
-	! logged 'WARNING:\|BUG:\|Oops'
-}
-
 # ignored WHAT TEXT ID EVENT VALUE LEN [MORE]: with a line that has TEXT in it.
 ignored()
 {
 	local what=$1 text=$2
 
 	shift 2
-	MARK=$(mark)
+	MARK=$(kmsg_mark)
 	say "$1" "$2" "$3" "$4" 1 "${5:-}"
-	tap_check "$what: ignored, and the log says so" wait_for 10 logged "$text"
+	tap_check "$what: ignored, and the log says so" wait_for 10 kmsg_has "$text" "$MARK"
 	tap_check "$what: the port works" echoes
 }
 
@@ -157,10 +129,11 @@ removal()
 broken()
 {
 	fake_on
-	MARK=$(mark)
+	MARK=$(kmsg_mark)
 	echo "$1 1" > "$FAKE/bad"
 	cat "$TMP/sent" >&7
-	tap_check "$1: the device is reset" wait_for 20 logged "broke the protocol: reset"
+	tap_check "$1: the device is reset" \
+		wait_for 20 kmsg_has "broke the protocol: reset" "$MARK"
 	# What was on its way is lost or not.
 	sleep 1
 	timeout 2 cat <&7 > "$TMP/rest"
@@ -173,14 +146,15 @@ given_up()
 	broken "$1"
 	echo "$1 1" > "$FAKE/bad"
 	cat "$TMP/sent" >&7
-	tap_check "again within ten seconds: it is given up" wait_for 20 logged "again: giving it up"
+	tap_check "again within ten seconds: it is given up" \
+		wait_for 20 kmsg_has "again: giving it up" "$MARK"
 	tap_check "and its port is gone" wait_for 10 gone
 }
 
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 tap_check "devices are bound to $CTL_DRIVER" ctl_claim
-FIRST=$(mark)
+FIRST=$(kmsg_mark)
 fake_on
 tap_is $? 0 "a device of pvg_fakehost has a port"
 tap_check "which sends back what is written" echoes
@@ -195,6 +169,5 @@ echo "len-zero 2" > "$FAKE/bad"
 cat "$TMP/sent" >&7
 survived "buffers that come back empty"
 fake_off
-MARK=$FIRST
-tap_check "no warning of the kernel" not_logged
+tap_is "$(kmsg_since "$FIRST" | grep "WARNING:\|BUG:\|Oops")" "" "no warning of the kernel"
 tap_done

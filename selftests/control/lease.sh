@@ -14,7 +14,7 @@ set -u
 
 TMP=$(mktemp -d)
 SLACK=1000	# ms that a thaw may come late
-ctl_slow && SLACK=8000
+is_slow && SLACK=8000
 
 # cleanup: nothing may stay frozen, or the VM would not go down.
 cleanup()

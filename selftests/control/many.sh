@@ -37,7 +37,7 @@ all_there()
 	local deadline=$((SECONDS + 30)) n
 
 	while :; do
-		n=$(grep -c 'host=connected .*name=pvg.m[0-9]' "$CTL_DEBUGFS/pvguest/$VIRTIO/ports")
+		n=$(grep -c 'host=connected .*name=pvg.m[0-9]' "$DEBUGFS/pvguest/$VIRTIO/ports")
 		if [ "$n" -eq 30 ] || [ "$SECONDS" -ge "$deadline" ]; then
 			break
 		fi
@@ -74,11 +74,11 @@ qmp_add
 ctl_need pvg.m30
 tap_is "$(all_there)" 30 "30 ports that are plugged in appear"
 for round in 1 2 3; do
-	echo "$VIRTIO" > "$CTL_BUS/drivers/$CTL_DRIVER/unbind"
-	echo "$VIRTIO" > "$CTL_BUS/drivers/$CTL_DRIVER/bind"
+	echo "$VIRTIO" > "$VIRTIO_BUS/drivers/$CTL_DRIVER/unbind"
+	echo "$VIRTIO" > "$VIRTIO_BUS/drivers/$CTL_DRIVER/bind"
 	tap_is "$(all_there)" 30 "round $round: all are there when the driver is bound"
 done
 tap_is "$(exchange)" 30 "all 30 have their say at once"
-tap_is "$(grep -c held_by=console "$CTL_DEBUGFS/pvguest/$VIRTIO/ports")" 1 "and there is a console"
+tap_is "$(grep -c held_by=console "$DEBUGFS/pvguest/$VIRTIO/ports")" 1 "and there is a console"
 
 tap_done

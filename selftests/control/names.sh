@@ -33,26 +33,15 @@ wait_node()
 	return 1
 }
 
-# logged TEXT: since the last plug, within a few seconds.
-logged()
-{
-	local i
-
-	for ((i = 0; i < 50; i++)); do
-		! dmesg | sed "1,/$MARK/d" | grep -qF "$1" || return 0
-		sleep 0.1
-	done
-	return 1
-}
-
 # odd WHAT NAME LOG
 odd()
 {
-	MARK=pvg-names-$RANDOM
-	echo "<7>$MARK" > /dev/kmsg
+	local mark
+
+	mark=$(kmsg_mark)
 	plug "$2"
 	tap_check "$1: the port appears" wait_node yes
-	tap_check "$1: the log says why it has no name" logged "$3"
+	tap_check "$1: the log says why it has no name" wait_for 5 kmsg_has "$3" "$mark"
 	tap_fails "$1: it has none" test -e "/sys/bus/virtio-ports/devices/${NODE#/dev/}/name"
 	tap_check "$1: it can be opened" sh -c ": <> $NODE"
 	ctl_qmp "{'execute': 'device_del', 'arguments': {'id': 'odd-port'}}"

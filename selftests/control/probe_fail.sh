@@ -12,24 +12,7 @@ set -u
 # shellcheck source=../lib/ctl.sh
 . ../lib/ctl.sh
 
-FAIL=$CTL_DEBUGFS/fail_function
-LIST=$CTL_DEBUGFS/error_injection/list
-ENOMEM=0xfffffffffffffff4
-
-[ -d "$FAIL" ] || tap_skip_all "this kernel cannot make functions fail: use --kernel debug"
-
-# inject FUNCTION: its next call fails. Quietly: the stack trace that fault
-# injection likes to print would look like trouble.
-inject()
-{
-	echo "$1" > "$FAIL/inject" || return 1
-	echo $ENOMEM > "$FAIL/$1/retval"
-	echo 0 > "$FAIL/verbose"
-	echo 0 > "$FAIL/space"
-	echo 1 > "$FAIL/interval"
-	echo 100 > "$FAIL/probability"
-	echo 1 > "$FAIL/times"
-}
+may_fail
 
 # talks: a line goes from pvg.noa to pvg.nob.
 talks()
@@ -44,28 +27,26 @@ talks()
 tap_check "devices are bound to $CTL_DRIVER" ctl_claim
 modprobe virtio_console
 ctl_need pvg.noa
-device=$CTL_BUS/devices/$VIRTIO
 steps=0
-while read -r function; do
-	echo "$VIRTIO" > "$device/driver/unbind"
-	mark=pvg-probe-$RANDOM
-	echo "<7>$mark" > /dev/kmsg
-	if ! inject "$function"; then
+while read -r function returns; do
+	virtio_unbind "$VIRTIO"
+	mark=$(kmsg_mark)
+	if ! fail_next "$function" "$returns"; then
 		tap_not_ok "$function can be made to fail"
 		break
 	fi
-	(echo "$VIRTIO" > "$CTL_BUS/drivers/$CTL_DRIVER/bind") 2> /dev/null
+	(virtio_bind "$CTL_DRIVER" "$VIRTIO") 2> /dev/null
 	tap_num "$? != 0" "$function fails: probe fails"
-	echo > "$FAIL/inject"
-	tap_check "$function fails: the log says so and names the device" sh -c \
-		"dmesg | sed '1,/$mark/d' | grep -q '$VIRTIO: probe failed: $function'"
-	echo "$VIRTIO" > "$CTL_BUS/drivers/virtio_console/bind"
+	fail_nothing
+	tap_check "$function fails: the log says so and names the device" \
+		kmsg_has "$VIRTIO: probe failed: $function" "$mark"
+	virtio_bind virtio_console "$VIRTIO"
 	tap_check "$function fails: the in-tree driver takes the device" talks
 	steps=$((steps + 1))
-done < <(sed -n 's/^\(pvg_ctl_[a-z0-9_]*\)[[:space:]].*/\1/p' "$LIST")
+done < <(functions_that_fail pvg_ctl_)
 tap_num "$steps >= 5" "there are steps to fail" "$steps"
-echo "$VIRTIO" > "$device/driver/unbind"
-echo "$VIRTIO" > "$CTL_BUS/drivers/$CTL_DRIVER/bind"
+virtio_unbind "$VIRTIO"
+virtio_bind "$CTL_DRIVER" "$VIRTIO"
 tap_check "bound again when nothing fails" talks
 rmmod virtio_console
 

@@ -12,7 +12,7 @@ set -u
 . ../lib/channel.sh
 
 channel_need
-! ctl_slow || export PVG_SLOW=1
+! is_slow || export PVG_SLOW=1
 ended=0
 while IFS= read -r line; do
 	case $line in

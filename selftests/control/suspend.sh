@@ -19,7 +19,7 @@ goes_on()
 {
 	tap_check "$1: the reader still waits" kill -0 $reader
 	sleep 3
-	tap_is "$(grep -c "host=connected .*name=pvg.[ab]$" "$CTL_DEBUGFS/pvguest/$VIRTIO/ports")" 2 \
+	tap_is "$(grep -c "host=connected .*name=pvg.[ab]$" "$DEBUGFS/pvguest/$VIRTIO/ports")" 2 \
 		"$1: the host is connected"
 	echo "after $1" >&6
 	sleep 1
@@ -42,7 +42,7 @@ cat <&5 > "$TMP/read" 2> "$TMP/err" &
 reader=$!
 sleep 1
 for round in 1 2 3; do
-	echo 1 > "$CTL_DEBUGFS/pvguest/$VIRTIO/reset"
+	echo 1 > "$DEBUGFS/pvguest/$VIRTIO/reset"
 	sleep 1
 	goes_on "reset $round"
 done

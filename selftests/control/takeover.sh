@@ -16,11 +16,6 @@ tap_at_exit rm -rf "$TMP"
 tap_at_exit ctl_claim
 export PVGUEST_TAKEOVER_CONF=$TMP/conf
 
-driver_of()
-{
-	basename "$(readlink "$CTL_BUS/devices/$1/driver")"
-}
-
 # works NAME NAME: a line goes through.
 works()
 {
@@ -40,11 +35,11 @@ configure()
 auto()
 {
 	"$TAKEOVER" auto "$1"
-	tap_is "$(driver_of "$1")" "$2" "auto: $3"
+	tap_is "$(virtio_driver "$1")" "$2" "auto: $3"
 }
 
 modprobe virtio_console 2> /dev/null
-[ -e "$CTL_BUS/drivers/virtio_console" ] || tap_skip_all "this kernel has no virtio_console"
+[ -e "$VIRTIO_BUS/drivers/virtio_console" ] || tap_skip_all "this kernel has no virtio_console"
 tap_check "devices are bound to $CTL_DRIVER" ctl_claim
 ctl_need pvg.pka
 plain=$VIRTIO
@@ -53,7 +48,7 @@ other=$VIRTIO
 ctl_need pvg.a
 mine=$VIRTIO
 withcon=
-for device in "$CTL_BUS/drivers/$CTL_DRIVER"/virtio*; do
+for device in "$VIRTIO_BUS/drivers/$CTL_DRIVER"/virtio*; do
 	device=${device##*/}
 	case $device in
 	"$plain" | "$other" | "$mine") ;;
@@ -64,12 +59,12 @@ done
 # ---- there and back ---------------------------------------------------------
 
 tap_check "a device is released" "$TAKEOVER" release "$plain"
-tap_is "$(driver_of "$plain")" virtio_console "the in-tree driver has it"
+tap_is "$(virtio_driver "$plain")" virtio_console "the in-tree driver has it"
 tap_check "and its ports work" works pvg.pka pvg.pkb
 tap_is "$("$TAKEOVER" status | grep -c "^$plain driver=virtio_console uses=none ports=pvg.pk")" 1 \
 	"status says so"
 tap_check "it is taken" "$TAKEOVER" take "$plain"
-tap_is "$(driver_of "$plain")" pvg_ctl "we have it"
+tap_is "$(virtio_driver "$plain")" pvg_ctl "we have it"
 tap_check "and its ports work again" works pvg.pka pvg.pkb
 tap_check "taking it again changes nothing" "$TAKEOVER" take "$plain"
 tap_fails "a device that is none is refused" "$TAKEOVER" take virtio999
@@ -91,7 +86,7 @@ tap_check "and taken with --console" "$TAKEOVER" --console take "$withcon"
 tap_check "another is released" "$TAKEOVER" release "$other"
 exec 7<> "/dev/$(ctl_wait pvg.noa)"
 tap_fails "a device with an open port is not taken" "$TAKEOVER" take "$other"
-tap_is "$(driver_of "$other")" virtio_console "and stays where it is"
+tap_is "$(virtio_driver "$other")" virtio_console "and stays where it is"
 tap_check "unless by force" "$TAKEOVER" --force take "$other"
 exec 7>&-
 exec 7<> "/dev/$(ctl_wait pvg.noa)"

@@ -9,7 +9,7 @@ MIB=$((1024 * 1024))
 ASKED=0
 # What the kernel may keep to itself meanwhile; KASAN keeps freed memory.
 # shellcheck disable=SC2034 # for the caller
-if blk_slow; then
+if is_slow; then
 	SLACK=$((128 * MIB))
 	USE_SECONDS=400
 else
@@ -62,7 +62,7 @@ balloon_find()
 {
 	local dir
 
-	for dir in "$BLK_BUS"/devices/virtio*; do
+	for dir in "$VIRTIO_BUS"/devices/virtio*; do
 		[ "$(< "$dir/device")" = 0x0005 ] || continue
 		VIRTIO=${dir##*/}
 		BALLOON=$dir/balloon
@@ -75,24 +75,12 @@ balloon_find()
 
 balloon_bound()
 {
-	balloon_find && [ "$(blk_driver_of "$VIRTIO")" = "$BALLOON_DRIVER" ]
+	balloon_find && [ "$(virtio_driver "$VIRTIO")" = "$BALLOON_DRIVER" ]
 }
 
 balloon_gone()
 {
 	! balloon_find
-}
-
-# wait_for SECONDS COMMAND...: until it succeeds.
-wait_for()
-{
-	local deadline=$((SECONDS + $1))
-
-	shift
-	until "$@" > /dev/null 2>&1; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
-		sleep 0.05
-	done
 }
 
 # balloon_need: the balloon and who listens to us, or nothing of the test runs.
@@ -169,7 +157,7 @@ balloon_to()
 balloon_stat()
 {
 	awk -v name="$1:" '$1 == name { print $2; found = 1 } END { exit !found }' \
-		"$BLK_DEBUGFS/pvguest/$VIRTIO/balloon"
+		"$DEBUGFS/pvguest/$VIRTIO/balloon"
 }
 
 # host_actual: bytes in the balloon as the host has it.

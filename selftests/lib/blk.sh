@@ -7,25 +7,10 @@
 # Tests know disks by serial, never by name, because names depend on the order
 # of discovery: see selftests/block/devices for who is who.
 
+# shellcheck source=guest.sh
+. "${BASH_SOURCE[0]%/*}/guest.sh"
+
 BLK_DRIVER=${PVG_DRIVER:-pvg_blk}
-BLK_DEBUGFS=/sys/kernel/debug
-BLK_BUS=/sys/bus/virtio
-
-# blk_slow: true on kernels where everything takes several times as long.
-blk_slow()
-{
-	[ -e "$BLK_DEBUGFS/kmemleak" ]
-}
-
-# blk_scaled N [DIVISOR]: N, or less on a slow kernel (default a quarter).
-blk_scaled()
-{
-	if blk_slow; then
-		echo $(($1 / ${2:-4}))
-	else
-		echo "$1"
-	fi
-}
 
 # blk_find SERIAL: prints the disk's name (vdX), or fails.
 blk_find()
@@ -74,28 +59,6 @@ blk_virtio()
 	echo "${link##*/}"
 }
 
-# blk_driver_of VIRTIO: prints the bound driver, or "none".
-blk_driver_of()
-{
-	local link
-
-	if link=$(readlink "$BLK_BUS/devices/$1/driver"); then
-		echo "${link##*/}"
-	else
-		echo none
-	fi
-}
-
-blk_bind()
-{
-	echo "$2" > "$BLK_BUS/drivers/$1/bind"
-}
-
-blk_unbind()
-{
-	echo "$1" > "$BLK_BUS/devices/$1/driver/unbind"
-}
-
 # blk_need SERIAL: sets DISK, DEV and VIRTIO, and asserts that the driver under
 # test is the one that drives it. A disk this machine was not given skips the
 # whole test, with the way to get it.
@@ -106,7 +69,7 @@ blk_need()
 	VIRTIO=$(blk_virtio "$DISK")
 	# shellcheck disable=SC2034 # for the caller
 	DEV=/dev/$DISK
-	tap_is "$(blk_driver_of "$VIRTIO")" "$BLK_DRIVER" "$1: driven by $BLK_DRIVER"
+	tap_is "$(virtio_driver "$VIRTIO")" "$BLK_DRIVER" "$1: driven by $BLK_DRIVER"
 }
 
 # blk_disks: the serials of the disks that keep what is written to them: the
@@ -123,7 +86,7 @@ blk_disks()
 # blk_stats VIRTIO: `name value` per counter, summed over the device's queues.
 blk_stats()
 {
-	cat "$BLK_DEBUGFS/pvguest/$1"/*/stats | awk -F': *' '
+	cat "$DEBUGFS/pvguest/$1"/*/stats | awk -F': *' '
 		$2 ~ /^[0-9]+$/ { sum[$1] += $2 }
 		END { for (name in sum) print name, sum[name] }'
 }
@@ -152,7 +115,7 @@ blk_stats_reset()
 {
 	local file
 
-	for file in "$BLK_DEBUGFS/pvguest/$1"/*/stats; do
+	for file in "$DEBUGFS/pvguest/$1"/*/stats; do
 		echo 0 > "$file"
 	done
 }
@@ -160,7 +123,7 @@ blk_stats_reset()
 # blk_moderate VIRTIO POLICY [FRAMES USECS]
 blk_moderate()
 {
-	local dir=$BLK_BUS/devices/$1/moderation
+	local dir=$VIRTIO_BUS/devices/$1/moderation
 
 	[ $# -lt 4 ] || { echo "$3" > "$dir/frames" && echo "$4" > "$dir/usecs"; }
 	echo "$2" > "$dir/policy"
@@ -169,7 +132,7 @@ blk_moderate()
 # blk_moderation_keep VIRTIO: put the moderation back when the test ends.
 blk_moderation_keep()
 {
-	local dir=$BLK_BUS/devices/$1/moderation frames usecs policy
+	local dir=$VIRTIO_BUS/devices/$1/moderation frames usecs policy
 
 	read -r frames < "$dir/frames"
 	read -r usecs < "$dir/usecs"
@@ -267,19 +230,4 @@ blk_rw()
 	local status=$?
 	rm -f "$tmp"
 	return "$status"
-}
-
-# blk_kmsg_mark: prints a mark for blk_kmsg_since MARK, which prints what the
-# kernel logged after it.
-blk_kmsg_mark()
-{
-	local mark=pvg-selftest-$$-$SECONDS-$RANDOM
-
-	echo "<7>$mark" > /dev/kmsg
-	echo "$mark"
-}
-
-blk_kmsg_since()
-{
-	dmesg | sed "1,/$1/d"
 }

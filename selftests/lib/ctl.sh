@@ -5,15 +5,10 @@
 # between drivers. Sourced after tap.sh. selftests/control/devices tells which
 # ports there are.
 
-CTL_DRIVER=${PVG_DRIVER:-pvg_ctl}
-CTL_BUS=/sys/bus/virtio
-CTL_DEBUGFS=/sys/kernel/debug
+# shellcheck source=guest.sh
+. "${BASH_SOURCE[0]%/*}/guest.sh"
 
-# ctl_slow: true on kernels where everything takes several times as long.
-ctl_slow()
-{
-	[ -e "$CTL_DEBUGFS/kmemleak" ]
-}
+CTL_DRIVER=${PVG_DRIVER:-pvg_ctl}
 
 # ctl_claim: all console devices are bound to the driver under test. On kernels
 # with the in-tree driver built in they begin with that.
@@ -21,12 +16,13 @@ ctl_claim()
 {
 	local device driver
 
-	for device in "$CTL_BUS"/devices/virtio*; do
+	for device in "$VIRTIO_BUS"/devices/virtio*; do
 		[ "$(cat "$device/device")" = 0x0003 ] || continue
-		driver=$(readlink "$device/driver") || driver=none
-		[ "${driver##*/}" != "$CTL_DRIVER" ] || continue
-		[ "$driver" = none ] || echo "${device##*/}" > "$device/driver/unbind"
-		echo "${device##*/}" > "$CTL_BUS/drivers/$CTL_DRIVER/bind" || return 1
+		device=${device##*/}
+		driver=$(virtio_driver "$device")
+		[ "$driver" != "$CTL_DRIVER" ] || continue
+		[ "$driver" = none ] || virtio_unbind "$device"
+		virtio_bind "$CTL_DRIVER" "$device" || return 1
 	done
 }
 
@@ -90,8 +86,7 @@ ctl_need()
 	VIRTIO=$(ctl_virtio "$vport")
 	# shellcheck disable=SC2034 # for the caller
 	PORT=/dev/$vport
-	vport=$(readlink "$CTL_BUS/devices/$VIRTIO/driver")
-	tap_is "${vport##*/}" "$CTL_DRIVER" "$1: driven by $CTL_DRIVER"
+	tap_is "$(virtio_driver "$VIRTIO")" "$CTL_DRIVER" "$1: driven by $CTL_DRIVER"
 }
 
 # ctl_qmp COMMAND: asks the host; see selftests/vm.

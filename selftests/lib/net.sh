@@ -5,26 +5,11 @@
 # address (see selftests/net/devices for who is who), giving them their network,
 # transfers, counters. Sourced after tap.sh.
 
+# shellcheck source=guest.sh
+. "${BASH_SOURCE[0]%/*}/guest.sh"
+
 NET_DRIVER=${PVG_DRIVER:-pvg_net}
-NET_BUS=/sys/bus/virtio
-NET_DEBUGFS=/sys/kernel/debug
 PEER=./peer
-
-# net_slow: true on kernels where everything takes several times as long.
-net_slow()
-{
-	[ -e "$NET_DEBUGFS/kmemleak" ]
-}
-
-# net_scaled N [DIVISOR]: N, or less on a slow kernel (default an eighth).
-net_scaled()
-{
-	if net_slow; then
-		echo $(($1 / ${2:-8}))
-	else
-		echo "$1"
-	fi
-}
 
 # net_find N: prints the interface's name, or fails.
 net_find()
@@ -43,18 +28,6 @@ net_find()
 	return 1
 }
 
-# net_wait_for SECONDS COMMAND...: until it succeeds.
-net_wait_for()
-{
-	local deadline=$((SECONDS + $1))
-
-	shift
-	until "$@" > /dev/null 2>&1; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
-		sleep 0.1
-	done
-}
-
 # net_lacks N: there is no such interface.
 net_lacks()
 {
@@ -68,28 +41,6 @@ net_virtio()
 
 	link=$(readlink -f "/sys/class/net/$1/device") || return 1
 	echo "${link##*/}"
-}
-
-# net_driver_of VIRTIO: prints the bound driver, or "none".
-net_driver_of()
-{
-	local link
-
-	if link=$(readlink "$NET_BUS/devices/$1/driver"); then
-		echo "${link##*/}"
-	else
-		echo none
-	fi
-}
-
-net_bind()
-{
-	echo "$2" > "$NET_BUS/drivers/$1/bind"
-}
-
-net_unbind()
-{
-	echo "$1" > "$NET_BUS/devices/$1/driver/unbind"
 }
 
 # net_up N: the interface gets its address and comes up; sets DEV, VIRTIO, HOST.
@@ -111,7 +62,7 @@ net_need()
 	net_find "$1" > /dev/null ||
 		tap_skip_all "no device with address ...:67:$(printf %02x "$1"): start the VM with selftests/vm"
 	net_up "$1"
-	tap_is "$(net_driver_of "$VIRTIO")" "$NET_DRIVER" "net$1: driven by $NET_DRIVER"
+	tap_is "$(virtio_driver "$VIRTIO")" "$NET_DRIVER" "net$1: driven by $NET_DRIVER"
 }
 
 # net_answers: the host answers on the device that net_up was for.
@@ -154,14 +105,14 @@ net_stats()
 	while IFS=': ' read -r name value; do
 		# shellcheck disable=SC2034 # for the caller
 		STAT[$name]=$value
-	done < "$NET_DEBUGFS/pvguest/$VIRTIO/$1/stats"
+	done < "$DEBUGFS/pvguest/$VIRTIO/$1/stats"
 }
 
 net_stats_reset()
 {
 	local file
 
-	for file in "$NET_DEBUGFS/pvguest/$VIRTIO"/*/stats; do
+	for file in "$DEBUGFS/pvguest/$VIRTIO"/*/stats; do
 		echo 0 > "$file"
 	done
 }
@@ -176,7 +127,7 @@ net_load()
 	LOAD_PIDS=()
 	for way; do
 		(while [ ! -e "$LOAD_DIR/stop" ]; do
-			nice -n 19 timeout 120 "$PEER" "$way" "$HOST" "$(net_scaled 2000000)" ||
+			nice -n 19 timeout 120 "$PEER" "$way" "$HOST" "$(scaled 2000000 8)" ||
 				echo "$way failed" >> "$LOAD_DIR/failed"
 			echo >> "$LOAD_DIR/done"
 		done > /dev/null 2>> "$LOAD_DIR/failed") &
@@ -200,7 +151,7 @@ net_load_ends()
 			pkill -x -P "$pid" timeout
 		done
 	fi
-	if ! net_wait_for 130 net_load_over; then
+	if ! wait_for 130 net_load_over; then
 		tap_not_ok "$1: the transfers end" "$(ps -o pid,stat,wchan:20,args)"
 		return 1
 	fi
@@ -244,38 +195,23 @@ net_qmp()
 	echo "@qmp {\"execute\": \"$1\", \"arguments\": {$2}}"
 }
 
-# net_kmsg_mark: prints a mark for net_kmsg_since MARK, which prints what the
-# kernel logged after it.
-net_kmsg_mark()
-{
-	local mark=pvg-selftest-$$-$SECONDS-$RANDOM
-
-	echo "<7>$mark" > /dev/kmsg
-	echo "$mark"
-}
-
-net_kmsg_since()
-{
-	dmesg | sed "1,/$1/d"
-}
-
 # net_fake PARAMETER...: a device that pvg_fakehost makes, as number 20; the one
 # that was there before goes.
 net_fake()
 {
 	rmmod pvg_fakehost 2> /dev/null
 	modprobe pvg_fakehost "$@" || return
-	net_wait_for 10 net_find 20
+	wait_for 10 net_find 20
 }
 
 # net_fake_is NAME: prints a value of its state.
 net_fake_is()
 {
-	sed -n "s/^$1: //p" "$NET_DEBUGFS/pvg_fakehost/state"
+	sed -n "s/^$1: //p" "$DEBUGFS/pvg_fakehost/state"
 }
 
 # net_fake_do FILE WORDS: tell it.
 net_fake_do()
 {
-	echo "$2" > "$NET_DEBUGFS/pvg_fakehost/$1"
+	echo "$2" > "$DEBUGFS/pvg_fakehost/$1"
 }

@@ -59,7 +59,7 @@ plug()
 	sleep 1
 	for try in 1 2 3 4 5; do
 		net_qmp device_add '"driver": "e1000e", "netdev": "primary11", "mac": "52:54:00:70:67:0b", "id": "primary", "bus": "hot-port", "failover_pair_id": "standby"' >&3
-		! net_wait_for 10 has_lower e1000e || return 0
+		! wait_for 10 has_lower e1000e || return 0
 	done
 	return 1
 }
@@ -85,14 +85,14 @@ goes_by()
 }
 
 net_qmp device_add '"driver": "virtio-net-pci", "netdev": "standby11", "mac": "52:54:00:70:67:0b", "id": "standby", "bus": "standby-port", "failover": true'
-tap_check "the pair appears" net_wait_for 20 named net_failover || tap_done
+tap_check "the pair appears" wait_for 20 named net_failover || tap_done
 DEV=$(named net_failover)
 STANDBY=$(named "$NET_DRIVER")
 VIRTIO=$(net_virtio "$STANDBY")
 HOST=10.9.$N.1
 ip addr add 10.9.$N.2/24 dev "$DEV"
 tap_check "and comes up" ip link set "$DEV" addrgenmode none up
-tap_is "$(net_driver_of "$VIRTIO")" "$NET_DRIVER" "the stand-in is driven by $NET_DRIVER"
+tap_is "$(virtio_driver "$VIRTIO")" "$NET_DRIVER" "the stand-in is driven by $NET_DRIVER"
 tap_check "it is one of the pair" test -e "/sys/class/net/$DEV/lower_$STANDBY"
 tap_is "$(cat "/sys/class/net/$STANDBY/phys_port_name")" sby "its port is called so"
 tap_check "alone: the host answers" net_answers || tap_done
@@ -111,7 +111,7 @@ for round in 1 2; do
 
 	net_load sink source
 	net_qmp device_del '"id": "primary"'
-	tap_check "round $round: the primary goes under traffic" net_wait_for 30 lacks e1000e
+	tap_check "round $round: the primary goes under traffic" wait_for 30 lacks e1000e
 	net_load_ends "round $round: unplugged" || break
 	tap_check "round $round: without it the host answers" net_answers
 	before=$(sent_by "$STANDBY")
@@ -129,12 +129,12 @@ fi
 tap_check "the primary again" plug
 net_load sink source
 net_qmp device_del '"id": "standby"'
-tap_check "the pair goes with the stand-in" net_wait_for 30 lacks net_failover
-tap_check "and the stand-in" net_wait_for 30 lacks "$NET_DRIVER"
+tap_check "the pair goes with the stand-in" wait_for 30 lacks net_failover
+tap_check "and the stand-in" wait_for 30 lacks "$NET_DRIVER"
 net_load_ends "the pair is gone" lossy
 tap_check "the primary stays" named e1000e
-tap_fails "no trace is left in debugfs" test -e "$NET_DEBUGFS/pvguest/$VIRTIO"
+tap_fails "no trace is left in debugfs" test -e "$DEBUGFS/pvguest/$VIRTIO"
 net_qmp device_del '"id": "primary"'
-tap_check "and goes when it is told to" net_wait_for 30 lacks e1000e
+tap_check "and goes when it is told to" wait_for 30 lacks e1000e
 
 tap_done

@@ -117,9 +117,9 @@ vlan 6 20 "VLANs 5 and 6"
 ip link del v6
 vlan 5 20 "VLAN 6 gone"
 # The device forgets all of it in a reset, and has to be told again.
-net_unbind "$VIRTIO"
-tap_check "bound again" net_bind "$NET_DRIVER" "$VIRTIO"
-net_wait_for 10 net_find 1
+virtio_unbind "$VIRTIO"
+tap_check "bound again" virtio_bind "$NET_DRIVER" "$VIRTIO"
+wait_for 10 net_find 1
 net_need 1
 ip link add link "$DEV" name v5 type vlan id 5
 ip addr add 10.9.105.2/24 dev v5
@@ -127,7 +127,7 @@ ip link set v5 up
 ip neigh add 10.9.105.1 lladdr 02:00:00:00:00:05 dev v5 nud permanent
 ip maddr add 01:00:5e:01:02:03 dev "$DEV"
 tap_check "suspend and resume" net_suspend devices
-net_wait_for 10 timeout 5 "$PEER" echo "$HOST" 1
+wait_for 10 timeout 5 "$PEER" echo "$HOST" 1
 vlan 5 20 "after a reset"
 come yes 63 "after a reset: a multicast address that is asked for"
 come no 64 "after a reset: but not another one"

@@ -15,12 +15,12 @@ tap_at_exit rmmod pvg_fakehost
 
 recovered()
 {
-	net_kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device" && net_answers
+	kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device" && net_answers
 }
 
 resets()
 {
-	net_kmsg_since "$mark" | grep -c "$VIRTIO.*resetting the device"
+	kmsg_since "$mark" | grep -c "$VIRTIO.*resetting the device"
 }
 
 # dropped MODE: 5 of 25 packets are bad, and counted as errors.
@@ -28,7 +28,7 @@ dropped()
 {
 	local errors packets
 
-	mark=$(net_kmsg_mark)
+	mark=$(kmsg_mark)
 	errors=$(net_count rx_errors) packets=$(net_count rx_packets)
 	net_fake_do bad "$1 5"
 	net_fake_do inject 25
@@ -42,10 +42,10 @@ dropped()
 # reset MODE: the ring is broken, so the device is reset.
 reset()
 {
-	mark=$(net_kmsg_mark)
+	mark=$(kmsg_mark)
 	net_fake_do bad "$1 1"
 	net_fake_do inject 8
-	tap_check "$what: $1: the device is reset and works" net_wait_for 20 recovered
+	tap_check "$what: $1: the device is reset and works" wait_for 20 recovered
 	tap_num "$(resets) == 1" "$what: $1: once" "$(resets)"
 }
 
@@ -116,12 +116,12 @@ done
 tap_check "the device is there again" net_fake || tap_done
 net_up 20
 for _ in 1 2 3 4 5 6 7 8 9 10; do
-	mark=$(net_kmsg_mark)
+	mark=$(kmsg_mark)
 	net_fake_do needs_reset 1
-	net_wait_for 5 reset_seen
+	wait_for 5 reset_seen
 	timeout 3 "$PEER" echo "$HOST" 1 > /dev/null 2>&1 || break
 done
-tap_check "a device that is never content is given up" net_wait_for 10 given_up
+tap_check "a device that is never content is given up" wait_for 10 given_up
 tap_check "the log says so" sh -c "dmesg | grep -q '$VIRTIO.*given up'"
 tap_check "it can be taken down" timeout 10 ip link set "$DEV" down
 tap_fails "but not up" timeout 10 ip link set "$DEV" up

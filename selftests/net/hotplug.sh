@@ -16,17 +16,17 @@ for round in 1 2 3; do
 	# QEMU refuses the name until it has seen the guest let go of the old one.
 	for _ in 1 2 3 4 5; do
 		net_qmp device_add '"driver": "virtio-net-pci", "netdev": "tap10", "mac": "52:54:00:70:67:0a", "id": "hot-dev", "bus": "hot-port"'
-		! net_wait_for 10 net_find 10 || break
+		! wait_for 10 net_find 10 || break
 	done
 	tap_check "round $round: the interface appears" net_find 10 || break
 	net_need 10
 	tap_check "round $round: the host answers" net_answers || break
 	net_load sink source
 	net_qmp device_del '"id": "hot-dev"'
-	tap_check "round $round: the interface goes" net_wait_for 30 net_lacks 10
+	tap_check "round $round: the interface goes" wait_for 30 net_lacks 10
 	net_load_ends "round $round: unplugged" lossy || break
 	tap_fails "round $round: no trace is left in debugfs" \
-		test -e "$NET_DEBUGFS/pvguest/$VIRTIO"
+		test -e "$DEBUGFS/pvguest/$VIRTIO"
 done
 
 tap_done

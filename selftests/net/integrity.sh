@@ -12,7 +12,7 @@ set -u
 # shellcheck source=../lib/net.sh
 . ../lib/net.sh
 
-BYTES=$(net_scaled 8000000 8)
+BYTES=$(scaled 8000000 8)
 
 # datagrams NAME [MOST]: of lengths around what decides how they are received, up
 # to MOST bytes.
@@ -20,7 +20,7 @@ datagrams()
 {
 	local size list="1 17 18 19 210 256 300 1471 1472 1473 4000 9000 40000 65000"
 
-	! net_slow || list="1 18 256 1472 1473 40000"
+	! is_slow || list="1 18 256 1472 1473 40000"
 	for size in $list; do
 		[ "$size" -le "${2:-65535}" ] || continue
 		if ! output=$(timeout 30 "$PEER" echo "$HOST" 3 "$size" 2>&1); then

@@ -41,7 +41,7 @@ for round in 1 2; do
 	tap_is "$(net_count tx_packets)" "$before" "net$N: nothing is sent"
 	net_qmp announce-self '"initial": 50, "max": 50, "rounds": 1, "step": 10, "interfaces": ["net2"]'
 	tap_check "net$N: told to, it announces itself, time $round" \
-		net_wait_for 10 sent_more_than "$before"
+		wait_for 10 sent_more_than "$before"
 done
 quiet=$(net_count tx_packets)
 
@@ -56,7 +56,7 @@ for round in 1 2; do
 	irqs=$(config_irqs $N)
 	net_load sink source
 	echo "@migrate"
-	tap_check "move $round: the device asks to be announced" net_wait_for 90 config_changed $N "$irqs" ||
+	tap_check "move $round: the device asks to be announced" wait_for 90 config_changed $N "$irqs" ||
 		tap_done
 	sleep 1
 	net_load_ends "move $round" || tap_done

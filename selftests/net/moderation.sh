@@ -73,16 +73,16 @@ per_queue()
 	fi
 	tap_check "queue 1 takes rx-usecs 77 rx-frames 7" \
 		ethtool -Q "$DEV" queue_mask 2 -C adaptive-rx off rx-usecs 77 rx-frames 7
-	tap_is "$(sed -n 's/^\(usecs\|frames\|policy\): //p' "$NET_DEBUGFS/pvguest/$VIRTIO/input.1/stats" |
+	tap_is "$(sed -n 's/^\(usecs\|frames\|policy\): //p' "$DEBUGFS/pvguest/$VIRTIO/input.1/stats" |
 		tr '\n' ' ')" "fixed 7 77 " "queue 1: stats shows them"
-	tap_is "$(sed -n 's/^policy: //p' "$NET_DEBUGFS/pvguest/$VIRTIO/input.0/stats")" adaptive \
+	tap_is "$(sed -n 's/^policy: //p' "$DEBUGFS/pvguest/$VIRTIO/input.0/stats")" adaptive \
 		"queue 0 stays as it was"
 	# ethtool returns 0 all the same.
 	tap_check "queue 1 refuses rx-usecs 100001" grep -q "Invalid argument" < <(
 		ethtool -Q "$DEV" queue_mask 2 -C rx-usecs 100001 2>&1)
 	tap_check "and the log says what is allowed" \
 		sh -c 'dmesg | tail -3 | grep -q "queue 1: usecs out of range, allowed are 0 to 100000"'
-	tap_is "$(sed -n 's/^usecs: //p' "$NET_DEBUGFS/pvguest/$VIRTIO/input.1/stats")" 77 \
+	tap_is "$(sed -n 's/^usecs: //p' "$DEBUGFS/pvguest/$VIRTIO/input.1/stats")" 77 \
 		"and it keeps what it had"
 	tap_fails "there is no queue 5" ethtool -Q "$DEV" queue_mask 0x20 -C rx-usecs 5
 	ethtool -C "$DEV" adaptive-rx on
@@ -108,7 +108,7 @@ rx_frames()
 {
 	local frames=$1 gap=4000 irqs completions fires
 
-	net_slow && gap=20000
+	is_slow && gap=20000
 	ethtool -C "$DEV" adaptive-rx off rx-usecs 100000 rx-frames "$frames"
 	push $((2200000 / gap)) $gap &
 	sleep 0.5
@@ -197,7 +197,7 @@ tx_frames()
 		tap_skip "tx-frames $frames" "this kernel has no pktgen"
 		return
 	fi
-	net_wait_for 5 sent $count
+	wait_for 5 sent $count
 	net_stats "$OUT"
 	tap_num "${STAT[completions]} >= $count" "tx-frames $frames: packets are completed" \
 		"${STAT[completions]} of $count"
@@ -219,7 +219,7 @@ for N in 1 2; do
 	net_need $N
 	[ $N != 1 ] || ethtool -L "$DEV" combined 1
 	IN=input.0 OUT=output.0
-	SLACK=$(net_slow && echo 60000 || echo 4000)
+	SLACK=$(is_slow && echo 60000 || echo 4000)
 	tap_check "net$N: the host answers" net_answers || tap_done
 	if [ $N = 1 ]; then
 		settings

@@ -32,7 +32,7 @@ told_to()
 
 	shift 3
 	for vq; do
-		net_wait_for 5 is_told "$vq" "$want"
+		wait_for 5 is_told "$vq" "$want"
 		tap_is "$(told "$vq")" "$want" "$name: virtqueue $vq"
 	done
 }
@@ -73,7 +73,7 @@ set_rx()
 
 recovered()
 {
-	net_kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device" && net_answers
+	kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device" && net_answers
 }
 
 # Virtqueues: 0 and 2 receive, 1 and 3 transmit.
@@ -82,7 +82,7 @@ rx="0" all="0 1"
 
 tap_check "a device with a setting for each queue" net_fake || tap_done
 net_up 20
-tap_is "$(net_driver_of "$VIRTIO")" "$NET_DRIVER" "driven by $NET_DRIVER"
+tap_is "$(virtio_driver "$VIRTIO")" "$NET_DRIVER" "driven by $NET_DRIVER"
 tap_check "the network behind it answers" net_answers || tap_done
 # shellcheck disable=SC2086 # several words
 told_to 0 0 "adaptive at first" $all
@@ -109,9 +109,9 @@ if [ "$(nproc)" -gt 1 ]; then
 fi
 tap_check "the ring is reset" ethtool -G "$DEV" rx 128
 told_to 8 20000 "after the reset of a ring" 0
-mark=$(net_kmsg_mark)
+mark=$(kmsg_mark)
 net_fake_do needs_reset 1
-tap_check "a device that needs a reset gets it" net_wait_for 20 recovered
+tap_check "a device that needs a reset gets it" wait_for 20 recovered
 told_to 8 20000 "after the reset of the device" 0
 told_to 20 300 "after the reset of the device" 1
 by_device "after the reset of the device"
@@ -119,7 +119,7 @@ ethtool -C "$DEV" adaptive-rx on
 # shellcheck disable=SC2086
 told_to 0 0 "adaptive again" $rx
 for setting in policy:fixed frames:12 usecs:700; do
-	echo "${setting#*:}" > "$NET_BUS/devices/$VIRTIO/moderation/${setting%:*}"
+	echo "${setting#*:}" > "$VIRTIO_BUS/devices/$VIRTIO/moderation/${setting%:*}"
 done
 # shellcheck disable=SC2086
 told_to 12 700 "set in sysfs" $all
@@ -128,7 +128,7 @@ set_rx 0 1
 told_to 0 0 "off" $rx
 
 # It does not do it.
-mark=$(net_kmsg_mark)
+mark=$(kmsg_mark)
 net_fake_do bad "ctrl-refuse 1000"
 tap_check "what the device refuses is taken all the same" set_rx 50000 8
 net_fake_do bad "none 0"
@@ -136,7 +136,7 @@ tap_check "the log says so" sh -c "dmesg | grep -q 'does not take 8 frames'"
 by_driver "refused"
 net_fake_do bad "ctrl-silent 1"
 set_rx 20000 8
-tap_check "a device that does not answer is reset" net_wait_for 20 recovered
+tap_check "a device that does not answer is reset" wait_for 20 recovered
 told_to 8 20000 "then it is told" 0
 by_device "then it is told"
 

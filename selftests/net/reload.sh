@@ -14,24 +14,24 @@ set -u
 # works N: up and intact.
 works()
 {
-	net_wait_for 20 net_find "$1"
-	net_up "$1" && net_answers && net_intact "$(net_scaled 400000)"
+	wait_for 20 net_find "$1"
+	net_up "$1" && net_answers && net_intact "$(scaled 400000 8)"
 }
 
 # A kernel full of debugging looks at what is freed; that is two kinds of buffers.
-for n in $(net_slow && echo 1 6 || echo 1 3 5 6); do
+for n in $(is_slow && echo 1 6 || echo 1 3 5 6); do
 	net_need "$n"
 	tap_check "net$n: the host answers" net_answers || tap_done
 	for round in 1 2; do
-		[ $round = 1 ] || { [ "$n" = 1 ] && ! net_slow; } || break
+		[ $round = 1 ] || { [ "$n" = 1 ] && ! is_slow; } || break
 		net_load sink source
 		tap_check "net$n round $round: unbind under traffic" timeout 60 bash -c \
-			"echo $VIRTIO > $NET_BUS/drivers/$NET_DRIVER/unbind"
+			"echo $VIRTIO > $VIRTIO_BUS/drivers/$NET_DRIVER/unbind"
 		tap_check "net$n round $round: the interface is gone" net_lacks "$n"
 		tap_fails "net$n round $round: and its trace in debugfs" \
-			test -e "$NET_DEBUGFS/pvguest/$VIRTIO"
+			test -e "$DEBUGFS/pvguest/$VIRTIO"
 		net_load_ends "net$n round $round" lossy || tap_done
-		tap_check "net$n round $round: bind" net_bind "$NET_DRIVER" "$VIRTIO"
+		tap_check "net$n round $round: bind" virtio_bind "$NET_DRIVER" "$VIRTIO"
 		tap_check "net$n round $round: it works" works "$n"
 	done
 done
@@ -42,13 +42,13 @@ if [ "$NET_DRIVER" = $other ]; then
 	tap_skip "hand over to another driver" "the in-tree driver is under test"
 else
 	modprobe $other
-	for n in $(net_slow && echo 8 || echo 2 6 8); do
+	for n in $(is_slow && echo 8 || echo 2 6 8); do
 		net_need "$n"
-		net_unbind "$VIRTIO"
-		tap_check "net$n: hand over: $other takes it" net_bind $other "$VIRTIO"
+		virtio_unbind "$VIRTIO"
+		tap_check "net$n: hand over: $other takes it" virtio_bind $other "$VIRTIO"
 		tap_check "net$n: hand over: $other works" works "$n"
-		net_unbind "$VIRTIO"
-		tap_check "net$n: hand over: we take it back" net_bind "$NET_DRIVER" "$VIRTIO"
+		virtio_unbind "$VIRTIO"
+		tap_check "net$n: hand over: we take it back" virtio_bind "$NET_DRIVER" "$VIRTIO"
 		tap_check "net$n: hand over: it works" works "$n"
 	done
 	rmmod $other
@@ -80,7 +80,7 @@ tap_check "no interface is left" net_lacks 1
 net_load_ends "rmmod" lossy || tap_done
 tap_check "modprobe" modprobe "$NET_DRIVER"
 tap_check "it works" works 1
-for n in $(net_slow && echo 5 || echo 2 4 5 7 8); do
+for n in $(is_slow && echo 5 || echo 2 4 5 7 8); do
 	tap_check "net$n: it works afterwards" works "$n"
 done
 

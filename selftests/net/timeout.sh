@@ -29,7 +29,7 @@ sent()
 
 timed_out()
 {
-	net_kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device"
+	kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device"
 }
 
 net_need 9
@@ -39,10 +39,10 @@ net_up 1
 net_up 9
 before=$(net_count tx_packets)
 send 0.3
-tap_check "packets are sent while the other end reads" net_wait_for 10 sent $((before + 50))
+tap_check "packets are sent while the other end reads" wait_for 10 sent $((before + 50))
 
 "$PEER" flow 10.9.1.1 0
-mark=$(net_kmsg_mark)
+mark=$(kmsg_mark)
 start=$SECONDS
 # The watchdog looks only at queues that are stopped. What the sockets may have on
 # their way need not fill a ring of 1024, and byte queue limits grow with use.
@@ -52,7 +52,7 @@ echo 65536 > "$limit"
 for _ in 1 2 3 4 5 6; do
 	send 4 &
 done
-tap_check "the driver notices that nothing is sent" net_wait_for 25 timed_out
+tap_check "the driver notices that nothing is sent" wait_for 25 timed_out
 tap_num "$SECONDS - $start <= 20" "and does not take long" "$((SECONDS - start)) s"
 wait
 tap_check "the log says which queue" sh -c "dmesg | grep -q 'output.0: nothing was sent'"
@@ -67,7 +67,7 @@ echo "$limit_before" > "$limit"
 sleep 1
 before=$(net_count tx_packets)
 send 0.5
-tap_check "packets are sent again when the other end moves" net_wait_for 15 sent $((before + 50))
+tap_check "packets are sent again when the other end moves" wait_for 15 sent $((before + 50))
 tap_is "$(cat "/sys/class/net/$DEV/carrier")" 1 "there is a carrier"
 net_need 1
 tap_check "other devices work on" net_answers
@@ -76,15 +76,15 @@ tap_check "other devices work on" net_answers
 # device would be given up after the fifth.
 restarted()
 {
-	[ "$(net_kmsg_since "$mark" | grep -c "$VIRTIO.*resetting the device")" -ge "$1" ]
+	[ "$(kmsg_since "$mark" | grep -c "$VIRTIO.*resetting the device")" -ge "$1" ]
 }
 
 net_need 6
-mark=$(net_kmsg_mark)
+mark=$(kmsg_mark)
 for i in 1 2 3 4 5 6 7; do
 	ip link set "$DEV" mtu 1500
 	ip link set "$DEV" mtu 1600
-	net_wait_for 10 restarted $i || break
+	wait_for 10 restarted $i || break
 done
 tap_check "seven resets in a row" restarted 7
 tap_check "the device answers after them" net_answers

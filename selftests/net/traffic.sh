@@ -17,7 +17,7 @@ changes()
 
 	shift
 	net_load sink source
-	for ((round = 0; round < $(net_scaled 2 2); round++)); do
+	for ((round = 0; round < $(scaled 2 2); round++)); do
 		for command; do
 			if ! output=$(timeout 60 bash -c "$command" 2>&1); then
 				failed=$((failed + 1))
@@ -79,7 +79,7 @@ while read -r N parts <&3; do
 	net_need "$N"
 	tap_check "net$N: the host answers" net_answers || tap_done
 	for part in $parts; do
-		! net_slow || [[ $part =~ rings|down_and_up ]] || continue
+		! is_slow || [[ $part =~ rings|down_and_up ]] || continue
 		start=$SECONDS
 		"$part"
 		tap_diag "net$N: $part took $((SECONDS - start)) s"
@@ -112,10 +112,10 @@ if [ -n "${PVG_QMP:-}" ]; then
 	net_load sink source
 	for _ in 1 2; do
 		net_qmp set_link '"name": "net1", "up": false'
-		tap_check "link down: no carrier" net_wait_for 10 grep -qx 0 "/sys/class/net/$DEV/carrier"
+		tap_check "link down: no carrier" wait_for 10 grep -qx 0 "/sys/class/net/$DEV/carrier"
 		tap_is "$(ethtool "$DEV" | awk '/Link detected/ { print $3 }')" no "link down: ethtool sees it"
 		net_qmp set_link '"name": "net1", "up": true'
-		tap_check "link up: carrier" net_wait_for 10 grep -qx 1 "/sys/class/net/$DEV/carrier"
+		tap_check "link up: carrier" wait_for 10 grep -qx 1 "/sys/class/net/$DEV/carrier"
 	done
 	net_load_ends "link down and up"
 else

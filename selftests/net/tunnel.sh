@@ -18,7 +18,7 @@ offered()
 {
 	local bits
 
-	read -r bits < "$NET_BUS/devices/$VIRTIO/features"
+	read -r bits < "$VIRTIO_BUS/devices/$VIRTIO/features"
 	[ "${bits:$1:1}" = 1 ]
 }
 
@@ -30,7 +30,7 @@ tunnel()
 		ip link set vx1 addrgenmode none &&
 		ip addr add 10.8.1.2/24 dev vx1 &&
 		ip link set vx1 up &&
-		net_wait_for 10 "$PEER" echo "$FAR" 1
+		wait_for 10 "$PEER" echo "$FAR" 1
 }
 
 # mean WAY: sets MEAN, bytes in each of the device's packets since the last time.

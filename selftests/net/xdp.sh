@@ -36,7 +36,7 @@ for N in 1 5 6; do
 	tap_check "net$N: a program that passes" attach xdp || continue
 	tap_check "net$N: pass: the link is shown to have it" \
 		sh -c "ip link show $DEV | grep -q 'prog/xdp'"
-	tap_check "net$N: pass: a stream each way is intact" net_intact "$(net_scaled 4000000)"
+	tap_check "net$N: pass: a stream each way is intact" net_intact "$(scaled 4000000 8)"
 	tap_num "$("$PEER" map count_pass) >= 20" "net$N: pass: it saw the packets"
 	tap_check "net$N: pass: it goes" detach
 
@@ -80,7 +80,7 @@ xsk()
 	for round in 1 2; do
 		"$PEER" xsk "$DEV" "$1" "$2" > "$TMP/xsk" 2>&1 &
 		pid=$!
-		if ! tap_check "$what $round: the socket" net_wait_for 10 grep -qx ready "$TMP/xsk"; then
+		if ! tap_check "$what $round: the socket" wait_for 10 grep -qx ready "$TMP/xsk"; then
 			tap_diag "$(cat "$TMP/xsk")"
 			wait $pid
 			break
@@ -89,7 +89,7 @@ xsk()
 		sleep 0.3
 		tap_is "$(udp)" "$SENT sent, $SENT answered" "$what $round: the host has its packets back"
 		kill $pid
-		tap_check "$what $round: it ends" net_wait_for 10 gone $pid
+		tap_check "$what $round: it ends" wait_for 10 gone $pid
 		wait $pid
 		tap_num "$(jq .received < <(tail -1 "$TMP/xsk")) >= $SENT" "$what $round: the socket had them"
 		tap_check "$what $round: TCP passes" net_intact 100000

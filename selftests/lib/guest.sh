@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the tests of all drivers share, in a guest: virtio devices and who drives
+# them, the kernel's log, functions that fail. Sourced after tap.sh by blk.sh,
+# net.sh and ctl.sh.
+
+VIRTIO_BUS=/sys/bus/virtio
+DEBUGFS=/sys/kernel/debug
+
+# is_slow: true on kernels where everything takes several times as long.
+is_slow()
+{
+	[ -e "$DEBUGFS/kmemleak" ]
+}
+
+# scaled N [DIVISOR]: N, or less on a slow kernel (default a quarter).
+scaled()
+{
+	if is_slow; then
+		echo $(($1 / ${2:-4}))
+	else
+		echo "$1"
+	fi
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for()
+{
+	local deadline=$((SECONDS + $1))
+
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+
+# virtio_driver VIRTIO: prints the driver that the device is bound to, or "none".
+virtio_driver()
+{
+	local link
+
+	if link=$(readlink "$VIRTIO_BUS/devices/$1/driver"); then
+		echo "${link##*/}"
+	else
+		echo none
+	fi
+}
+
+# virtio_bind DRIVER VIRTIO
+virtio_bind()
+{
+	echo "$2" > "$VIRTIO_BUS/drivers/$1/bind"
+}
+
+# virtio_unbind VIRTIO
+virtio_unbind()
+{
+	echo "$1" > "$VIRTIO_BUS/devices/$1/driver/unbind"
+}
+
+# kmsg_mark: prints a mark for kmsg_since MARK, which prints what the kernel
+# logged after it: all there is, where the mark is no longer.
+kmsg_mark()
+{
+	local mark=pvg-selftest-$$-$SECONDS-$RANDOM
+
+	echo "<7>$mark" > /dev/kmsg
+	echo "$mark"
+}
+
+kmsg_since()
+{
+	dmesg | awk -v mark="$1" '
+		index($0, mark) { first = NR }
+		{ line[NR] = $0 }
+		END { for (n = first + 1; n <= NR; n++) print line[n] }'
+}
+
+# kmsg_has TEXT MARK: the text is among what the kernel logged since.
+kmsg_has()
+{
+	kmsg_since "$2" | grep -qF -- "$1"
+}
+
+# The debug kernel can make functions fail that carry ALLOW_ERROR_INJECTION.
+FAIL=$DEBUGFS/fail_function
+
+# may_fail: or nothing of the test runs.
+may_fail()
+{
+	[ -d "$FAIL" ] ||
+		tap_skip_all "this kernel cannot make functions fail: use --kernel debug"
+}
+
+# functions_that_fail PREFIX: prints those whose names begin so, with what they
+# return when they fail: NULL, ERRNO or ERRNO_NULL.
+functions_that_fail()
+{
+	sed -n "s/^\($1[a-z0-9_]*\)[[:space:]]*\(\[.*\][[:space:]]*\)\{0,1\}\([A-Z_]*\)\$/\1 \3/p" \
+		"$DEBUGFS/error_injection/list"
+}
+
+# fail_next FUNCTION [RETURNS]: its next call fails, with NULL where that is what it
+# may return, otherwise with -ENOMEM. Quietly: the stack trace that fault injection
+# likes to print would look like trouble.
+fail_next()
+{
+	echo "$1" > "$FAIL/inject" || return 1
+	case ${2:-} in
+	*NULL*) echo 0 > "$FAIL/$1/retval" ;;
+	*) echo 0xfffffffffffffff4 > "$FAIL/$1/retval" ;;
+	esac
+	echo 0 > "$FAIL/verbose"
+	echo 0 > "$FAIL/space"
+	echo 1 > "$FAIL/interval"
+	echo 100 > "$FAIL/probability"
+	echo 1 > "$FAIL/times"
+}
+
+fail_nothing()
+{
+	echo > "$FAIL/inject"
+}
