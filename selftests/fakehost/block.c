@@ -92,14 +92,12 @@ static void answer(struct fh_dev *dev, struct fh_vq *q,
 
 static void process(struct fh_dev *dev)
 {
-	struct fh_chain *c = kmalloc(sizeof(*c), GFP_KERNEL);
 	struct fh_vq *q = &dev->vqs[0];
 
 	do {
-		while (c && q->vq && fh_pop(q, c))
-			answer(dev, q, c);
-	} while (c && q->vq && fh_enable_kicks(q));
-	kfree(c);
+		while (q->vq && fh_pop(q, &dev->chain))
+			answer(dev, q, &dev->chain);
+	} while (q->vq && fh_enable_kicks(q));
 }
 
 /* Little-endian, as this machine is. */

@@ -26,19 +26,17 @@ static void tell(struct fh_dev *dev, u32 id, u16 event, u16 value, s64 len,
 		.value = cpu_to_virtio16(&dev->vdev, value),
 	};
 	struct fh_vq *q = &dev->vqs[VQ_CTRL_IN];
-	struct fh_chain *c = kmalloc(sizeof(*c), GFP_KERNEL);
+	struct fh_chain *c = &dev->other;
 	u32 wrote;
 
-	if (!c || !q->vq || !fh_pop(q, c)) {
+	if (!q->vq || !fh_pop(q, c)) {
 		q->drops++;
-		kfree(c);
 		return;
 	}
 	wrote = fh_write(c, 0, &head, sizeof(head));
 	wrote += fh_write(c, wrote, text, strlen(text));
 	q->packets++;
 	fh_push_spoiled(dev, q, c->head, len < 0 ? wrote : len);
-	kfree(c);
 }
 
 /* What the driver says of its port decides what it is told. */
@@ -62,10 +60,10 @@ static void answer(struct fh_dev *dev, const struct fh_chain *c)
 static void send_back(struct fh_dev *dev, const struct fh_chain *out, u8 *piece)
 {
 	struct fh_vq *q = &dev->vqs[VQ_IN];
-	struct fh_chain *c = kmalloc(sizeof(*c), GFP_KERNEL);
+	struct fh_chain *c = &dev->other;
 	u32 at = 0, n;
 
-	while (c && (n = fh_read(out, at, piece, PIECE))) {
+	while ((n = fh_read(out, at, piece, PIECE))) {
 		at += n;
 		if (!q->vq || !fh_pop(q, c)) {
 			q->drops++;
@@ -75,12 +73,11 @@ static void send_back(struct fh_dev *dev, const struct fh_chain *out, u8 *piece)
 		q->bytes += n;
 		fh_push_spoiled(dev, q, c->head, fh_write(c, 0, piece, n));
 	}
-	kfree(c);
 }
 
-static void serve(struct fh_dev *dev, unsigned int i, const struct fh_chain *c,
-		  u8 *piece)
+static void serve(struct fh_dev *dev, unsigned int i, u8 *piece)
 {
+	const struct fh_chain *c = &dev->chain;
 	struct fh_vq *q = &dev->vqs[i];
 
 	q->packets++;
@@ -95,20 +92,18 @@ static void serve(struct fh_dev *dev, unsigned int i, const struct fh_chain *c,
 
 static void process(struct fh_dev *dev)
 {
-	struct fh_chain *c = kmalloc(sizeof(*c), GFP_KERNEL);
 	u8 *piece = kmalloc(PIECE, GFP_KERNEL);
 	unsigned int i;
 
-	for (i = VQ_OUT; c && piece && i < VQS; i += 2) {
+	for (i = VQ_OUT; piece && i < VQS; i += 2) {
 		struct fh_vq *q = &dev->vqs[i];
 
 		do {
-			while (q->vq && fh_pop(q, c))
-				serve(dev, i, c, piece);
+			while (q->vq && fh_pop(q, &dev->chain))
+				serve(dev, i, piece);
 		} while (q->vq && fh_enable_kicks(q));
 	}
 	kfree(piece);
-	kfree(c);
 }
 
 /* "ID EVENT VALUE LEN COUNT [TEXT]": so many messages; for LEN see tell(). */

@@ -120,7 +120,8 @@ struct fh_kind {
  * @lock: of the rings, status and configuration; may sleep
  * @disk: of a block device, what it holds; of a balloon, which pages it has
  * @held: how many these are
- * @chain: what a balloon is looking at; @lock
+ * @chain: what is being served; @lock
+ * @other: what is filled meanwhile; @lock
  * @bad: what to do wrong the next @bad_count times
  */
 struct fh_dev {
@@ -138,6 +139,7 @@ struct fh_dev {
 	void *disk;
 	u64 held;
 	struct fh_chain chain;
+	struct fh_chain other;
 	struct fh_vq vqs[FH_VQS];
 	unsigned int pairs_set;
 	u64 commands;

@@ -96,14 +96,12 @@ static void receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 		.num_buffers = (__force __virtio16)1,
 	};
 	struct fh_vq *q = &dev->vqs[2 * pair];
-	struct fh_chain *c;
+	struct fh_chain *c = &dev->other;
 
 	if (!q->vq)
 		return;
-	c = kmalloc(sizeof(*c), GFP_KERNEL);
-	if (!c || !fh_pop(q, c)) {
+	if (!fh_pop(q, c)) {
 		q->drops++;
-		kfree(c);
 		return;
 	}
 	coalesced_header(&hdr.hdr, frame);
@@ -115,7 +113,6 @@ static void receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 	if (fh_take_bad(dev, FH_BAD_LEN_SHORT))
 		len = HDR_LEN - 1;
 	fh_push_spoiled(dev, q, c->head, len);
-	kfree(c);
 }
 
 /* What comes when nobody asked. Return: its length. */
@@ -126,9 +123,9 @@ static u32 unasked(struct fh_dev *dev, void *frame)
 	return fh_datagram(&dev->config, frame);
 }
 
-static void send_all(struct fh_dev *dev, unsigned int pair, struct fh_chain *c,
-		     u8 *frame)
+static void send_all(struct fh_dev *dev, unsigned int pair, u8 *frame)
 {
+	struct fh_chain *c = &dev->chain;
 	struct fh_vq *q = &dev->vqs[2 * pair + 1];
 	u32 len;
 
@@ -267,8 +264,9 @@ static u8 obey(struct fh_dev *dev, const u8 *command, u32 len,
 	return VIRTIO_NET_ERR;
 }
 
-static void obey_all(struct fh_dev *dev, struct fh_chain *c, u8 *command)
+static void obey_all(struct fh_dev *dev, u8 *command)
 {
+	struct fh_chain *c = &dev->chain;
 	struct fh_vq *q = &dev->vqs[FH_CTRL];
 	u8 status;
 	u32 len, at;
@@ -290,23 +288,21 @@ static void obey_all(struct fh_dev *dev, struct fh_chain *c, u8 *command)
 /* Everything the driver has made available. */
 static void process(struct fh_dev *dev)
 {
-	struct fh_chain *c = kmalloc(sizeof(*c), GFP_KERNEL);
 	u8 *buf = kmalloc(FH_FRAME_MAX, GFP_KERNEL);
 	unsigned int i;
 	bool more;
 
+	if (!buf)
+		return;
 	do {
-		if (!c || !buf)
-			break;
 		for (i = 0; i < FH_CTRL / 2; i++)
-			send_all(dev, i, c, buf);
-		obey_all(dev, c, buf);
+			send_all(dev, i, buf);
+		obey_all(dev, buf);
 		more = false;
 		for (i = 1; i < FH_VQS; i += i == FH_CTRL - 1 ? 1 : 2)
 			more |= dev->vqs[i].vq && fh_enable_kicks(&dev->vqs[i]);
 	} while (more);
 	kfree(buf);
-	kfree(c);
 }
 
 /* "COUNT [PAIR]": so many packets that nobody asked for. */
