@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Are scan and steal counters VM events, or counters of the nodes? */
+/* Alone, since it asks of which header they come: are scan and steal counters VM
+ * events, or counters of the nodes?
+ */
 #include <linux/vm_event_item.h>
 
 int probe(void);
