@@ -5,7 +5,7 @@
 
 GUEST_UUID=7c5a3c0e-5d1b-4f6e-9a57-2f1c0de0a11e
 ROOT_UUID="root=UUID=$GUEST_UUID"
-SEAT=()
+GUEST_CPU_SECONDS=3600
 
 # boot_files IMAGE [RELEASE]: the kernel, which is decompressed here since the
 # emulator takes long for that, and the initramfs, of the newest or a named
@@ -13,9 +13,10 @@ SEAT=()
 boot_files()
 {
 	rm -f "$SHARED/vmlinuz" "$SHARED/initrd" "$SHARED/release"
-	# Without a write: other runs may be reading it, too.
+	# Without a write: other runs may be reading it, too, but not attaching it to a
+	# loop device while this one is let go of.
 	# shellcheck disable=SC2016 # for the inner shell
-	unshare --mount --propagation private bash -c '
+	flock "$IMAGES/.lock" unshare --mount --propagation private bash -c '
 		mount -o "ro,noload,loop,offset=$2" "$1" /mnt && cd /mnt/boot || exit
 		release=${4:-$(for k in vmlinuz-*; do echo "${k#vmlinuz-}"; done | sort -V | tail -n 1)}
 		cp "vmlinuz-$release" "$3/vmlinuz" && cp "initrd.img-$release" "$3/initrd" &&
@@ -25,7 +26,7 @@ boot_files()
 	}
 	RELEASE=$(cat "$SHARED/release")
 	KERNEL=$IMAGES/vmlinux-$RELEASE-$(sha256sum < "$SHARED/vmlinuz" | cut -c1-12)
-	[ -e "$KERNEL" ] || { vmlinux_extract "$SHARED/vmlinuz" "$KERNEL.new" && mv "$KERNEL.new" "$KERNEL"; } || return
+	[ -e "$KERNEL" ] || { vmlinux_extract "$SHARED/vmlinuz" "$KERNEL.$$" && mv "$KERNEL.$$" "$KERNEL"; } || return
 	INITRD=$1.initrd
 	mv "$SHARED/initrd" "$INITRD"
 }
@@ -58,6 +59,32 @@ start_guest()
 		-device virtserialport,bus=control.0,chardev=pvc,name=org.pvguest.control.0)
 	exec_qemu > "$TMP/qemu" 2>&1 < /dev/null &
 	VM=$!
+}
+
+# guest_until COMMAND...: waits until it succeeds or the guest is off. On a busy
+# machine a guest may take long: what is limited is the CPU time it has had, and an
+# hour in which it did nothing.
+guest_until()
+{
+	local end=$((SECONDS + 3600)) stat
+
+	while kill -0 "$VM" 2> /dev/null && ! "$@"; do
+		read -r -a stat < "/proc/$VM/stat" || break
+		if [ $(((stat[13] + stat[14]) / $(getconf CLK_TCK))) -gt "$GUEST_CPU_SECONDS" ] ||
+			[ "$SECONDS" -gt "$end" ]; then
+			tap_diag "the guest takes too long"
+			break
+		fi
+		sleep 0.2
+	done
+}
+
+# end_guest: at once, if it is not off.
+end_guest()
+{
+	kill -KILL "$VM" 2> /dev/null
+	wait "$VM" 2> /dev/null
+	VM=
 }
 
 # boot IMAGE [APPEND [SCRIPT]]: until it is off, or for too long. What it said is
