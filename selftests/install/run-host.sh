@@ -35,7 +35,7 @@ done
 TMP=$(mktemp -d)
 SHARED=$TMP/shared
 mkdir -p "$SHARED" "$IMAGES"
-make -s -C "$TREE/tools" pvhost || tap_skip_all "pvhost does not build"
+with_lock install-tools make -s -C "$TREE/tools" pvhost || tap_skip_all "pvhost does not build"
 VM=
 O_NETNS= # none, for exec_qemu
 export O_NETNS
@@ -321,7 +321,7 @@ readonly CHECK_CASES="packaging fresh rescue unsigned damaged stubs uninstall"
 guest()
 {
 	DISTRIBUTION=$1-$2
-	guest_base "$1" "$2" && installed
+	guest_base "$1" "$2" && with_lock "installed-$DISTRIBUTION" installed
 }
 
 [ $# -gt 0 ] || set -- check
@@ -333,7 +333,7 @@ for word; do
 		set -- $CHECK_CASES ;;
 	long)
 		# shellcheck disable=SC2086
-		set -- $LONG_CASES ;;
+		set -- $LONG_CASES $ALONE_CASES ;;
 	esac
 done
 guest bookworm initramfs-tools || {
