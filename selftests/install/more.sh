@@ -4,7 +4,7 @@
 # The cases that take too long for scripts/check.
 
 # Roughly the longest first, for scripts/check-all.
-readonly LONG_CASES="dracut power_cut trixie from_tree roots headers_first kernel \
+readonly LONG_CASES="dracut readme power_cut trixie from_tree roots headers_first kernel \
 dep kernel_stubs upgrade probe_fails root_probe_fails nothing_compiles"
 # Those that measure time.
 readonly ALONE_CASES="boot_time"
@@ -176,6 +176,51 @@ in_guest()
 	start_guest "$1" off "$ROOT_UUID" "$TMP/in-guest"
 	guest_until false
 	end_guest
+}
+
+# readme_boot SCRIPT COMMANDS: a boot of IMAGE in which each of so many commands
+# succeeds.
+readme_boot()
+{
+	in_guest "$IMAGE" 'cd /root; export DEBIAN_FRONTEND=noninteractive
+		udevadm settle; until ip route | grep -q "^default"; do sleep 0.5; done
+		'"$1"
+	# Without what apt overwrites.
+	tap_diag "$(sed 's/\r*$//; s/.*\r//' "$TMP/output")"
+	if [ "$(grep -c '^status 0' "$TMP/output")" = "$2" ]; then
+		tap_ok "readme: $2 commands succeed"
+	else
+		tap_not_ok "readme: $2 commands succeed" "$(tail -n 60 "$TMP/console")"
+	fi
+}
+
+# What README.md has of installing, done by the guest itself, which has the kernel
+# of Debian's cloud images and no DKMS. What apt asks is answered with yes.
+readme()
+{
+	local command script='' count=0
+
+	copy_of "$BASE" readme
+	tap_check "readme: a guest with the package in /root" change "$IMAGE" '
+		rm /etc/apt/apt.conf.d/99mmdebstrap && apt-get -q update &&
+			apt-get -q -y purge dkms "linux-image-*" "linux-headers-*-amd64" &&
+			apt-get -q -y --no-install-recommends install linux-{image,headers}-cloud-amd64 &&
+			cp /host/'"$PACKAGE"' /root && echo nameserver 10.0.2.3 > /etc/resolv.conf' || return
+	while read -r command; do
+		if [ "$command" = reboot ]; then
+			readme_boot "$script" $count || return
+			script='' count=0
+		else
+			script+="echo '# $command'; yes 2> /dev/null | HOME=/root $command 2>&1
+				echo \"status \${PIPESTATUS[1]}, \$SECONDS s\"; "
+			count=$((count + 1))
+		fi
+	done < <(sed -n '/^## Installing/,/^## Using/p' "$TREE/README.md" | sed -n '/^```/,/^```/s/^# //p')
+	boot_files "$IMAGE" || return
+	boot "$IMAGE"
+	booted readme || return
+	in_tree readme
+	tap_fails "readme: nothing is left" said '^doctor'
 }
 
 # An initramfs for just this machine, made while ours has the disk.
