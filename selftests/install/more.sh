@@ -198,7 +198,7 @@ readme_boot()
 # of Debian's cloud images and no DKMS. What apt asks is answered with yes.
 readme()
 {
-	local command script='' count=0
+	local command script='' count=0 all=0
 
 	copy_of "$BASE" readme
 	tap_check "readme: a guest with the package in /root" change "$IMAGE" '
@@ -213,9 +213,10 @@ readme()
 		else
 			script+="echo '# $command'; yes 2> /dev/null | HOME=/root $command 2>&1
 				echo \"status \${PIPESTATUS[1]}, \$SECONDS s\"; "
-			count=$((count + 1))
+			count=$((count + 1)) all=$((all + 1))
 		fi
 	done < <(sed -n '/^## Installing/,/^## Using/p' "$TREE/README.md" | sed -n '/^```/,/^```/s/^# //p')
+	tap_num "$all >= 3" "readme: README.md installs, asks doctor and removes"
 	boot_files "$IMAGE" || return
 	boot "$IMAGE"
 	booted readme || return
