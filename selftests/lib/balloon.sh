@@ -65,7 +65,7 @@ balloon_find()
 	for dir in "$VIRTIO_BUS"/devices/virtio*; do
 		[ "$(< "$dir/device")" = 0x0005 ] || continue
 		VIRTIO=${dir##*/}
-		BALLOON=$dir/balloon
+		BALLOON=$(readlink -f "$dir")/balloon
 		# shellcheck disable=SC2034 # for the caller
 		PAGE=$(getconf PAGESIZE 2> /dev/null || echo 4096)
 		return 0
@@ -78,9 +78,10 @@ balloon_bound()
 	balloon_find && [ "$(virtio_driver "$VIRTIO")" = "$BALLOON_DRIVER" ]
 }
 
+# balloon_gone: its driver has let go, too, which is after the bus lost it.
 balloon_gone()
 {
-	! balloon_find
+	! balloon_find && [ ! -e "${BALLOON%/*}" ]
 }
 
 # balloon_need: the balloon and who listens to us, or nothing of the test runs.
