@@ -74,8 +74,8 @@ qmp_add
 ctl_need pvg.m30
 tap_is "$(all_there)" 30 "30 ports that are plugged in appear"
 for round in 1 2 3; do
-	echo "$VIRTIO" > "$VIRTIO_BUS/drivers/$CTL_DRIVER/unbind"
-	echo "$VIRTIO" > "$VIRTIO_BUS/drivers/$CTL_DRIVER/bind"
+	virtio_unbind "$VIRTIO"
+	virtio_bind "$CTL_DRIVER" "$VIRTIO"
 	tap_is "$(all_there)" 30 "round $round: all are there when the driver is bound"
 done
 tap_is "$(exchange)" 30 "all 30 have their say at once"

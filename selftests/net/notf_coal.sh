@@ -37,39 +37,34 @@ told_to()
 	done
 }
 
-# inject COUNT NAME: as many packets come to queue 0; STAT is what happened.
-inject()
-{
-	local before
-
-	before=$(net_count rx_packets)
-	net_stats_reset
-	net_fake_do inject "$1"
-	sleep 0.3
-	net_stats input.0
-	tap_is "$(($(net_count rx_packets) - before))" "$1" "$2: all packets arrive"
-}
-
 # received COUNT: it has come to that.
 received()
 {
 	[ "$(net_count rx_packets)" -ge "$1" ]
 }
 
-# by_device NAME, by_driver NAME: who moderates queue 0, frames 8. Eight at a time,
-# since what comes while the driver polls needs no interrupt.
-by_device()
+# inject COUNT NAME: as many packets come to queue 0, eight at a time, since what
+# comes while the driver polls needs neither interrupt nor timer; STAT is what happened.
+inject()
 {
-	local before round
+	local before sent n
 
 	before=$(net_count rx_packets)
 	net_stats_reset
-	for round in {1..8}; do
-		net_fake_do inject 8
-		wait_for 5 received $((before + 8 * round))
+	for ((sent = 0; sent < $1; sent += n)); do
+		n=$(($1 - sent < 8 ? $1 - sent : 8))
+		net_fake_do inject $n
+		wait_for 5 received $((before + sent + n))
 	done
+	sleep 0.3
 	net_stats input.0
-	tap_is "$(($(net_count rx_packets) - before))" 64 "$1: all packets arrive"
+	tap_is "$(($(net_count rx_packets) - before))" "$1" "$2: all packets arrive"
+}
+
+# by_device NAME, by_driver NAME: who moderates queue 0, frames 8.
+by_device()
+{
+	inject 64 "$1"
 	tap_num "${STAT[interrupts]} >= 8 && ${STAT[interrupts]} <= 9" \
 		"$1: an interrupt for 8 packets" "${STAT[interrupts]} for 64"
 	tap_num "${STAT[timer_starts]} == 0" "$1: without a timer of the driver" "${STAT[timer_starts]}"
