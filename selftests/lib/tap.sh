@@ -113,10 +113,13 @@ tap_is()
 }
 
 # tap_num EXPRESSION DESCRIPTION [DIAGNOSIS]: the arithmetic expression (bc-like
-# reals and comparisons, as awk has them) must be true.
+# reals and comparisons, as awk has them) must be true. A word in it is a variable
+# that lacks its $, which awk would take for 0.
 tap_num()
 {
-	if awk "BEGIN { exit !($1) }"; then
+	if [[ $1 =~ [A-Za-z_]{2} ]]; then
+		tap_not_ok "$2" "not a number: ${BASH_REMATCH[0]} in $1"
+	elif awk "BEGIN { exit !($1) }"; then
 		tap_ok "$2"
 	else
 		tap_not_ok "$2" "not true: $1${3:+; $3}"
