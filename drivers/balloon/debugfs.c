@@ -24,14 +24,30 @@ static const char * const kind_names[] = {
 	[PVG_REQ_REPORT] = "report",
 };
 
+/* Out of the balloon, and kept until the host knows that; under the lock. */
+static unsigned long pages_leaving(const struct pvg_balloon *b)
+{
+	unsigned long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(b->reqs); i++)
+		if (b->reqs[i].kind == PVG_REQ_DEFLATE)
+			pages += pvg_pagelist_pages(&b->reqs[i].held);
+	if (b->oom_req.kind == PVG_REQ_DEFLATE)
+		pages += pvg_pagelist_pages(&b->oom_req.held);
+	return pages;
+}
+
 static void show_state(struct seq_file *m, struct pvg_balloon *b)
 {
-	unsigned long flags, stored, entering, untold, singles, hold = 0;
+	unsigned long flags, stored, entering, leaving, untold, singles;
+	unsigned long hold = 0;
 	long left;
 
 	spin_lock_irqsave(&b->lock, flags);
 	stored = b->stored;
 	entering = b->entering;
+	leaving = pages_leaving(b);
 	untold = pvg_pagelist_pages(&b->untold);
 	singles = b->nr_singles;
 	left = b->oom_until - jiffies;
@@ -48,6 +64,7 @@ static void show_state(struct seq_file *m, struct pvg_balloon *b)
 	seq_printf(m, "isolated_pages: %lu\n",
 		   READ_ONCE(b->pages.info.isolated_pages));
 	seq_printf(m, "entering_pages: %lu\n", entering);
+	seq_printf(m, "leaving_pages: %lu\n", leaving);
 	seq_printf(m, "untold_pages: %lu\n", untold);
 	seq_printf(m, "hinted_pages: %lu\n",
 		   READ_ONCE(b->nr_hints) << PVG_MAX_ORDER);

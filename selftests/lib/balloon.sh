@@ -140,11 +140,15 @@ balloon_actual()
 	cat "$BALLOON/actual"
 }
 
-# balloon_is BYTES: and the driver has nothing left to do.
+# balloon_is BYTES: and the driver has nothing left to do, nor to wait for.
 balloon_is()
 {
-	[ "$(balloon_actual)" = "$1" ] && [ "$(balloon_stat entering_pages)" = 0 ] &&
-		[ "$(balloon_stat untold_pages)" = 0 ]
+	local name
+
+	[ "$(balloon_actual)" = "$1" ] || return
+	for name in entering leaving untold; do
+		[ "$(balloon_stat ${name}_pages)" = 0 ] || return
+	done
 }
 
 # balloon_to BYTES [SECONDS]: set, and wait until it is so.
