@@ -103,11 +103,8 @@ boot()
 	while kill -0 "$VM" 2> /dev/null && [ $((SECONDS - start)) -lt "$BOOT_SECONDS" ]; do
 		sleep 0.2
 	done
-	if kill -0 "$VM" 2> /dev/null; then
-		kill -KILL "$VM"
-		echo "timeout" >> "$TMP/output"
-	fi
-	wait "$VM" 2> /dev/null
+	! kill -0 "$VM" 2> /dev/null || echo "timeout" >> "$TMP/output"
+	end_guest
 	kill "$host" 2> /dev/null
 	wait "$host"
 	HOST_STATUS=$?
