@@ -13,7 +13,7 @@ ALTERNATIONS=${BENCH_ALTERNATIONS:-3}
 SECONDS_TIMED=${BENCH_SECONDS:-3}
 ONLY=${BENCH_LOADS:-}
 
-# name, then what control-load is to do; sink, source and answer are ports.
+# name, then what control-load is to do; sink, source, answer and null are ports.
 loads()
 {
 	cat << 'END'
@@ -21,6 +21,8 @@ out-32k-many write 32768 sink
 out-64k-many write 65536 sink
 out-32k-one ask 32768 answer
 out-64k-one ask 65536 answer
+null-32k-many write 32768 null
+null-64k-many write 65536 null
 in-64k read 65536 source
 beat-idle beat 64 answer
 beat-out beat 64 answer sink

@@ -10,10 +10,12 @@ usage: scripts/bench control [OPTION]...
 
 Boots one VM with a virtio-serial device and measures the in-tree driver and ours
 in turn: throughput from the guest (out) with 32 and 64 KiB writes, many in flight
-or one at a time, each answered by the host; throughput to the guest (in); the
-round trip of a small message each 10 ms (beat), alone and while other ports move
-bulk data; that of a ping on the control channel's port, which the kernel answers
-(ours only). Prints medians, ratios to the in-tree driver and the targets.
+or one at a time, each answered by the host; the same, many in flight, to a QEMU that
+forgets what it gets instead of passing it on to a program (null); throughput to the
+guest (in); the round trip of a small message each 10 ms (beat), alone and while
+other ports move bulk data; that of a ping on the control channel's port, which the
+kernel answers (ours only). Prints medians, ratios to the in-tree driver and the
+targets.
 
   --kernel K          kernel of the VM (see scripts/lab kernels; default 6.1)
   --smp N             CPUs of the VM (default 1)
@@ -24,8 +26,9 @@ bulk data; that of a ping on the control channel's port, which the kernel answer
   --seconds N         length of one measurement (default 3)
   --quick             one alternation of 1 s
   --loads A,B         only these loads (out-32k-many, out-64k-many, out-32k-one,
-                      out-64k-one, in-64k, beat-idle, beat-out, beat-both,
-                      ping-idle, ping-out, ping-both)
+                      out-64k-one, null-32k-many, null-64k-many, in-64k,
+                      beat-idle, beat-out, beat-both, ping-idle, ping-out,
+                      ping-both)
   --json FILE         write every run to FILE, one object a line
 END
 }
@@ -58,14 +61,18 @@ control_parse()
 
 control_qemu_args()
 {
-	local port name nr=0
+	local port name backend nr=0
 
 	printf '%s ' "-device virtio-serial-pci,id=bench,max_ports=$ports"
-	for port in sink source answer ping control; do
+	for port in sink source answer ping control null; do
 		nr=$((nr + 1))
 		name=bench.$port
-		[ $port != control ] || name=org.pvguest.control.0
-		printf '%s ' "-chardev socket,id=$port,path=$tmp/$port,server=on,wait=off" \
+		backend=socket,path=$tmp/$port,server=on,wait=off
+		case $port in
+		control) name=org.pvguest.control.0 ;;
+		null) backend=file,path=/dev/null ;;
+		esac
+		printf '%s ' "-chardev $backend,id=$port" \
 			"-device virtserialport,bus=bench.0,nr=$nr,chardev=$port,name=$name"
 	done
 }
