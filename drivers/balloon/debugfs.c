@@ -27,14 +27,12 @@ static const char * const kind_names[] = {
 /* Out of the balloon, and kept until the host knows that; under the lock. */
 static unsigned long pages_leaving(const struct pvg_balloon *b)
 {
-	unsigned long pages = 0;
+	unsigned long pages = pvg_pagelist_pages(&b->oom_req.held);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(b->reqs); i++)
 		if (b->reqs[i].kind == PVG_REQ_DEFLATE)
 			pages += pvg_pagelist_pages(&b->reqs[i].held);
-	if (b->oom_req.kind == PVG_REQ_DEFLATE)
-		pages += pvg_pagelist_pages(&b->oom_req.held);
 	return pages;
 }
 
