@@ -121,21 +121,49 @@ machine()
 	expect "--disk none leaves it out" 0 ""
 }
 
+# ask COMMAND: prints what QEMU answers once the socket of the VM is there.
+ask()
+{
+	local i
+
+	for ((i = 0; i < 200; i++)); do
+		[ ! -S "$TMP/qmp.sock" ] || break
+		sleep 0.1
+	done
+	printf '{"execute":"%s"}\n' qmp_capabilities "$1" |
+		timeout 10 socat -t 5 - "UNIX-CONNECT:$TMP/qmp.sock"
+}
+
 # A test on the host uses the QMP socket while the VM runs.
 qmp()
 {
-	local socket=$TMP/qmp.sock reply i
+	local reply
 
-	vm --qmp "$socket" -- sleep 20 &
-	for ((i = 0; i < 200; i++)); do
-		[ ! -S "$socket" ] || break
-		sleep 0.1
-	done
-	reply=$(printf '%s\n' '{"execute":"qmp_capabilities"}' '{"execute":"quit"}' |
-		timeout 10 socat -t 5 - "UNIX-CONNECT:$socket")
+	vm --qmp "$TMP/qmp.sock" -- sleep 20 &
+	reply=$(ask quit)
 	tap_check "--qmp gives a socket that answers" grep -q return <<< "$reply"
 	wait
-	tap_check "... and is gone afterwards" test ! -e "$socket"
+	tap_check "... and is gone afterwards" test ! -e "$TMP/qmp.sock"
+}
+
+# A kernel that stands still before /init is not what anybody wants to test.
+boot_again()
+{
+	local log reply
+
+	(
+		export LAB_BOOT_SECONDS=20
+		vm --qmp "$TMP/qmp.sock" -- sh -c 'sleep 20; echo up; exit 7'
+		exit "$STATUS"
+	) &
+	reply=$(ask stop)
+	wait $!
+	STATUS=$?
+	tap_check "a kernel that stops while it boots" grep -q '"STOP"' <<< "$reply"
+	expect "... is booted again, and only once" 7 up
+	log=$(sed -n 's/^lab: log: //p' "$TMP/err")
+	tap_check "... which is told" grep -qF "starting it again; see $log/console.first" "$TMP/err"
+	tap_check "... and its console kept" test -e "$log/console.first"
 }
 
 endings()
@@ -203,7 +231,7 @@ leaks()
 }
 
 [ $# -gt 0 ] ||
-	set -- bad_arguments statuses output machine qmp endings verdict kernels leaks
+	set -- bad_arguments statuses output machine qmp boot_again endings verdict kernels leaks
 for part; do
 	"$part"
 done
