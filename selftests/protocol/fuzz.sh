@@ -18,7 +18,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 # What is found must not be found only because the input is long.
-options=(-max_len=1024 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1)
+options=(-max_len=1024 -timeout=60 -rss_limit_mb=1024 -print_final_stats=1)
 failed=0
 count=0
 sides=(guest host services)

@@ -16,6 +16,7 @@ start_guest()
 {
 	mkfifo "$dir/commands"
 	exec 9<> "$dir/commands"
+	: > "$dir/log"
 	./simguest "$PVHOST_SOCKET" < "$dir/commands" > "$dir/log" 2>&1 &
 	guest=$!
 	seen booted
@@ -28,13 +29,13 @@ stop_guest()
 	rm -rf "$dir"
 }
 
-# seen TEXT [TIMES]: the guest prints it, that often, within five seconds.
+# seen TEXT [TIMES]: the guest prints it, that often, within a minute.
 seen()
 {
 	local _
 
-	for _ in {1..100}; do
-		[ "$(grep -cx "$1" "$dir/log")" -lt "${2:-1}" ] || return 0
+	for _ in {1..1200}; do
+		[ "$(grep -cxs "$1" "$dir/log")" -lt "${2:-1}" ] || return 0
 		sleep 0.05
 	done
 	cat "$dir/log"
@@ -54,7 +55,44 @@ tell()
 # value NAME VERB...: a value of the JSON that a verb prints.
 value()
 {
-	"$pvhost" -j "${@:2}" 2> "$dir/err" | jq -r ".$1"
+	"$pvhost" -t 60 -j "${@:2}" 2> "$dir/err" | jq -r ".$1"
+}
+
+# offset WANTED_MS: pvhost finds the guest's clock behind by that, as exactly as the
+# time for which it looked allows: what it could not know is how much of the way to the
+# guest and back was there, and how much was back. Prints what is wrong.
+offset()
+{
+	local start=${EPOCHREALTIME/./} got slack
+
+	got=$(value offset_ns time)
+	slack=$(((${EPOCHREALTIME/./} - start + SYNC_US) / 1000 + 50))
+	echo "$got ns, wanted $1 +- $slack ms"
+	[ -n "$got" ] && [ "$got" -gt $((($1 - slack) * 1000000)) ] &&
+		[ "$got" -lt $((($1 + slack) * 1000000)) ]
+}
+
+# sync ARGUMENTS...: what the guest does with the time it is given. It is as right as
+# the time that took allows: SYNC_US.
+sync()
+{
+	local start=${EPOCHREALTIME/./}
+
+	ACTION=$(value action time "$@")
+	SYNC_US=$((${EPOCHREALTIME/./} - start))
+}
+
+# watched FILTER [TIMES]: the events that have been seen match it so often.
+watched()
+{
+	local _
+
+	for _ in {1..1200}; do
+		[ "$(jq -r "select($1) | 1" "$dir/watch" | wc -l)" -lt "${2:-1}" ] || return 0
+		sleep 0.05
+	done
+	cat "$dir/watch"
+	return 1
 }
 
 # fails STATUS DESCRIPTION ARGUMENT...: pvhost exits with that status.
@@ -75,24 +113,30 @@ tap_is "$(value kernel status)" true "status: the kernel answers"
 tap_is "$("$pvhost" status | sed -n 's/^frozen  *//p')" no \
 	"status: the same for people"
 
-# Time: five seconds behind, then two ahead.
-tell "offset -5000"
-tap_num "$(value offset_ns time) > 4.9e9 && $(value offset_ns time) < 5.1e9" \
-	"time: the guest is 5 s behind"
+# Time: 50 seconds behind, then 20 ahead, which is more than an answer may take.
+SYNC_US=0
+tell "offset -50000"
+tap_check "time: the guest is 50 s behind" offset 50000
 tap_is "$(value action time --dry-run)" stepped "time --dry-run says step"
-tap_num "$(value offset_ns time) > 4.9e9" "and does not"
+tap_check "and does not" offset 50000
 tap_is "$(value time_wanted status)" true "the guest wants to know the time"
-tap_is "$(value action time --sync)" stepped "time --sync steps"
-tap_num "$(value offset_ns time) < 1e8 && $(value offset_ns time) > -1e8" \
-	"the guest's clock is right then"
+sync --sync
+tap_is "$ACTION" stepped "time --sync steps"
+tap_check "the guest's clock is right then" offset 0
 tap_is "$(value time_wanted status)" false "and it does not want it any more"
-tell "offset 2000"
-tap_is "$(value action time -S)" left-not-backward "no step backward"
-tap_is "$(value action time -S -R)" stepped "unless a snapshot was restored"
-tell "offset -5000"
+tell "offset 20000"
+sync -S
+tap_is "$ACTION" left-not-backward "no step backward"
+sync -S -R
+tap_is "$ACTION" stepped "unless a snapshot was restored"
+tap_check "and the clock is right again" offset 0
+tell "offset -50000"
 tell restore
+start=${EPOCHREALTIME/./}
 "$pvhost" watch -c 3 --serve-time > "$dir/out"
-tap_num "$(value offset_ns time) < 1e8" "watch --serve-time answers who asks"
+tap_is $? 0 "watch ends after that many heartbeats"
+SYNC_US=$((${EPOCHREALTIME/./} - start))
+tap_check "watch --serve-time answers who asks" offset 0
 
 # The freeze lease.
 fails 1 "thaw with nothing frozen" thaw
@@ -108,26 +152,31 @@ tell "freeze 60000"
 tell die
 tap_is "$(value last_end thaw)" owner-gone "so it does when its owner dies"
 
-# What happens while somebody watches.
-"$pvhost" -j watch -c 20 > "$dir/watch" 2> "$dir/err" &
+# What happens while somebody watches. A session may also be lost because nothing came
+# for too long, on a busy machine: what is looked at are the losses that follow.
+"$pvhost" -j watch > "$dir/watch" 2> "$dir/err" &
 watcher=$!
-sleep 0.5
+watched '.event == "heartbeat"' > /dev/null
 tell "notice out of order"
-sleep 0.3
-tell boot
-sleep 0.5
-tell restore
-wait $watcher
-tap_is $? 0 "watch ends after that many heartbeats"
+watched '.event == "notice"' > /dev/null
 tap_is "$(jq -r 'select(.event == "notice") | .kind + " " + .text' "$dir/watch")" \
 	"panic out of order" "watch shows notices"
+for what in boot restore; do
+	losses=$(jq -r 'select(.event == "lost") | 1' "$dir/watch" | wc -l)
+	tell $what
+	watched '.event == "lost"' $((losses + 1)) > /dev/null
+	tap_is "$(jq -r 'select(.event == "lost") | .why' "$dir/watch" | sed -n "$((losses + 1))p")" \
+		peer-restarted "$what: watch sees why the session was lost"
+	watched '.event == "session"' $((losses + 2)) > /dev/null
+	tap_is $? 0 "$what: and the next"
+done
 tap_is "$(jq -r 'select(.event == "session") | .boot_id' "$dir/watch" | sort -u |
 	wc -l)" 2 "watch sees the guest boot"
-tap_is "$(jq -r 'select(.event == "lost") | .why' "$dir/watch" | sort | tr '\n' ' ')" \
-	"peer-restarted peer-restarted " "and each time why the session was lost"
+kill $watcher
+wait $watcher 2> /dev/null
 
 # Power; a reboot in the middle of a reboot is no news.
-"$pvhost" reboot --wait > "$dir/out" 2>&1 &
+"$pvhost" -t 60 reboot --wait > "$dir/out" 2>&1 &
 waiter=$!
 seen "power reboot" > /dev/null
 tell boot
@@ -165,14 +214,14 @@ for _ in {1..50}; do
 	kill -9 $victim
 	wait $victim
 done 2> /dev/null
-tap_check "after 50 that were killed" "$pvhost" -t 5 status
+tap_check "after 50 that were killed" "$pvhost" -t 60 status
 tap_is "$(grep -c ERROR "$dir/log")" 0 "no complaint of the sanitizers"
 
 # The guest dies.
-"$pvhost" shutdown --wait > "$dir/out" 2>&1 &
+"$pvhost" -t 60 shutdown --wait > "$dir/out" 2>&1 &
 waiter=$!
 seen "power shutdown" 2 > /dev/null
-tell quit > /dev/null
+echo quit >&9
 wait $waiter
 tap_is "$? $(head -1 "$dir/out")" "0 shutdown         done" "shutdown --wait"
 tap_done

@@ -131,7 +131,7 @@ static void boot(void)
 	struct pvc_config cfg = {
 		.rx_buf = rx_buf, .rx_size = sizeof(rx_buf),
 		.stream_window = 65536, .conn_window = 262144,
-		.quiet_ms = 200, .features = PVC_FEATURE_LEASE,
+		.quiet_ms = 1000, .features = PVC_FEATURE_LEASE,
 	};
 
 	boot_id[15]++;
