@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
+ *   stall [begin SECONDS]
+ *
  * While the host's main loop stands still, nothing that a program does with a
  * port or a console takes long: the kernel does not wait for the host. Run by
- * stall.sh, with the ports as PORT_A and PORT_B and the console's tty as TTY.
+ * stall.sh, with the ports as PORT_A and PORT_B and the console's tty as TTY. With
+ * "begin", for console.sh, it only has the host stop, and ends when that has.
  *
  * No timer of the guest fires meanwhile, so nothing here sleeps: the clock is
  * read in a loop.
@@ -18,8 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STALL	6.0	/* seconds */
-#define BUSY	2.0	/* until it has begun */
+#define STALL	8	/* seconds */
 
 static double longest;
 static const char *what;
@@ -30,6 +32,31 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/*
+ * Have the host's main loop stop, and wait until it has: then no timer fires, and
+ * the clock that ticks move stands still. The time is counted in small steps, so
+ * that a machine that did something else meanwhile is not mistaken for it.
+ */
+static bool begin_stall(int seconds)
+{
+	double begin = now(), last = begin, still = 0, t;
+	struct timespec tick, seen = { 0 };
+
+	printf("@stall %d\n", seconds);
+	fflush(stdout);
+	while (still < 1 && last - begin < 60) {
+		clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
+		t = now();
+		if (tick.tv_sec != seen.tv_sec || tick.tv_nsec != seen.tv_nsec)
+			still = 0;
+		else
+			still += t - last < 0.01 ? t - last : 0.01;
+		seen = tick;
+		last = t;
+	}
+	return still >= 1;
 }
 
 static void took(const char *name, double start)
@@ -54,20 +81,22 @@ static int open_or_die(const char *variable, int flags)
 	return fd;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static char buf[32768];
 	struct pollfd p = { .events = POLLIN };
-	int a = open_or_die("PORT_A", O_RDWR | O_NONBLOCK);
-	int tty = open_or_die("TTY", O_RDWR | O_NOCTTY | O_NONBLOCK);
-	int kmsg = open("/dev/kmsg", O_WRONLY);
-	double begin, start, end;
-	int b, i;
+	int a, b, tty, kmsg, i;
+	double start, end;
 
-	printf("@stall %.0f\n", STALL);
-	fflush(stdout);
-	for (begin = now(); now() - begin < BUSY;)
-		;
+	if (argc == 3)
+		return !begin_stall(atoi(argv[2]));
+	a = open_or_die("PORT_A", O_RDWR | O_NONBLOCK);
+	tty = open_or_die("TTY", O_RDWR | O_NOCTTY | O_NONBLOCK);
+	kmsg = open("/dev/kmsg", O_WRONLY);
+	if (!begin_stall(STALL)) {
+		printf("not ok 1 - the host stands still\n1..1\n");
+		return 1;
+	}
 	for (i = 0; i < 40; i++) {
 		start = now();
 		b = open(getenv("PORT_B"), O_RDWR | O_NONBLOCK);
