@@ -21,11 +21,11 @@ channel_need()
 # host VERB...: pvhost
 host()
 {
-	"$PVHOST" -t 20 "$@"
+	"$PVHOST" -t 60 "$@"
 }
 
 # host_value NAME VERB...: a value of the JSON that a verb prints
 host_value()
 {
-	"$PVHOST" -t 20 -j "${@:2}" 2> /dev/null | jq -r ".$1"
+	"$PVHOST" -t 60 -j "${@:2}" 2> /dev/null | jq -r ".$1"
 }
