@@ -87,7 +87,7 @@ tap_is "$(ask guest-info | returned .version | cut -d. -f1)" \
 
 pid=$(ask guest-exec '{"path": "/usr/bin/uname", "arg": ["-r"], "capture-output": true}' |
 	returned .pid)
-for _ in 1 2 3 4 5 6 7 8 9 10; do
+for _ in {1..100}; do
 	status=$(ask guest-exec-status "{\"pid\": $pid}")
 	[ "$(returned .exited <<< "$status")" != true ] || break
 	sleep 0.5

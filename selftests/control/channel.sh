@@ -38,7 +38,15 @@ tap_is "$(host_value daemon status)" false "and gone"
 # the host's word is what a shifted pvhost says.
 host time -n > "$TMP/time"
 tap_is $? 0 "time: the offset"
-tap_is "$(host_value action time -n)" none "time: nothing to correct"
+# Where the answer took a second to get, the difference may be just that.
+for _ in {1..10}; do
+	start=${EPOCHREALTIME/./}
+	action=$(host_value action time -n)
+	if [ "$action" = none ] || [ $((${EPOCHREALTIME/./} - start)) -lt 1000000 ]; then
+		break
+	fi
+done
+tap_is "$action" none "time: nothing to correct"
 tap_is "$(cat /sys/module/pvg_ctl/parameters/time_policy)" forward "time_policy: the default"
 for policy in off both forward; do
 	echo $policy > /sys/module/pvg_ctl/parameters/time_policy
@@ -63,14 +71,11 @@ tap_check "after 300 kB of noise" host status
 printf '#!/bin/sh\ntouch %s/off\n' "$TMP" > "$TMP/poweroff"
 chmod +x "$TMP/poweroff"
 echo "$TMP/poweroff" > /proc/sys/kernel/poweroff_cmd
+mark=$(kmsg_mark)
 tap_check "shutdown" host shutdown
-for _ in {1..100}; do
-	[ ! -e "$TMP/off" ] || break
-	sleep 0.1
-done
+wait_for 40 test -e "$TMP/off"
 tap_check "user space is asked to" test -e "$TMP/off"
 tap_is "$(host_value stopping status)" true "status: on its way"
 tap_is "$(host_value status reboot)" busy "no second one meanwhile"
-dmesg | tail -n 50 > "$TMP/log"
-tap_check "the log says who asked" grep -q "pvg_ctl: the host asked for a shutdown" "$TMP/log"
+tap_check "the log says who asked" kmsg_has "pvg_ctl: the host asked for a shutdown" "$mark"
 tap_done

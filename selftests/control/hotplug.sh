@@ -37,10 +37,10 @@ talks()
 {
 	local from to
 
-	from=$(ctl_wait "$1") && to=$(ctl_wait "$2") || return 1
+	from=$(ctl_wait_host "$1") && to=$(ctl_wait_host "$2") || return 1
 	exec 5<> "/dev/$to"
 	echo "hello $SECONDS" > "/dev/$from"
-	timeout 20 head -n 1 <&5 | grep -q hello
+	timeout 60 head -n 1 <&5 | grep -q hello
 	local status=$?
 	exec 5>&-
 	return "$status"
@@ -49,7 +49,7 @@ talks()
 # ended PID [SECONDS]: a child of ours ends.
 ended()
 {
-	local deadline=$((SECONDS + ${2:-20})) stat
+	local deadline=$((SECONDS + ${2:-60})) stat
 
 	while [ "$SECONDS" -lt "$deadline" ]; do
 		read -r stat 2> /dev/null < "/proc/$1/stat" || return 0
@@ -128,7 +128,7 @@ for round in 1 2; do
 	reader=$!
 	sleep 0.5
 	del_device hotvs
-	tap_check "round $round: it goes with its ports in use" ctl_wait_gone pvg.hotx 30
+	tap_check "round $round: it goes with its ports in use" ctl_wait_gone pvg.hotx
 	tap_check "round $round: a reader ends" ended $reader || break
 	tap_check "round $round: a writer ends" ended $writer || break
 	tap_fails "round $round: what is still open is of no use" sh -c 'echo x >&6'

@@ -24,7 +24,7 @@ wait_node()
 {
 	local i there
 
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		there=no
 		[ ! -c "$NODE" ] || there=yes
 		[ "$there" != "$1" ] || return 0
@@ -41,7 +41,7 @@ odd()
 	mark=$(kmsg_mark)
 	plug "$2"
 	tap_check "$1: the port appears" wait_node yes
-	tap_check "$1: the log says why it has no name" wait_for 5 kmsg_has "$3" "$mark"
+	tap_check "$1: the log says why it has no name" wait_for 30 kmsg_has "$3" "$mark"
 	tap_fails "$1: it has none" test -e "/sys/bus/virtio-ports/devices/${NODE#/dev/}/name"
 	tap_check "$1: it can be opened" sh -c ": <> $NODE"
 	ctl_qmp "{'execute': 'device_del', 'arguments': {'id': 'odd-port'}}"

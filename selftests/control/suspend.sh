@@ -14,16 +14,25 @@ set -u
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 
+both_connected()
+{
+	[ "$(grep -c "host=connected .*name=pvg.[ab]$" "$DEBUGFS/pvguest/$VIRTIO/ports")" = 2 ]
+}
+
+# last_read LINE: is the last that was read.
+last_read()
+{
+	[ "$(tail -n 1 "$TMP/read")" = "$1" ]
+}
+
 # goes_on WHAT: after the device was away.
 goes_on()
 {
 	tap_check "$1: the reader still waits" kill -0 $reader
 	sleep 3
-	tap_is "$(grep -c "host=connected .*name=pvg.[ab]$" "$DEBUGFS/pvguest/$VIRTIO/ports")" 2 \
-		"$1: the host is connected"
+	tap_check "$1: the host is connected" wait_for 20 both_connected
 	echo "after $1" >&6
-	sleep 1
-	tap_is "$(tail -n 1 "$TMP/read")" "after $1" "$1: data flows again"
+	tap_check "$1: data flows again" wait_for 20 last_read "after $1"
 }
 
 tap_check "devices are bound to $CTL_DRIVER" ctl_claim
@@ -35,12 +44,13 @@ exec 6<> "$PORT"
 ctl_need pvg.a
 exec 5<> "$PORT"
 echo "before" >&6
-tap_is "$(timeout 20 head -n 1 <&5)" "before" "data flows"
+tap_is "$(timeout 60 head -n 1 <&5)" "before" "data flows"
 echo "unread" >&6
 sleep 1
 cat <&5 > "$TMP/read" 2> "$TMP/err" &
 reader=$!
-sleep 1
+# What is on its way between the two ports when the device is reset is nobody's.
+tap_check "it can be read" wait_for 60 last_read unread
 for round in 1 2 3; do
 	echo 1 > "$DEBUGFS/pvguest/$VIRTIO/reset"
 	sleep 1

@@ -47,7 +47,7 @@ ctl_find()
 # ctl_wait NAME [SECONDS]: ctl_find, waiting for the port to appear.
 ctl_wait()
 {
-	local deadline=$((SECONDS + ${2:-20}))
+	local deadline=$((SECONDS + ${2:-60}))
 
 	until ctl_find "$1"; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
@@ -58,12 +58,28 @@ ctl_wait()
 # ctl_wait_gone NAME [SECONDS]
 ctl_wait_gone()
 {
-	local deadline=$((SECONDS + ${2:-20}))
+	local deadline=$((SECONDS + ${2:-60}))
 
 	while ctl_find "$1" > /dev/null; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
 		sleep 0.1
 	done
+}
+
+# ctl_host VPORT: the port's host is there. Until the driver has heard of it, who
+# reads finds the end of the file.
+ctl_host()
+{
+	grep -qs "^$1 .*host=connected" "$DEBUGFS/pvguest/$(ctl_virtio "$1")/ports" ||
+		grep -qs "^host_connected: 1" "$DEBUGFS/virtio-ports/$1"
+}
+
+# ctl_wait_host NAME [SECONDS]: ctl_wait, and for its host.
+ctl_wait_host()
+{
+	local vport
+
+	vport=$(ctl_wait "$@") && wait_for "${2:-60}" ctl_host "$vport" && echo "$vport"
 }
 
 # ctl_virtio VPORT: prints the virtio device (virtioN) of a port.
