@@ -8,9 +8,9 @@
 BUS=/sys/bus/virtio/devices
 
 # udev moves devices where the in-tree driver is built in, which may be later than this.
-udevadm settle --timeout=60
+udevadm settle --timeout=120
 # The network comes up by itself, but not at once.
-for _ in {1..60}; do
+for _ in {1..240}; do
 	! ip route | grep -q '^default' || break
 	sleep 0.5
 done
@@ -27,7 +27,7 @@ done
 for link in /dev/disk/by-id/virtio-* /dev/disk/by-uuid/* /dev/disk/by-label/* /dev/virtio-ports/*; do
 	[ ! -e "$link" ] || echo "link ${link#/dev/} $(readlink "$link" | sed 's,.*/,,')"
 done
-if ping -q -c 1 -W 5 10.0.2.2 > /dev/null 2>&1; then
+if ping -q -c 1 -w 60 10.0.2.2 > /dev/null 2>&1; then
 	echo "network works"
 else
 	echo "network none"
