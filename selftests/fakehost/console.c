@@ -16,8 +16,11 @@
 
 enum { VQ_IN, VQ_OUT, VQ_CTRL_IN, VQ_CTRL_OUT, VQS };
 
-/* @len is what the device says it wrote; negative: the truth. */
-static void tell(struct fh_dev *dev, u32 id, u16 event, u16 value, s64 len,
+/*
+ * @len is what the device says it wrote; negative: the truth. False if the driver
+ * has no buffer for it.
+ */
+static bool tell(struct fh_dev *dev, u32 id, u16 event, u16 value, s64 len,
 		 const char *text)
 {
 	struct virtio_console_control head = {
@@ -31,12 +34,13 @@ static void tell(struct fh_dev *dev, u32 id, u16 event, u16 value, s64 len,
 
 	if (!q->vq || !fh_pop(q, c)) {
 		q->drops++;
-		return;
+		return false;
 	}
 	wrote = fh_write(c, 0, &head, sizeof(head));
 	wrote += fh_write(c, wrote, text, strlen(text));
 	q->packets++;
 	fh_push_spoiled(dev, q, c->head, len < 0 ? wrote : len);
+	return true;
 }
 
 /* What the driver says of its port decides what it is told. */
@@ -106,10 +110,14 @@ static void process(struct fh_dev *dev)
 	kfree(piece);
 }
 
-/* "ID EVENT VALUE LEN COUNT [TEXT]": so many messages; for LEN see tell(). */
+/*
+ * "ID EVENT VALUE LEN COUNT [TEXT]": so many messages; for LEN see tell(). -EAGAIN if
+ * the last was dropped.
+ */
 static int inject(struct fh_dev *dev, const char *line)
 {
 	unsigned int id, count;
+	bool told = true;
 	u16 event, value;
 	s64 len;
 	int at = 0;
@@ -119,9 +127,9 @@ static int inject(struct fh_dev *dev, const char *line)
 		return -EINVAL;
 	mutex_lock(&dev->lock);
 	while (count-- && dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		tell(dev, id, event, value, len, line + at);
+		told = tell(dev, id, event, value, len, line + at);
 	mutex_unlock(&dev->lock);
-	return 0;
+	return told ? 0 : -EAGAIN;
 }
 
 static int init(struct fh_dev *dev)
