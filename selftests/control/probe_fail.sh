@@ -19,7 +19,7 @@ talks()
 {
 	local from to
 
-	from=$(ctl_wait pvg.noa) && to=$(ctl_wait pvg.nob) || return 1
+	from=$(ctl_wait_host pvg.noa) && to=$(ctl_wait_host pvg.nob) || return 1
 	echo "hello" > "/dev/$from" &
 	timeout 60 head -n 1 "/dev/$to" | grep -q hello
 }
