@@ -3,7 +3,7 @@
 #
 # pvhost where it belongs: on the host of virtual machines, which run no daemon
 # and are shut down, rebooted, crash, and are stopped for a while. Three VMs,
-# about two minutes.
+# about two minutes. None is told to go on before the host has seen what it wants to.
 # shellcheck disable=SC2016 # what stands in quotes is for the guest to expand
 
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -16,27 +16,60 @@ PVHOST=$HERE/../../tools/pvhost
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 
-# boot COMMAND: a VM with the port, in the background; returns with its kernel up.
+qmp()
+{
+	"$HERE/../lib/qmp" "$TMP/qmp" "$1" > /dev/null 2>&1
+}
+
+# boot COMMAND: a VM with the port, in the background; returns when QEMU is there. The
+# command can have "until_told", which waits for go.
 boot()
 {
 	local _
 
-	rm -f "$TMP/socket"
-	"$LAB" run --kernel 6.1 --timeout 150 --qmp "$TMP/qmp" --qemu "-device virtio-serial-pci \
+	rm -f "$TMP/socket" "$TMP/out"
+	"$LAB" run --kernel 6.1 --timeout 600 --qmp "$TMP/qmp" --qemu "-device virtio-serial-pci,id=vs \
 		-chardev socket,id=pvc,path=$TMP/socket,server=on,wait=off \
 		-device virtserialport,chardev=pvc,name=org.pvguest.control.0" \
-		-- bash -c "$1" > "$TMP/out" 2>&1 < /dev/null &
+		-- bash -c "until_told() {
+			until grep -qsx go /sys/bus/virtio-ports/devices/*/name; do sleep 0.2; done
+		}
+		$1" > "$TMP/out" 2>&1 < /dev/null &
 	VM=$!
-	for _ in {1..1000}; do
-		[ ! -S "$TMP/socket" ] || break
+	# Its monitor answers when all of its sockets listen.
+	for _ in {1..3000}; do
+		! { [ -S "$TMP/socket" ] && qmp '{"execute": "query-status"}'; } || break
 		kill -0 "$VM" 2> /dev/null || break
+		sleep 0.1
+	done
+}
+
+# go: a port with that name.
+go()
+{
+	qmp '{"execute": "chardev-add", "arguments": {"id": "go", "backend": {"type": "null", "data": {}}}}' &&
+		qmp '{"execute": "device_add", "arguments": {"driver": "virtserialport", "bus": "vs.0", "chardev": "go", "name": "go"}}'
+}
+
+# watch: what the guest says until it is gone, to $TMP/watch, in the background as
+# WATCHER; returns after three heartbeats.
+watch()
+{
+	local _
+
+	: > "$TMP/watch"
+	host -j watch > "$TMP/watch" 2> /dev/null &
+	WATCHER=$!
+	for _ in {1..3000}; do
+		[ "$(events heartbeat count | wc -l)" -lt 3 ] || break
+		kill -0 "$WATCHER" 2> /dev/null || break
 		sleep 0.1
 	done
 }
 
 host()
 {
-	"$PVHOST" -s "$TMP/socket" -t 100 "$@"
+	"$PVHOST" -s "$TMP/socket" -t 300 "$@"
 }
 
 ends()
@@ -53,17 +86,17 @@ events()
 make -s -C "$HERE/../../tools" pvhost || tap_skip_all "pvhost does not build"
 
 # The host calls before there is a kernel. Then it asks for the end.
-boot 'echo "/bin/busybox poweroff -f" > /proc/sys/kernel/poweroff_cmd; echo ready; sleep 140'
+boot 'echo "/bin/busybox poweroff -f" > /proc/sys/kernel/poweroff_cmd; echo ready; sleep 590'
 host -j status > "$TMP/status"
 tap_is $? 0 "status, asked before the guest has booted"
 tap_is "$(jq -r '.daemon' "$TMP/status")" false "no daemon runs"
 tap_check "ping" host ping -c 3 -i 100
-"$HERE/../lib/qmp" "$TMP/qmp" '{"execute": "stop"}' > /dev/null
+qmp '{"execute": "stop"}'
 host -t 2 status > "$TMP/stopped" 2>&1
 tap_is $? 4 "a guest that is stopped does not answer"
-"$HERE/../lib/qmp" "$TMP/qmp" '{"execute": "cont"}' > /dev/null
+qmp '{"execute": "cont"}'
 tap_check "and does when it goes on" host status
-for _ in {1..300}; do
+for _ in {1..3000}; do
 	! grep -qs ready "$TMP/out" || break
 	sleep 0.1
 done
@@ -72,15 +105,19 @@ tap_is "$? $(cat "$TMP/shutdown")" "0 shutdown         done" "shutdown --wait"
 ends shutdown
 
 # Who watches hears of a reboot by the guest.
-boot 'sleep 8; /bin/busybox reboot -f; sleep 60'
-host -j -t 100 watch > "$TMP/watch" 2> /dev/null
+boot 'until_told; /bin/busybox reboot -f; sleep 60'
+watch
+go
+wait $WATCHER
 tap_is "$(events notice kind)" reboot "a reboot is told"
 tap_num "$(events heartbeat count | wc -l) >= 3" "after heartbeats"
 ends reboot
 
 # And of its death.
-boot 'sleep 8; echo c > /proc/sysrq-trigger; sleep 60'
-host -j -t 100 watch > "$TMP/watch" 2> /dev/null
+boot 'until_told; echo c > /proc/sysrq-trigger; sleep 60'
+watch
+go
+wait $WATCHER
 tap_is "$(events notice kind)" panic "a panic is told"
 tap_is "$(events notice text)" "sysrq triggered crash" "and why"
 ends panic
