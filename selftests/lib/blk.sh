@@ -31,23 +31,18 @@ blk_find()
 # blk_wait SERIAL [SECONDS]: blk_find, waiting for the disk to appear.
 blk_wait()
 {
-	local deadline=$((SECONDS + ${2:-20}))
+	wait_for "${2:-20}" blk_find "$1" && blk_find "$1"
+}
 
-	until blk_find "$1"; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
-		sleep 0.1
-	done
+blk_lacks()
+{
+	! blk_find "$1" > /dev/null
 }
 
 # blk_wait_gone SERIAL [SECONDS]
 blk_wait_gone()
 {
-	local deadline=$((SECONDS + ${2:-20}))
-
-	while blk_find "$1" > /dev/null; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
-		sleep 0.1
-	done
+	wait_for "${2:-20}" blk_lacks "$1"
 }
 
 # blk_virtio DISK: prints the virtio device (virtioN) behind the disk.
@@ -192,18 +187,23 @@ _blk_load_kill()
 	kill -KILL "$1" 2> /dev/null
 }
 
-# blk_load_ended [SECONDS]: wait until the load is a zombie or gone; fails if it
-# is still there. A lost completion keeps fio for ever, so nothing here may
-# simply `wait` for it.
+# blk_load_over: fio is a zombie, and none of its threads is left, or it is gone.
+blk_load_over()
+{
+	local -a stat
+
+	read -ra stat 2> /dev/null < "/proc/$LOAD_PID/stat" || return 0
+	[ "${stat[2]}" = Z ] && [ "${stat[19]}" -le 1 ]
+}
+
+# blk_load_ended [SECONDS]: wait until the load is over; fails if it is still
+# there. A lost completion keeps fio for ever, so nothing here may simply `wait`
+# for it.
 blk_load_ended()
 {
-	local deadline=$((SECONDS + ${1:-60})) stat task
+	local task
 
-	while [ "$SECONDS" -lt "$deadline" ]; do
-		read -r stat 2> /dev/null < "/proc/$LOAD_PID/stat" || return 0
-		[[ ${stat##*) } != Z* ]] || return 0
-		sleep 0.1
-	done
+	! wait_for "${1:-60}" blk_load_over || return 0
 	echo "fio is still there:"
 	for task in "/proc/$LOAD_PID/task"/*; do
 		echo "${task##*/}: $(cat "$task/stack")"

@@ -47,23 +47,18 @@ ctl_find()
 # ctl_wait NAME [SECONDS]: ctl_find, waiting for the port to appear.
 ctl_wait()
 {
-	local deadline=$((SECONDS + ${2:-60}))
+	wait_for "${2:-60}" ctl_find "$1" && ctl_find "$1"
+}
 
-	until ctl_find "$1"; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
-		sleep 0.1
-	done
+ctl_lacks()
+{
+	! ctl_find "$1" > /dev/null
 }
 
 # ctl_wait_gone NAME [SECONDS]
 ctl_wait_gone()
 {
-	local deadline=$((SECONDS + ${2:-60}))
-
-	while ctl_find "$1" > /dev/null; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
-		sleep 0.1
-	done
+	wait_for "${2:-60}" ctl_lacks "$1"
 }
 
 # ctl_host VPORT: the port's host is there. Until the driver has heard of it, who

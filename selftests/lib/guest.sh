@@ -24,16 +24,44 @@ scaled()
 	fi
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds.
+# wait_for SECONDS COMMAND...: until it succeeds; four times as long on a slow
+# kernel. The machine may stand still between a look and the clock, so there is one
+# more look when the time is over.
 wait_for()
 {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1 * ($(is_slow && echo 4 || echo 1))))
 
 	shift
 	until "$@" > /dev/null 2>&1; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			"$@" > /dev/null 2>&1
+			return
+		fi
 		sleep 0.1
 	done
+}
+
+# standstill_watch FILE: from now on FILE tells the longest, in microseconds, that
+# somebody had to wait who wanted to go on: so long the machine may have stood still.
+# Whoever writes 0 there begins anew.
+standstill_watch()
+{
+	local never before now worst
+
+	echo 0 > "$1"
+	(
+		exec {never}<> <(:)
+		before=${EPOCHREALTIME//[!0-9]/}
+		while :; do
+			read -rt 0.1 -u "$never"
+			now=${EPOCHREALTIME//[!0-9]/}
+			read -r worst < "$1"
+			[ $((now - before - 100000)) -le "${worst:-0}" ] ||
+				echo $((now - before - 100000)) > "$1"
+			before=$now
+		done
+	) > /dev/null 2>&1 &
+	tap_at_exit kill $!
 }
 
 # virtio_driver VIRTIO: prints the driver that the device is bound to, or "none".
@@ -58,6 +86,12 @@ virtio_bind()
 virtio_unbind()
 {
 	echo "$1" > "$VIRTIO_BUS/devices/$1/driver/unbind"
+}
+
+# no_trace: debugfs has nothing of $VIRTIO any more, which goes last.
+no_trace()
+{
+	[ ! -e "$DEBUGFS/pvguest/$VIRTIO" ]
 }
 
 # kmsg_mark: prints a mark for kmsg_since MARK, which prints what the kernel
