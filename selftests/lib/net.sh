@@ -121,20 +121,30 @@ net_stats_reset()
 # until net_load_ends. Each transfer is checked.
 net_load()
 {
-	local way
+	local way before
 
+	before=$(net_count rx_packets)
 	LOAD_DIR=$(mktemp -d)
 	LOAD_PIDS=()
 	for way; do
-		(while [ ! -e "$LOAD_DIR/stop" ]; do
+		# One at least, however late it starts.
+		(while :; do
 			nice -n 19 timeout 120 "$PEER" "$way" "$HOST" "$(scaled 2000000 8)" ||
 				echo "$way failed" >> "$LOAD_DIR/failed"
 			echo >> "$LOAD_DIR/done"
+			[ ! -e "$LOAD_DIR/stop" ] || break
 		done > /dev/null 2>> "$LOAD_DIR/failed") &
 		LOAD_PIDS+=("$!")
 	done
 	tap_at_exit rm -rf "$LOAD_DIR"
+	wait_for 10 net_flows "$before"
 	sleep 0.3
+}
+
+# net_flows PACKETS: some more than that have been received.
+net_flows()
+{
+	[ "$(net_count rx_packets)" -ge $(($1 + 20)) ]
 }
 
 # net_load_ends NAME [lossy]: the transfers end and none had an error. lossy:
@@ -202,6 +212,14 @@ net_fake()
 	rmmod pvg_fakehost 2> /dev/null
 	modprobe pvg_fakehost "$@" || return
 	wait_for 10 net_find 20
+}
+
+# net_fake_answers: the network behind it. Nobody asks for its address again, as the
+# kernel would after a while: packets are counted to the last.
+net_fake_answers()
+{
+	net_answers && ip neigh replace "$HOST" nud permanent dev "$DEV" \
+		lladdr "$(ip neigh show "$HOST" dev "$DEV" | sed -n 's/.*lladdr \([0-9a-f:]*\).*/\1/p')"
 }
 
 # net_fake_is NAME: prints a value of its state.
