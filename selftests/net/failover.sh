@@ -133,7 +133,7 @@ tap_check "the pair goes with the stand-in" wait_for 30 lacks net_failover
 tap_check "and the stand-in" wait_for 30 lacks "$NET_DRIVER"
 net_load_ends "the pair is gone" lossy
 tap_check "the primary stays" named e1000e
-tap_fails "no trace is left in debugfs" test -e "$DEBUGFS/pvguest/$VIRTIO"
+tap_check "no trace is left in debugfs" wait_for 20 no_trace
 net_qmp device_del '"id": "primary"'
 tap_check "and goes when it is told to" wait_for 30 lacks e1000e
 
