@@ -29,8 +29,9 @@ static const char usage[] =
 "                                      UDP as fast as it goes\n"
 "       peer receive ADDR SECONDS SIZE [GAP_US BURST]\n"
 "                                      the same the other way; counts\n"
-"       peer push ADDR TO PORT COUNT SIZE [GAP_US [BURST]]\n"
-"                                      have ADDR send UDP to TO (0: here)\n"
+"       peer push ADDR TO PORT COUNT SIZE [GAP_US [BURST [SECONDS]]]\n"
+"                                      have ADDR send UDP to TO (0: here), and wait\n"
+"                                      SECONDS at most for as many answers\n"
 "       peer vlans DEV                 answer UDP on all VLANs of DEV\n"
 "       peer stall                     stop QEMU's socket netdev; peer flow ADDR 1\n"
 "                                      lets it go on, and 0 stops it again\n"
@@ -157,13 +158,16 @@ static __u32 latencies[LATENCIES];
 
 static void report_latencies(__u64 n, __u64 ns, __u64 sum)
 {
-	__u64 seen = 0, p99 = 0;
+	__u64 seen = 0, median, p99 = 0;
 
+	while (p99 < LATENCIES - 1 && seen + latencies[p99] < (n + 1) / 2)
+		seen += latencies[p99++];
+	median = p99;
 	while (p99 < LATENCIES - 1 && seen + latencies[p99] < n - n / 100)
 		seen += latencies[p99++];
 	printf("{\"transactions\": %llu, \"seconds\": %.3f, ", n, ns / 1e9);
-	printf("\"mean_us\": %.1f, \"p99_us\": %llu}\n",
-	       n ? sum / 1e3 / n : 0.0, p99);
+	printf("\"mean_us\": %.1f, \"median_us\": %llu, \"p99_us\": %llu}\n",
+	       n ? sum / 1e3 / n : 0.0, median, p99);
 }
 
 static void count_latency(__u64 ns)
@@ -335,6 +339,7 @@ static int do_push(char **arg)
 	if (arg[5]) {
 		rq.gap_us = atoi(arg[5]);
 		rq.burst = arg[6] ? atoi(arg[6]) : 1;
+		rq.patience = arg[6] && arg[7] ? atoi(arg[7]) : 0;
 	}
 	fd = ask(arg[0], &rq);
 	if (fd < 0)

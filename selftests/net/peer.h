@@ -40,7 +40,7 @@ struct peer_request {
 	__u32 addr;		/* as in struct in_addr; 0: who asks */
 	__u16 port;
 	__u16 burst;		/* messages without a gap */
-	__u32 pad;
+	__u32 patience;		/* seconds to wait for the last answer */
 };
 
 static_assert(sizeof(struct peer_request) == 48, "no holes");

@@ -112,7 +112,10 @@ static int push_to(int fd, int udp, const struct peer_request *rq)
 		if ((rq->gap_us || !(*sent & 255)) && is_over(fd))
 			break;
 	}
-	counts[1] += count_answers(udp, rq->size, rq->count ? 100 : 0);
+	next = now_ns() + rq->patience * 1000000000ull;
+	do {
+		counts[1] += count_answers(udp, rq->size, rq->count ? 100 : 0);
+	} while (counts[1] < *sent && now_ns() < next);
 	return send_all(fd, counts, sizeof(counts));
 }
 

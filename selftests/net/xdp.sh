@@ -23,10 +23,17 @@ detach()
 	ip link set dev "$DEV" xdpdrv off
 }
 
-# udp: the host sends SENT packets to a port where nobody listens.
+# udp [SECONDS]: the host sends SENT packets to a port where nobody listens, and
+# waits so long for them to come back.
 udp()
 {
-	timeout 60 "$PEER" push "$HOST" "10.9.$N.2" 9 $SENT 64 1000 4
+	timeout 60 "$PEER" push "$HOST" "10.9.$N.2" 9 $SENT 64 1000 4 "${1:-0}"
+}
+
+# counted NAME COUNT: the program has seen so many.
+counted()
+{
+	[ "$("$PEER" map "$1")" -ge "$2" ]
 }
 
 for N in 1 5 6; do
@@ -43,6 +50,7 @@ for N in 1 5 6; do
 	tap_check "net$N: a program that drops" attach xdp/drop
 	before=$("$PEER" map count_drop)
 	udp > /dev/null
+	wait_for 10 counted count_drop $((before + SENT))
 	tap_is "$(($("$PEER" map count_drop) - before))" $SENT "net$N: drop: all of them"
 	tap_fails "net$N: drop: no datagram comes back" timeout 3 "$PEER" echo "$HOST" 1
 	tap_check "net$N: drop: TCP passes" net_intact 200000
@@ -50,7 +58,7 @@ for N in 1 5 6; do
 
 	tap_check "net$N: a program that sends back" attach xdp/tx
 	tx=$(net_count tx_packets)
-	tap_is "$(udp)" "$SENT sent, $SENT answered" "net$N: tx: the host has them back"
+	tap_is "$(udp 15)" "$SENT sent, $SENT answered" "net$N: tx: the host has them back"
 	tap_num "$("$PEER" map count_tx) >= $SENT" "net$N: tx: it saw the packets"
 	tap_num "$(net_count tx_packets) - $tx >= $SENT" "net$N: tx: they were sent" \
 		"$(($(net_count tx_packets) - tx)) of $SENT"
@@ -87,7 +95,7 @@ xsk()
 		fi
 		# What was in the ring before goes another way.
 		sleep 0.3
-		tap_is "$(udp)" "$SENT sent, $SENT answered" "$what $round: the host has its packets back"
+		tap_is "$(udp 15)" "$SENT sent, $SENT answered" "$what $round: the host has its packets back"
 		kill $pid
 		tap_check "$what $round: it ends" wait_for 10 gone $pid
 		wait $pid
