@@ -91,12 +91,6 @@ per_queue()
 	ethtool -C "$DEV" adaptive-rx on
 }
 
-# push COUNT GAP_US [BURST]: packets from the host.
-push()
-{
-	timeout 60 "$PEER" push "$HOST" "10.9.$N.2" 9 "$1" 64 "$2" "${3:-1}" > /dev/null
-}
-
 # received: until the driver has taken $1 packets since the counters were reset.
 received()
 {
@@ -107,52 +101,74 @@ received()
 # frames N COUNT: packets come one by one, well apart, so that with rx-frames=N
 # exactly every Nth interrupts. What asks for them costs a few packets more, so
 # they are counted while they flow: the counters are reset and read in between.
+# Where this machine was busy elsewhere, several are drained at once; so it is
+# done five times, and three have to be as they should.
 rx_frames()
 {
-	local frames=$1 gap=4000 irqs completions fires
+	local frames=$1 gap=4000 irqs=0 completions=0 i pid good=0 seen=()
 
 	is_slow && gap=20000
 	ethtool -C "$DEV" adaptive-rx off rx-usecs 100000 rx-frames "$frames"
-	push $((2200000 / gap)) $gap &
-	sleep 0.5
+	timeout 120 "$PEER" push "$HOST" "10.9.$N.2" 9 0 64 $gap 1 > /dev/null &
+	pid=$!
 	net_stats_reset
-	sleep 1.2
-	net_stats "$IN"
-	irqs=${STAT[interrupts]} completions=${STAT[completions]} fires=${STAT[timer_fires]}
-	wait $!
-	tap_num "$completions >= 16" "rx-frames $frames: packets flow" "$completions"
+	if ! tap_check "rx-frames $frames: packets flow" wait_for 20 received 32; then
+		kill $pid
+		wait $pid
+		return
+	fi
+	net_stats_reset
+	for ((i = 0; i < 5; i++)); do
+		wait_for 20 received $((completions + 128))
+		irqs=$((STAT[interrupts] + STAT[timer_fires] - irqs))
+		completions=$((STAT[completions] - completions))
+		seen+=("$irqs for $completions;")
+		[ $(((irqs + 1) * frames * 10)) -lt $((completions * 6)) ] || good=$((good + 1))
+		irqs=$((STAT[interrupts] + STAT[timer_fires])) completions=${STAT[completions]}
+	done
+	kill $pid
+	wait $pid
 	# A timer that finds nothing makes the next packet interrupt at once.
-	tap_num "$irqs <= $completions / $frames + $fires + 1" \
+	tap_num "${STAT[interrupts]} <= $completions / $frames + ${STAT[timer_fires]} + 1" \
 		"rx-frames $frames: never an interrupt before the Nth packet" \
-		"$irqs interrupts, $fires timers for $completions packets"
-	tap_num "$irqs + $fires >= $completions * 0.6 / $frames - 1" \
-		"rx-frames $frames: an interrupt at each Nth packet" \
-		"$irqs interrupts, $fires timers for $completions packets"
+		"${STAT[interrupts]} interrupts, ${STAT[timer_fires]} timers for $completions packets"
+	tap_num "$good >= 3" "rx-frames $frames: an interrupt at each Nth packet" "${seen[*]}"
 }
 
-# mean_us: of UDP requests, one outstanding. The answer is a packet that nobody
-# follows, so it is delivered after rx-usecs.
-mean_us()
+# own_cpu COMMAND...: on the CPU that the queue interrupts. There no answer can
+# come while the one before is still being delivered, which would save an interrupt.
+own_cpu()
 {
-	timeout 60 "$PEER" echo "$HOST" "$1" 64 500 | jq .mean_us
+	local irq
+
+	irq=$(awk -F: -v name="$VIRTIO-$IN" 'index($0, name) { print $1 + 0; exit }' /proc/interrupts)
+	taskset -c "$(cat "/proc/irq/${irq:-0}/effective_affinity_list")" "$@"
+}
+
+# median_us: of UDP requests, one outstanding. The answer is a packet that nobody
+# follows, so it is delivered after rx-usecs. Not the mean: this machine may stand
+# still for a while.
+median_us()
+{
+	own_cpu timeout 60 "$PEER" echo "$HOST" "$1" 64 500 | jq .median_us
 }
 
 rx_usecs()
 {
-	local base usecs mean
+	local base usecs median
 
 	ethtool -C "$DEV" adaptive-rx off rx-usecs 0 rx-frames 1
-	base=$(mean_us 30)
+	base=$(median_us 30)
 	for usecs in 10000 40000; do
 		ethtool -C "$DEV" rx-usecs $usecs rx-frames 64
 		net_stats_reset
-		mean=$(mean_us 20)
+		median=$(median_us 20)
 		net_stats "$IN"
 		# The timer started with the packet before, or when that was delivered.
-		tap_num "$mean <= $base + $usecs + $SLACK" \
-			"rx-usecs $usecs: no packet waits longer" "mean $mean us, at once $base us"
-		tap_num "$mean >= $usecs * 0.3" "rx-usecs $usecs: and not less either" \
-			"mean $mean us, at once $base us"
+		tap_num "$median <= $base + $usecs + $SLACK" \
+			"rx-usecs $usecs: no packet waits longer" "median $median us, at once $base us"
+		tap_num "$median >= $usecs * 0.3" "rx-usecs $usecs: and not less either" \
+			"median $median us, at once $base us"
 		tap_num "${STAT[interrupts]} <= 4 && ${STAT[timer_fires]} >= 15" \
 			"rx-usecs $usecs: the timer sees to it" \
 			"${STAT[interrupts]} interrupts, ${STAT[timer_fires]} timers for 20"
@@ -162,17 +178,17 @@ rx_usecs()
 # One request outstanding: an interrupt for each answer, at once.
 rr()
 {
-	local setting=$1 base=$2 count=150 mean
+	local setting=$1 base=$2 count=150 median
 
 	net_stats_reset
-	mean=$(mean_us $count)
+	median=$(median_us $count)
 	net_stats "$IN"
 	tap_num "${STAT[interrupts]} >= $count * 0.97 && ${STAT[interrupts]} <= $count * 1.03 + 2" \
 		"$setting: request/response: one interrupt for each answer" \
 		"${STAT[interrupts]} for $count"
-	tap_num "$mean <= $base * 1.5 + $SLACK" "$setting: request/response: at once" \
-		"mean $mean us, without moderation $base us"
-	LAST_MEAN=$mean
+	tap_num "$median <= $base * 1.5 + $SLACK" "$setting: request/response: at once" \
+		"median $median us, without moderation $base us"
+	LAST_MEDIAN=$median
 }
 
 # Bursts of 32 are given to the device in one go, which is what pktgen can do.
@@ -240,7 +256,7 @@ for N in 1 2; do
 	ethtool -C "$DEV" adaptive-rx off rx-usecs 0 rx-frames 1 adaptive-tx off tx-usecs 0 tx-frames 1
 	rr "net$N: off" 1000000
 	ethtool -C "$DEV" adaptive-rx on adaptive-tx on
-	rr "net$N: adaptive" "$LAST_MEAN"
+	rr "net$N: adaptive" "$LAST_MEDIAN"
 	if [ $N = 1 ] && [ "$(nproc)" -gt 1 ]; then
 		ethtool -L "$DEV" combined 2
 	fi
