@@ -64,7 +64,7 @@ for round in 1 2; do
 	tap_is "$(ethtool -c "$DEV" | awk '/^rx-(usecs|frames):/ { print $2 }' | tr '\n' ' ')" \
 		"90 9 " "move $round: moderation is as it was"
 	net_up 2
-	tap_num "$(net_count tx_packets) > $quiet" "move $round: net2 announced itself"
+	tap_check "move $round: net2 announced itself" wait_for 10 sent_more_than "$quiet"
 	tap_check "move $round: net2: a stream each way is intact" net_intact 300000
 	quiet=$(net_count tx_packets)
 	for n in 3 4 5 6 7 8; do
