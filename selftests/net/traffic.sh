@@ -112,10 +112,10 @@ if [ -n "${PVG_QMP:-}" ]; then
 	net_load sink source
 	for _ in 1 2; do
 		net_qmp set_link '"name": "net1", "up": false'
-		tap_check "link down: no carrier" wait_for 10 grep -qx 0 "/sys/class/net/$DEV/carrier"
+		tap_check "link down: no carrier" wait_for 30 grep -qx 0 "/sys/class/net/$DEV/carrier"
 		tap_is "$(ethtool "$DEV" | awk '/Link detected/ { print $3 }')" no "link down: ethtool sees it"
 		net_qmp set_link '"name": "net1", "up": true'
-		tap_check "link up: carrier" wait_for 10 grep -qx 1 "/sys/class/net/$DEV/carrier"
+		tap_check "link up: carrier" wait_for 30 grep -qx 1 "/sys/class/net/$DEV/carrier"
 	done
 	net_load_ends "link down and up"
 else
