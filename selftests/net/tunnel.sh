@@ -47,7 +47,9 @@ begin()
 	last_packets=$(net_count "$1_packets") last_bytes=$(net_count "$1_bytes")
 }
 
-# exchange WHAT TX RX: a stream each way; TX and RX compare with the mean size.
+# exchange WHAT TX RX: a stream each way; TX and RX compare with the mean size. More
+# than a frame proves that there are segments; how many to a packet TCP decides by how
+# fast it is, on a slow machine as few as two.
 exchange()
 {
 	begin tx
@@ -69,16 +71,16 @@ modprobe vxlan
 errors=$(net_count rx_errors)
 for sum in udpcsum noudpcsum; do
 	tap_check "$sum: there is a tunnel" tunnel $sum || tap_done
-	exchange "$sum" "> 4000" "> 4000"
+	exchange "$sum" "> 2000" "> 2000"
 done
 tap_check "segmentation in tunnels off is taken" \
 	ethtool -K "$DEV" tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off
-exchange "transmit off" "< 1600" "> 4000"
+exchange "transmit off" "< 1600" "> 2000"
 tap_check "and on" ethtool -K "$DEV" tx-udp_tnl-segmentation on tx-udp_tnl-csum-segmentation on
 tap_check "merging by the device off is taken" ethtool -K "$DEV" rx-gro-hw off
-exchange "receive off" "> 4000" "< 1600"
+exchange "receive off" "> 2000" "< 1600"
 tap_check "and on again" ethtool -K "$DEV" rx-gro-hw on
-exchange "all on again" "> 4000" "> 4000"
+exchange "all on again" "> 2000" "> 2000"
 tap_is "$(($(net_count rx_errors) - errors))" 0 "no packet was refused"
 tap_check "outside of the tunnel a stream each way is intact" net_intact 20000000
 ip link del vx1
