@@ -85,7 +85,7 @@ goes_by()
 }
 
 net_qmp device_add '"driver": "virtio-net-pci", "netdev": "standby11", "mac": "52:54:00:70:67:0b", "id": "standby", "bus": "standby-port", "failover": true'
-tap_check "the pair appears" wait_for 20 named net_failover || tap_done
+tap_check "the pair appears" wait_for 60 named net_failover || tap_done
 DEV=$(named net_failover)
 STANDBY=$(named "$NET_DRIVER")
 VIRTIO=$(net_virtio "$STANDBY")
@@ -93,7 +93,7 @@ HOST=10.9.$N.1
 ip addr add 10.9.$N.2/24 dev "$DEV"
 tap_check "and comes up" ip link set "$DEV" addrgenmode none up
 tap_is "$(virtio_driver "$VIRTIO")" "$NET_DRIVER" "the stand-in is driven by $NET_DRIVER"
-tap_check "it is one of the pair" test -e "/sys/class/net/$DEV/lower_$STANDBY"
+tap_check "it is one of the pair" wait_for 10 test -e "/sys/class/net/$DEV/lower_$STANDBY"
 tap_is "$(cat "/sys/class/net/$STANDBY/phys_port_name")" sby "its port is called so"
 tap_check "alone: the host answers" net_answers || tap_done
 tap_check "alone: a stream each way is intact" net_intact 500000
