@@ -13,15 +13,9 @@ set -u
 [ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody resizes the disk: start with selftests/vm"
 blk_need pvgsplit
 
-# sectors_become SECTORS
-sectors_become()
+# sectors_are SECTORS
+sectors_are()
 {
-	local deadline=$((SECONDS + 20))
-
-	until [ "$(cat "/sys/block/$DISK/size")" = "$1" ]; do
-		[ "$SECONDS" -lt "$deadline" ] || break
-		sleep 0.1
-	done
 	[ "$(cat "/sys/block/$DISK/size")" = "$1" ]
 }
 
@@ -30,7 +24,7 @@ resize()
 {
 	echo "@qmp {\"execute\": \"block_resize\", \"arguments\":" \
 		"{\"node-name\": \"split\", \"size\": $(($1 * 1048576))}}"
-	tap_check "the disk becomes $1 MiB" sectors_become $(($1 * 2048))
+	tap_check "the disk becomes $1 MiB" wait_for 20 sectors_are $(($1 * 2048))
 	tap_is "$(blockdev --getsize64 "$DEV")" $(($1 * 1048576)) "blockdev sees $1 MiB"
 }
 
