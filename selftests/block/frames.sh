@@ -19,28 +19,74 @@ set -u
 . ../lib/blk.sh
 
 DEPTH=16
-WINDOW=2
+WINDOWS=3
+WINDOW=$((16 * DEPTH))
 
-# measure: counts for a while under the load that is running. Sets STAT to the
-# differences, and IRQS to the kernel's own count.
+# completed COUNT: requests, in all; sets STAT.
+completed()
+{
+	blk_stats_load "$VIRTIO"
+	[ "${STAT[completions]}" -ge "$1" ]
+}
+
+# measure: counts under the load that is running, in WINDOWS of so many requests
+# each. Sets STAT to the differences, OF_EACH to "completions interrupts" of each
+# window, IRQS to the kernel's own count, and OUTER to the completions and timers of
+# the slightly longer while that it is for.
 measure()
 {
-	local name irqs
-	local -A before
+	local name irqs i
+	local -A outer first before
 
 	# A round under the old policy may still be on its way.
-	sleep 0.2
+	blk_stats_load "$VIRTIO"
+	wait_for 20 completed $((STAT[completions] + 2 * DEPTH))
+	copy_to outer
 	irqs=$(blk_irqs "$VIRTIO")
 	blk_stats_load "$VIRTIO"
-	for name in "${!STAT[@]}"; do
-		before[$name]=${STAT[$name]}
+	copy_to first
+	OF_EACH=()
+	for ((i = 0; i < WINDOWS; i++)); do
+		copy_to before
+		wait_for 20 completed $((STAT[completions] + WINDOW))
+		OF_EACH+=("$((STAT[completions] - before[completions])) $((
+			STAT[interrupts] - before[interrupts]))")
 	done
-	sleep $WINDOW
-	blk_stats_load "$VIRTIO"
+	copy_to before
 	IRQS=$(($(blk_irqs "$VIRTIO") - irqs))
+	blk_stats_load "$VIRTIO"
+	OUTER=($((STAT[completions] - outer[completions])) $((
+		STAT[timer_fires] - outer[timer_fires])))
 	for name in interrupts spurious timer_starts timer_fires completions doorbells; do
-		STAT[$name]=$((STAT[$name] - before[$name]))
+		STAT[$name]=$((before[$name] - first[$name]))
 	done
+}
+
+# copy_to ARRAY: STAT as it is.
+copy_to()
+{
+	local -n to=$1
+	local name
+
+	for name in "${!STAT[@]}"; do
+		# shellcheck disable=SC2004,SC2034 # a name, for the caller
+		to[$name]=${STAT[$name]}
+	done
+}
+
+# at_each PER_ROUND SLACK: in most of the windows there were nearly as many
+# interrupts. Where this machine stood still, they are fewer.
+at_each()
+{
+	local completions interrupts good=0 window
+
+	for window in "${OF_EACH[@]}"; do
+		read -r completions interrupts <<< "$window"
+		[ $(((interrupts + $2) * DEPTH * 10)) -lt $((completions * $1 * 6)) ] ||
+			good=$((good + 1))
+	done
+	echo "completions and interrupts: ${OF_EACH[*]}"
+	[ $((good * 2)) -gt "$WINDOWS" ]
 }
 
 # exactly SERIAL FRAMES: the window may begin and end within a round.
@@ -56,18 +102,15 @@ exactly()
 	tap_num "${STAT[interrupts]} <= $want + $round + ${STAT[timer_fires]}" \
 		"$name: never an interrupt before the Nth completion" \
 		"${STAT[interrupts]} interrupts and ${STAT[timer_fires]} timers"
-	tap_num "${STAT[interrupts]} >= $want * 0.6 - $round" \
-		"$name: an interrupt at each Nth completion" \
-		"${STAT[interrupts]} interrupts and ${STAT[timer_fires]} timers"
+	tap_check "$name: an interrupt at each Nth completion" at_each $round $round
 	tap_num "${STAT[doorbells]} <= ${STAT[completions]} / $DEPTH + 2" \
 		"$name: a batch is one doorbell" \
 		"${STAT[doorbells]} doorbells for ${STAT[completions]} requests"
 	# What the driver counts is what the interrupt controller delivered. An
 	# interrupt that finds no work any more ends in the transport: at small N
 	# that happens when the next completion came while this one was drained.
-	# The kernel's are counted over a slightly longer while.
 	tap_num "$IRQS >= ${STAT[interrupts]} &&
-		$IRQS <= ${STAT[completions]} / $DEPTH * $round * 1.1 + ${STAT[timer_fires]} + $round + 2" \
+		$IRQS <= ${OUTER[0]} / $DEPTH * $round * 1.1 + ${OUTER[1]} + $round + 2" \
 		"$name: the kernel counts the same interrupts" \
 		"kernel $IRQS, driver ${STAT[interrupts]}"
 }
@@ -85,9 +128,7 @@ for serial in pvgiops pvgpkiops; do
 	done
 	blk_moderate "$VIRTIO" off
 	measure
-	tap_num "${STAT[interrupts]} >= ${STAT[completions]} * 0.6" \
-		"$serial: off interrupts on every completion" \
-		"${STAT[interrupts]} interrupts for ${STAT[completions]}"
+	tap_check "$serial: off interrupts on every completion" at_each $DEPTH 0
 	tap_is "${STAT[timer_starts]}" 0 "$serial: off starts no timer"
 	kill -TERM "$LOAD_PID"
 	tap_check "$serial: the load ends" blk_load_ended || tap_done
