@@ -41,7 +41,7 @@ refused()
 
 reads()
 {
-	timeout 20 dd if="$DEV" of=/dev/null bs=4096 count=8 iflag=direct 2> /dev/null
+	timeout 40 dd if="$DEV" of=/dev/null bs=4096 count=8 iflag=direct 2> /dev/null
 }
 
 # writes: and reads the same again.
@@ -74,18 +74,19 @@ harmless()
 # breaks MODE: the ring is of no use any more.
 breaks()
 {
-	local mark start=$SECONDS
+	local mark start
 
 	mark=$(kmsg_mark)
 	blk_load /dev/null "$DEV" --rw=randrw --bs=4k --size=8m --iodepth=16 || return
+	start=$SECONDS
 	echo "$1 1" > "$FAKE/bad"
 	tap_check "$1: the load ends" blk_load_ended 30
 	tap_fails "$1: so does every read" reads
 	tap_num "$((SECONDS - start)) < 60" "$1: nothing hangs" "$((SECONDS - start)) s"
 	tap_is "$(kmsg_since "$mark" | grep -c "$VIRTIO: the device broke the protocol")" 1 \
 		"$1: the log says so once"
-	tap_check "$1: the driver lets go" timeout 30 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/unbind"
-	tap_check "$1: and takes the device again" timeout 30 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/bind"
+	tap_check "$1: the driver lets go" timeout 60 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/unbind"
+	tap_check "$1: and takes the device again" timeout 60 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/bind"
 	DISK=$(blk_wait pvgfake) || tap_done
 	DEV=/dev/$DISK
 	tap_check "$1: it can be written and read" writes
@@ -123,7 +124,7 @@ done
 for mode in id twice index; do
 	breaks $mode
 done
-tap_check "it goes" timeout 30 rmmod pvg_fakehost
+tap_check "it goes" timeout 60 rmmod pvg_fakehost
 tap_check "without a trace" blk_wait_gone pvgfake
 modprobe -q pvg_fakehost kind=block
 
