@@ -25,6 +25,7 @@ growing()
 all_back()
 {
 	tap_free $((free - SLACK)) "$1: all memory is back"
+	wait_for 5 total_is "$total"
 	tap_is "$(meminfo MemTotal)" "$total" "$1: and counted"
 }
 
@@ -78,7 +79,7 @@ for state in mem disk; do
 	deflated=$(balloon_stat deflated)
 	echo devices > /sys/power/pm_test
 	echo 1 > /sys/module/suspend/parameters/pm_test_delay
-	tap_check "$state: suspend and resume" timeout 60 bash -c "echo $state > /sys/power/state"
+	tap_check "$state: suspend and resume" timeout 150 bash -c "echo $state > /sys/power/state"
 	echo none > /sys/power/pm_test
 	tap_check "$state: the balloon is as before" wait_for 30 balloon_is $size
 	tap_is "$(host_actual)" $size "$state: the host knows"

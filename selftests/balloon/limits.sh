@@ -45,16 +45,19 @@ tap_check "and backs off" wait_for 20 eval '[ "$(balloon_stat backoff_ms)" -ge 4
 tap_num "$(meminfo MemAvailable) > $floor - 24 * $MIB" "the floor holds" "$(meminfo MemAvailable)"
 tap_num "$(balloon_actual) < $RAM - $floor" "the target is not reached" "$(balloon_actual)"
 tap_is "$(cat "$BALLOON/target")" $((RAM - MIB)) "but not forgotten"
-tap_is "$(host_actual)" "$(balloon_actual)" "the host knows"
+tap_check "the host knows" wait_for 20 host_knows
+read -r start _ < /proc/uptime
 backoffs=$(balloon_stat backoffs)
 sleep 2
-tap_num "$(balloon_stat backoffs) - $backoffs <= 6" "it does not try all the time" \
-	"$(($(balloon_stat backoffs) - backoffs)) times in 2 s"
+backoffs=$(($(balloon_stat backoffs) - backoffs))
+read -r end _ < /proc/uptime
+tap_num "$backoffs <= 3 * ($end - $start)" "it does not try all the time" \
+	"$backoffs times in $end - $start s"
 
 # More room: by the floor, at once.
 actual=$(balloon_actual)
 echo $((floor - 32 * MIB)) > "$BALLOON/floor"
-tap_check "a lower floor gives more at once" wait_for 5 eval \
+tap_check "a lower floor gives more at once" wait_for 10 eval \
 	'[ "$(balloon_actual)" -gt $((actual + 16 * MIB)) ]'
 echo "$floor" > "$BALLOON/floor"
 tap_check "shrinks to nothing" balloon_to 0

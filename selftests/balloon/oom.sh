@@ -44,7 +44,7 @@ full_balloon()
 	tap_num "$(balloon_stat oom_calls) <= $need / $MIB" "$1: in large pieces"
 	tap_num "$(balloon_stat inflated) - $inflated <= $RAM / 16 / $PAGE" "$1: it does not grow meanwhile" \
 		"$(balloon_stat inflated), before it was $inflated"
-	tap_check "$1: the host knows" wait_for 5 eval '[ "$(host_actual)" = "$(balloon_actual)" ]'
+	tap_check "$1: the host knows" wait_for 20 host_knows
 	actual=$(balloon_actual)
 	rm /mnt/need
 	umount /mnt
