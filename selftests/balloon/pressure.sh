@@ -6,7 +6,7 @@
 # at once: that would show as wrong content.
 #
 # PRESSURE_STEPS targets for each kind of balloon (500), and more for at most
-# PRESSURE_SECONDS (60) until much memory has moved.
+# PRESSURE_SECONDS (120) until much memory has moved.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -17,7 +17,7 @@ set -u
 . ../lib/balloon.sh
 
 STEPS=${PRESSURE_STEPS:-$(scaled 500 5)}
-LIMIT=${PRESSURE_SECONDS:-60}
+LIMIT=${PRESSURE_SECONDS:-120}
 STOP=/run/stop-pressure
 
 # Copies of files, compared: whatever loses or changes a page is found.
