@@ -105,7 +105,7 @@ received()
 # done five times, and three have to be as they should.
 rx_frames()
 {
-	local frames=$1 gap=4000 irqs=0 completions=0 i pid good=0 seen=()
+	local frames=$1 gap=4000 window=$(($1 > 8 ? 256 : 128)) irqs=0 completions=0 i pid good=0 seen=()
 
 	is_slow && gap=20000
 	ethtool -C "$DEV" adaptive-rx off rx-usecs 100000 rx-frames "$frames"
@@ -119,7 +119,7 @@ rx_frames()
 	fi
 	net_stats_reset
 	for ((i = 0; i < 5; i++)); do
-		wait_for 20 received $((completions + 128))
+		wait_for 20 received $((completions + window))
 		irqs=$((STAT[interrupts] + STAT[timer_fires] - irqs))
 		completions=$((STAT[completions] - completions))
 		seen+=("$irqs for $completions;")
