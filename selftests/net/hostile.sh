@@ -15,7 +15,7 @@ tap_at_exit rmmod pvg_fakehost
 
 recovered()
 {
-	kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device" && net_answers
+	kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device" && net_fake_answers
 }
 
 resets()

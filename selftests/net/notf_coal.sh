@@ -84,7 +84,7 @@ set_rx()
 
 recovered()
 {
-	kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device" && net_answers
+	kmsg_since "$mark" | grep -q "$VIRTIO.*resetting the device" && net_fake_answers
 }
 
 # Virtqueues: 0 and 2 receive, 1 and 3 transmit.
