@@ -5,7 +5,7 @@
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pvguest
 
 # Exit statuses of ours; --help explains them.
-readonly EX_USAGE=2 EX_DIED=98 EX_CONSOLE=99 EX_TIMEOUT=124
+readonly EX_USAGE=2 EX_LOST=97 EX_DIED=98 EX_CONSOLE=99 EX_TIMEOUT=124
 
 say() {
 	printf 'lab: %s\n' "$*" >&2

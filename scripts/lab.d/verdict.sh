@@ -102,12 +102,23 @@ trouble_show() {
 	fi
 }
 
+# Is there trouble but RCU's, of a CPU that has lost its timer?
+trouble_of_guest() {
+	grep -qvE '(self-detected|detected) (expedited )?stall|rcu_.* kthread starved|blocked for more than' \
+		"$V_DIR/trouble"
+}
+
 # Exits with the status of the run.
 vm_verdict() {
 	local status=''
 
 	[ -e "$V_DIR/status" ] && status=$(tail -n1 "$V_DIR/status" | tr -cd 'a-z0-9')
-	if console_trouble; then
+	console_trouble || true
+	if [ "$V_END" = lost ] && ! trouble_of_guest; then
+		say "the emulated machine lost the timer of a CPU, see $V_DIR/state:"
+		grep -m1 "Possible timer handling issue" "$V_DIR/console" >&2
+		status=$EX_LOST
+	elif [ -s "$V_DIR/trouble" ]; then
 		trouble_show
 		status=$EX_CONSOLE
 	elif [ "$V_END" = timeout ]; then

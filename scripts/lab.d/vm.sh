@@ -201,9 +201,35 @@ vm_boot_again() {
 	vm_start
 }
 
-# Ends with V_END: done, timeout or hung (a status was given, but no power off).
+# The same at any later time: RCU notices that a timer of an idle CPU does not come.
+# Such a CPU takes NMIs and may take IPIs, but no interrupt of its own timer nor of a
+# device any more. It is idle, so no driver can be what keeps it.
+vm_lost_timer() {
+	local cpu
+
+	cpu=$(sed -n 's/.*rcu:.*Possible timer handling issue on cpu=\([0-9]*\).*/\1/p' \
+		"$V_DIR/console" 2>/dev/null | head -n 1)
+	[ -n "$cpu" ] && grep -q "NMI backtrace for cpu $cpu skipped: idling" "$V_DIR/console"
+}
+
+# vm_state: what QEMU knows of the CPUs, to $V_DIR/state, for whoever wants to find out.
+vm_state() {
+	local cpu command commands=("info registers -a")
+
+	for ((cpu = 0; cpu < O_SMP; cpu++)); do
+		commands+=("info lapic $cpu")
+	done
+	for command in "${commands[@]}"; do
+		timeout 20 "$TREE/selftests/lib/qmp" "${O_QMP:-$V_TMP/qmp}" \
+			'{"execute": "human-monitor-command", "arguments": {"command-line": "'"$command"'"}}' |
+			sed 's/\\r\\n/\n/g' || true
+	done >"$V_DIR/state" 2>&1
+}
+
+# Ends with V_END: done, timeout, lost (see above) or hung (a status was given, but no
+# power off).
 vm_wait() {
-	local end=$((SECONDS + O_TIMEOUT)) up=$((SECONDS + BOOT_SECONDS)) off=0
+	local end=$((SECONDS + O_TIMEOUT)) up=$((SECONDS + BOOT_SECONDS)) off=0 look=0
 
 	V_END='done'
 	while kill -0 "$V_PID" 2>/dev/null || vm_migrated; do
@@ -215,6 +241,13 @@ vm_wait() {
 			V_END=timeout
 			break
 		fi
+		if [ "$SECONDS" -ge "$look" ]; then
+			look=$((SECONDS + 5))
+			if vm_lost_timer; then
+				V_END=lost
+				break
+			fi
+		fi
 		if [ "$off" = 0 ] && [ -s "$V_DIR/status" ]; then
 			off=$((SECONDS + 60))
 		elif [ "$off" -gt 0 ] && [ "$SECONDS" -ge "$off" ]; then
@@ -223,7 +256,10 @@ vm_wait() {
 		fi
 		sleep 0.1
 	done
-	[ "$V_END" = 'done' ] || kill -KILL "$V_PID" 2>/dev/null || true
+	if [ "$V_END" != 'done' ]; then
+		vm_state
+		kill -KILL "$V_PID" 2>/dev/null || true
+	fi
 	wait "$V_PID" 2>/dev/null || true
 	V_PID=''
 	wait "$V_TAIL" || true

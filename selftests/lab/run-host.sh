@@ -166,6 +166,21 @@ boot_again()
 	tap_check "... and its console kept" test -e "$log/console.first"
 }
 
+# What the kernel says of a CPU whose timer does not come any more.
+lost_timer()
+{
+	local log words='echo "rcu: 	Possible timer handling issue on cpu=1 timer-softirq=1" > /dev/kmsg
+		echo "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:" > /dev/kmsg
+		echo "NMI backtrace for cpu 1 skipped: idling at here" > /dev/kmsg'
+
+	vm --smp 2 -- sh -c "$words; sleep 300"
+	expect "a machine that loses a timer is noticed" 97
+	log=$(sed -n 's/^lab: log: //p' "$TMP/err")
+	tap_check "... with what QEMU knows of it" grep -q "dumping local APIC state for CPU 1" "$log/state"
+	vm --smp 2 -- sh -c "echo 'WARNING: of a driver' > /dev/kmsg; $words; sleep 300"
+	expect "... but is no excuse for other trouble" 99
+}
+
 endings()
 {
 	local start=$SECONDS limit
@@ -235,7 +250,7 @@ leaks()
 }
 
 [ $# -gt 0 ] ||
-	set -- bad_arguments statuses output machine qmp boot_again endings verdict kernels leaks
+	set -- bad_arguments statuses output machine qmp boot_again lost_timer endings verdict kernels leaks
 for part; do
 	"$part"
 done
