@@ -102,10 +102,12 @@ net_stats()
 	local name value
 
 	declare -gA STAT=()
+	# All at once: the shell reads a file in pieces, and seeks back to where a line ended,
+	# which is in the middle of another when a counter has got one digit more.
 	while IFS=': ' read -r name value; do
 		# shellcheck disable=SC2034 # for the caller
 		STAT[$name]=$value
-	done < "$DEBUGFS/pvguest/$VIRTIO/$1/stats"
+	done < <(cat "$DEBUGFS/pvguest/$VIRTIO/$1/stats")
 }
 
 net_stats_reset()
