@@ -201,9 +201,10 @@ vm_boot_again() {
 	vm_start
 }
 
-# The same at any later time: RCU notices that a timer of an idle CPU does not come.
-# Such a CPU takes NMIs and may take IPIs, but no interrupt of its own timer nor of a
-# device any more. It is idle, so no driver can be what keeps it.
+# The same at any later time: RCU notices that a timer of an idle CPU does not come. QEMU
+# then has the timer's vector in service ("ISR 236" in $V_DIR/state) on a CPU that is
+# halted with interrupts enabled, so nobody will ever end it, and it keeps out all that
+# are of its priority or below. No driver has a part in that.
 vm_lost_timer() {
 	local cpu
 
