@@ -65,8 +65,7 @@ nearly_at_once()
 for serial in pvglat pvgzero; do
 	blk_need "$serial"
 	blk_moderation_keep "$VIRTIO"
-	irq=$(awk -F: -v name="$VIRTIO-req" 'index($0, name) { print $1 + 0; exit }' /proc/interrupts)
-	cpu=$(cat "/proc/irq/${irq:-0}/effective_affinity_list")
+	cpu=$(irq_cpu "$VIRTIO-req")
 
 	blk_moderate "$VIRTIO" off
 	depth1

@@ -73,8 +73,7 @@ chmod +x "$TMP/poweroff"
 echo "$TMP/poweroff" > /proc/sys/kernel/poweroff_cmd
 mark=$(kmsg_mark)
 tap_check "shutdown" host shutdown
-wait_for 40 test -e "$TMP/off"
-tap_check "user space is asked to" test -e "$TMP/off"
+tap_check "user space is asked to" wait_for 40 test -e "$TMP/off"
 tap_is "$(host_value stopping status)" true "status: on its way"
 tap_is "$(host_value status reboot)" busy "no second one meanwhile"
 tap_check "the log says who asked" kmsg_has "pvg_ctl: the host asked for a shutdown" "$mark"

@@ -49,13 +49,7 @@ talks()
 # ended PID [SECONDS]: a child of ours ends.
 ended()
 {
-	local deadline=$((SECONDS + ${2:-60})) stat
-
-	while [ "$SECONDS" -lt "$deadline" ]; do
-		read -r stat 2> /dev/null < "/proc/$1/stat" || return 0
-		[[ ${stat##*) } != Z* ]] || return 0
-		sleep 0.1
-	done
+	! wait_for "${2:-60}" is_over "$1" || return 0
 	cat "/proc/$1/stack"
 	return 1
 }

@@ -105,7 +105,7 @@ boot()
 # boot_once IMAGE [APPEND [SCRIPT]]: fails if it ended a guest that was not at /init.
 boot_once()
 {
-	local start=$SECONDS script=${3:-$SUITE/guest.sh} looked='' stands='' host
+	local start=$SECONDS script=${3:-$SUITE/guest.sh} stands='' host
 
 	start_guest "$1" on "${2:-$ROOT_UUID}" "$script"
 	# The host's end of the control channel, which waits for a kernel that answers.
@@ -115,11 +115,10 @@ boot_once()
 	"$TREE/tools/pvhost" -s "$TMP/control" -t "$BOOT_SECONDS" status > "$TMP/pvhost" 2>&1 &
 	host=$!
 	while kill -0 "$VM" 2> /dev/null && [ $((SECONDS - start)) -lt "$BOOT_SECONDS" ]; do
-		if [ -z "$looked" ] && [ $((SECONDS - start)) -ge "$INIT_SECONDS" ]; then
-			looked=1
-			# The kernel's own lines begin with a time in brackets.
-			grep -q '^[^[]' "$TMP/console" || stands="not at /init"
-			[ -z "$stands" ] || break
+		# The kernel's own lines begin with a time in brackets.
+		if [ $((SECONDS - start)) -ge "$INIT_SECONDS" ] && ! grep -q '^[^[]' "$TMP/console"; then
+			stands="not at /init"
+			break
 		fi
 		sleep 0.2
 	done

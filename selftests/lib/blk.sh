@@ -187,15 +187,6 @@ _blk_load_kill()
 	kill -KILL "$1" 2> /dev/null
 }
 
-# blk_load_over: fio is a zombie, and none of its threads is left, or it is gone.
-blk_load_over()
-{
-	local -a stat
-
-	read -ra stat 2> /dev/null < "/proc/$LOAD_PID/stat" || return 0
-	[ "${stat[2]}" = Z ] && [ "${stat[19]}" -le 1 ]
-}
-
 # blk_load_ended [SECONDS]: wait until the load is over; fails if it is still
 # there. A lost completion keeps fio for ever, so nothing here may simply `wait`
 # for it.
@@ -203,7 +194,7 @@ blk_load_ended()
 {
 	local task
 
-	! wait_for "${1:-60}" blk_load_over || return 0
+	! wait_for "${1:-60}" is_over "$LOAD_PID" || return 0
 	echo "fio is still there:"
 	for task in "/proc/$LOAD_PID/task"/*; do
 		echo "${task##*/}: $(cat "$task/stack")"

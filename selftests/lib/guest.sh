@@ -64,6 +64,25 @@ standstill_watch()
 	tap_at_exit kill $!
 }
 
+# irq_cpu NAME: prints the CPU that takes the interrupt of that name, such as
+# virtio0-req.0, or the first whose name has it in it.
+irq_cpu()
+{
+	local irq
+
+	irq=$(awk -F: -v name="$1" 'index($0, name) { print $1 + 0; exit }' /proc/interrupts)
+	cat "/proc/irq/${irq:-0}/effective_affinity_list"
+}
+
+# is_over PID: a child of ours is a zombie without threads, or gone.
+is_over()
+{
+	local -a stat
+
+	read -ra stat 2> /dev/null < "/proc/$1/stat" || return 0
+	[ "${stat[2]}" = Z ] && [ "${stat[19]}" -le 1 ]
+}
+
 # virtio_driver VIRTIO: prints the driver that the device is bound to, or "none".
 virtio_driver()
 {

@@ -95,6 +95,12 @@ net_count()
 	echo "$value"
 }
 
+# net_counted NAME COUNT: it is as much, at least.
+net_counted()
+{
+	[ "$(net_count "$1")" -ge "$2" ]
+}
+
 # net_stats QUEUE: the moderation counters of one queue (input.0, output.0) of
 # $VIRTIO into the associative array STAT.
 net_stats()
@@ -139,14 +145,8 @@ net_load()
 		LOAD_PIDS+=("$!")
 	done
 	tap_at_exit rm -rf "$LOAD_DIR"
-	wait_for 10 net_flows "$before"
+	wait_for 10 net_counted rx_packets $((before + 20))
 	sleep 0.3
-}
-
-# net_flows PACKETS: some more than that have been received.
-net_flows()
-{
-	[ "$(net_count rx_packets)" -ge $(($1 + 20)) ]
 }
 
 # net_load_ends NAME [lossy]: the transfers end and none had an error. lossy:

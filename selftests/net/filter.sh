@@ -101,16 +101,10 @@ vlan()
 
 	before=$(net_count rx_packets)
 	tap_check "$3: the host answers on VLAN $1" timeout 60 "$PEER" echo "10.9.10$1.1" 20 || return
-	wait_for 5 have_come $((before + $2))
+	wait_for 5 net_counted rx_packets $((before + $2))
 	sleep 0.2
 	got=$(($(net_count rx_packets) - before))
 	tap_num "$got >= $2 && $got < $2 + 10" "$3: of 40 answers, $2 pass" "$got"
-}
-
-# have_come COUNT: since the interface is there.
-have_come()
-{
-	[ "$(net_count rx_packets)" -ge "$1" ]
 }
 
 modprobe -q 8021q

@@ -139,10 +139,7 @@ rx_frames()
 # come while the one before is still being delivered, which would save an interrupt.
 own_cpu()
 {
-	local irq
-
-	irq=$(awk -F: -v name="$VIRTIO-$IN" 'index($0, name) { print $1 + 0; exit }' /proc/interrupts)
-	taskset -c "$(cat "/proc/irq/${irq:-0}/effective_affinity_list")" "$@"
+	taskset -c "$(irq_cpu "$VIRTIO-$IN")" "$@"
 }
 
 # median_us: of UDP requests, one outstanding. The answer is a packet that nobody

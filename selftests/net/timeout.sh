@@ -16,11 +16,6 @@ set -u
 echo "lab: expected: NETDEV WATCHDOG" > /dev/kmsg
 echo "lab: expected: WARNING: .* dev_watchdog" > /dev/kmsg
 
-sent()
-{
-	[ "$(net_count tx_packets)" -ge "$1" ]
-}
-
 # sends NAME: packets are sent to where nobody answers, and leave the device.
 sends()
 {
@@ -28,7 +23,7 @@ sends()
 
 	before=$(net_count tx_packets)
 	timeout 120 "$PEER" send 10.9.9.1 100 1400 > /dev/null &
-	tap_check "$1" wait_for 20 sent $((before + 50))
+	tap_check "$1" wait_for 20 net_counted tx_packets $((before + 50))
 	kill $!
 	wait $!
 }
