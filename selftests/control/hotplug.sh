@@ -59,10 +59,11 @@ ended()
 tap_check "devices are bound to $CTL_DRIVER" ctl_claim
 ctl_need pvg.a
 BUS=vs.0
-add_pair hot
 for round in 1 2 3; do
-	add_port $BUS 20 hotx pvg.hotx
-	add_port $BUS 21 hoty pvg.hoty
+	# QEMU lets go of a port's chardev a while after the guest has heard that it is gone.
+	add_pair hot$round
+	add_port $BUS 20 hot${round}x pvg.hotx
+	add_port $BUS 21 hot${round}y pvg.hoty
 	if ! tap_check "round $round: ports that are plugged in talk" talks pvg.hotx pvg.hoty; then
 		break
 	fi
@@ -70,18 +71,19 @@ for round in 1 2 3; do
 	cat "$port" > "$TMP/out" 2> "$TMP/err" &
 	reader=$!
 	sleep 0.5
-	del_device hotx-port
+	del_device hot${round}x-port
 	tap_check "round $round: an unplugged port goes while it is read" ctl_wait_gone pvg.hotx
 	tap_check "round $round: its reader ends" ended $reader || break
 	wait $reader
 	tap_num "$? != 0" "round $round: with an error" "$(cat "$TMP/err")"
-	del_device hoty-port
+	del_device hot${round}y-port
 	tap_check "round $round: the other goes, too" ctl_wait_gone pvg.hoty
 done
 
 # A writer that waits for a host that does not read.
-add_port $BUS 20 hotx pvg.hotx
-add_port $BUS 21 hoty pvg.hoty
+add_pair hotw
+add_port $BUS 20 hotwx pvg.hotx
+add_port $BUS 21 hotwy pvg.hoty
 port=$(ctl_wait pvg.hotx)
 other=$(ctl_wait pvg.hoty)
 exec 6<> "/dev/$other"
@@ -89,16 +91,17 @@ cat /dev/zero > "/dev/$port" 2> "$TMP/err" &
 writer=$!
 sleep 2
 tap_fails "a writer waits" ended $writer 1
-del_device hotx-port
+del_device hotwx-port
 tap_check "until its port is unplugged" ended $writer
 wait $writer
 tap_num "$? != 0" "then it has an error" "$(cat "$TMP/err")"
 exec 6>&-
-del_device hoty-port
+del_device hotwy-port
 ctl_wait_gone pvg.hoty
 
 # ---- a controller -----------------------------------------------------------
 
+add_pair hot
 for round in 1 2; do
 	for _ in 1 2 3 4 5; do
 		# QEMU refuses the name until the guest has let go of the old one.
