@@ -73,6 +73,16 @@ tap_skip_all()
 	exit 4
 }
 
+# tap_absent REASON: what the test needs and selftests/vm provides is absent. Under
+# selftests/vm (PVG_QMP=1) that is a failure, since a driver that binds nothing must not
+# pass; on another machine nothing of the test can run.
+tap_absent()
+{
+	[ -n "${PVG_QMP:-}" ] || tap_skip_all "$1: start the VM with selftests/vm"
+	tap_not_ok "the machine has what the test needs" "$1"
+	tap_done
+}
+
 # tap_check DESCRIPTION COMMAND...: the command must succeed; what it printed
 # is shown only if it does not.
 tap_check()
