@@ -6,16 +6,23 @@
 # A job is a function, run in a shell and a process group of its own, with a
 # directory WORK of its own in which results.sh collects. What it has to say it
 # says with its name in front. Kinds of jobs:
-#   counts  looks at times, interrupts or doorbells. Whatever runs beside it has to
-#           be content with the time that it leaves
-#   build   keeps all CPUs busy by itself
+#   counts  looks at times, interrupts or doorbells. Whatever runs beside it has a
+#           lower priority
+#   kernel  keeps all CPUs busy for minutes, and other jobs wait for it
 #   work    anything else
-# Of the first two kinds there is only one at a time.
+# Of the first two kinds there is only one at a time. Only "work" is niced.
+#
+# The order: a job that others need first, then the longest, as far as durations of
+# earlier runs are known. The counts jobs run one after the other, so they come
+# first while all of them together take longer than any other job.
+
+UNKNOWN_SECONDS=150	# of a job that was never run here
 
 JOB_NAMES=()
 JOB_KINDS=()
 JOB_NEEDS=()
 JOB_COMMANDS=()
+JOB_SECONDS=()		# how long it took last time
 JOB_STATES=()		# waiting, running, over
 declare -A RUNNING=()	# process group of a running job, by its number
 
@@ -27,6 +34,8 @@ job()
 	JOB_KINDS+=("$2")
 	JOB_NEEDS+=("$3")
 	JOB_COMMANDS+=("${*@Q}")
+	JOB_SECONDS+=("$(duration_of "$1")")
+	[ -n "${JOB_SECONDS[-1]}" ] || JOB_SECONDS[-1]=$UNKNOWN_SECONDS
 	JOB_STATES+=(waiting)
 }
 
@@ -46,15 +55,54 @@ may_start()
 	done
 }
 
+# weight N: in JOB_WEIGHTS, how urgent a waiting job is.
+declare -A JOB_WEIGHTS=()
+
+weigh_jobs()
+{
+	local n needs seconds counts=0
+
+	for n in "${!JOB_NAMES[@]}"; do
+		[ "${JOB_STATES[n]}" = waiting ] || continue
+		seconds=${JOB_SECONDS[n]}
+		[ "${JOB_KINDS[n]}" != counts ] || counts=$((counts + seconds))
+		for needs in "${JOB_NEEDS[@]}"; do
+			# shellcheck disable=SC2053 # a pattern
+			[[ ${JOB_NAMES[n]} != $needs ]] || seconds=$((seconds + 10000))
+		done
+		JOB_WEIGHTS[$n]=$seconds
+	done
+	for n in "${!JOB_NAMES[@]}"; do
+		[ "${JOB_KINDS[n]}" != counts ] || JOB_WEIGHTS[$n]=$counts
+	done
+}
+
+# next_job: prints the number of the most urgent job that may start, or fails.
+next_job()
+{
+	local n best=
+
+	for n in "${!JOB_NAMES[@]}"; do
+		may_start "$n" || continue
+		if [ -z "$best" ] || [ "${JOB_WEIGHTS[$n]}" -gt "${JOB_WEIGHTS[$best]}" ] ||
+			{ [ "${JOB_WEIGHTS[$n]}" -eq "${JOB_WEIGHTS[$best]}" ] &&
+				[ "${JOB_SECONDS[n]}" -gt "${JOB_SECONDS[best]}" ]; }; then
+			best=$n
+		fi
+	done
+	[ -n "$best" ] && echo "$best"
+}
+
 # run_job N NAME KIND NEEDS COMMAND...: in the job's own shell.
 run_job()
 {
 	local WORK=$WORK/$1 name=$2 kind=$3 start=$SECONDS
 
 	shift 4
-	[ "$kind" = counts ] || renice -n 10 -p "$BASHPID" > /dev/null
+	[ "$kind" != work ] || renice -n 10 -p "$BASHPID" > /dev/null
 	"$@"
 	say "        $name: done ($((SECONDS - start)) s)"
+	note durations "$name $((SECONDS - start))"
 	: > "$WORK/done"
 }
 
@@ -105,19 +153,20 @@ end_job()
 
 keep_results()
 {
-	cat "$WORK/$1/tap" >> "$WORK/tap" 2> /dev/null
+	cat "$WORK/$1/first" "$WORK/$1/tap" >> "$WORK/tap" 2> /dev/null
 	cat "$WORK/$1/counts" >> "$WORK/counts" 2> /dev/null
 }
 
-# run_jobs: all of them. The first that may start is the next one.
+# run_jobs: all of them.
 run_jobs()
 {
 	local n
 
 	while :; do
-		for n in "${!JOB_NAMES[@]}"; do
-			[ ${#RUNNING[@]} -lt "$LANES" ] || break
-			! may_start "$n" || start_job "$n"
+		while [ ${#RUNNING[@]} -lt "$LANES" ]; do
+			weigh_jobs
+			n=$(next_job) || break
+			start_job "$n"
 		done
 		[ ${#RUNNING[@]} -gt 0 ] || break
 		sleep 0.5

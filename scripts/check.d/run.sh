@@ -6,38 +6,60 @@
 # unit_tests DIRECTORY: those in selftests/DIRECTORY.
 unit_tests()
 {
-	local before status
+	local status start=$SECONDS
 
-	before=$(counted)
 	make -s -C "$TREE/selftests/$1" check KSFT="$LINUX/tools/testing/selftests" \
 		2> "$WORK/stderr" > "$WORK/output"
 	status=$?
-	collect "$1" < "$WORK/output"
-	if [ $status -ne 0 ]; then
+	collect "$1" host < "$WORK/output"
+	[ $status -eq 0 ] ||
 		failure "unit: make -C selftests/$1 check returns 0 (was $status)" "$WORK/stderr"
-	elif [ "$before" = "$(counted)" ]; then
-		failure "unit: there are tests in selftests/$1" "$WORK/stderr"
-	fi
-	say "        unit tests in selftests/$1 are done"
+	note durations "unit/$1 $((SECONDS - start))"
+	say "        unit tests in selftests/$1 are done ($((SECONDS - start)) s)"
 }
 
 suite_unit()
 {
 	linux_parts || { failure "unit: kselftest from the kernel's source"; return; }
 	try "unit: make tools" make -s -C "$TREE/tools"
+	suite_host harness
 	unit_tests ring
 	unit_tests protocol
 }
 
-# suite_host SUITE: a suite that boots VMs itself.
+# suite_host SUITE: a suite that runs on this machine and boots what VMs it needs itself.
 suite_host()
 {
-	local status
+	local status before
 
 	say "$1: selftests/$1/run-host.sh"
-	"$TREE/selftests/$1/run-host.sh" 2> "$WORK/stderr" < /dev/null | collect "$1"
+	before=$(counted failed)
+	"$TREE/selftests/$1/run-host.sh" 2> "$WORK/stderr" < /dev/null | collect "$1" host
 	status=${PIPESTATUS[0]}
-	[ "$status" -le 1 ] || failure "$1: run-host.sh returns 0 (was $status)" "$WORK/stderr"
+	judge_host "$1" "$status" "$before"
+}
+
+# judge_host SUITE STATUS FAILED-BEFORE
+judge_host()
+{
+	[ "$2" -eq 0 ] || [ "$3" != "$(counted failed)" ] ||
+		failure "$1: run-host.sh returns 0 (was $2)" "$WORK/stderr"
+}
+
+# suite_lab: the lab's own suite boots many VMs, so it is run when something has changed
+# that they consist of.
+suite_lab()
+{
+	local before key files
+
+	mapfile -t files < <(our_files |
+		grep -E '^(scripts/lab|scripts/lab\.d/.*|selftests/lab/.*|selftests/lib/(tap\.sh|qmp))$')
+	key=$(key_of "${files[@]}" -- lab "$("$TREE/scripts/lab" kernels)" \
+		"$(cat "$CACHE"/qemu/*/usr/share/doc/qemu-system-x86/changelog.Debian.gz 2> /dev/null | sha256sum)")
+	before=$(counted failed)
+	say "lab: selftests/lab/run-host.sh"
+	collect_once "$key" lab "$TREE/selftests/lab/run-host.sh"
+	judge_host lab $? "$before"
 }
 
 # run_vm NAME KERNEL CPUS SECONDS QEMU TEST...: QEMU as in LAB_QEMU. Where the emulated
@@ -51,12 +73,16 @@ run_vm()
 	if [ "$status" -eq 97 ]; then
 		say "$name: the emulated machine lost a timer, so all of it again in another VM"
 		tail -n 3 "$WORK/stderr" | reason "$name"
+		retried "$name" "lost timer"
 		: > "$WORK/counts"
 		: > "$WORK/tap"
 		vm_tests "$@"
 	fi
 	case $status in
-	0 | 1) pass "$name: the kernel had nothing to report" ;;
+	0 | 1)
+		pass "$name: the kernel had nothing to report"
+		[ "$status" -eq 0 ] || [ "$(counted failed)" -gt 0 ] ||
+			failure "$name: selftests/run returns 0 when nothing failed" "$WORK/stderr" ;;
 	97) failure "$name: the machine keeps its timers" "$WORK/stderr" ;;
 	98) failure "$name: the VM lives until the tests are done" "$WORK/stderr" ;;
 	99) failure "$name: the kernel had nothing to report" "$WORK/stderr" ;;
@@ -73,7 +99,7 @@ vm_tests()
 
 	say "$1: booting $2 with $3 CPU(s)"
 	"$TREE/selftests/vm" --kernel "$2" --smp "$3" --timeout "$4" "${@:6}" \
-		2> "$WORK/stderr" < /dev/null | collect "$1"
+		2> "$WORK/stderr" < /dev/null | collect "$1" "$2"
 	status=${PIPESTATUS[0]}
 }
 
@@ -83,7 +109,7 @@ jobs_vms()
 	local name kernel cpus seconds tests kind qemu
 
 	while read -r name kernel cpus seconds tests <&4; do
-		[[ $name != \#* && " $tests" == *" $1"* ]] || continue
+		[[ $name != \#* && " $tests" == *" $1/"* ]] || continue
 		wanted_kernel "$kernel" || continue
 		kind=work qemu=${LAB_QEMU:-}
 		if [[ $tests == "counts "* ]]; then

@@ -53,14 +53,16 @@ shell_scripts()
 	done
 }
 
+# check_shell FILE...: each by itself, with what it sources.
 check_shell()
 {
-	local file status=0
-
-	while read -r file; do
-		(cd "$TREE/$(dirname "$file")" && shellcheck -x -P "SCRIPTDIR:$TREE" "$(basename "$file")") || status=1
-	done < <(shell_scripts)
-	return $status
+	# shellcheck disable=SC2016 # for the inner shell
+	printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 4 bash -c '
+		status=0
+		for file; do
+			(cd "$0/$(dirname "$file")" && shellcheck -x -P "SCRIPTDIR:$0" "$(basename "$file")") || status=1
+		done
+		exit $status' "$TREE"
 }
 
 # check_style: complaints as "file type" against the list of exceptions.
@@ -101,46 +103,111 @@ check_style()
 # Nothing in the tree may be so long that nobody reads it.
 check_length()
 {
-	our_files | grep -v '^COPYING$' | while read -r file; do
-		[ ! -f "$TREE/$file" ] || wc -l "$TREE/$file"
-	done | awk '$1 > 800 { print; bad = 1 } END { exit bad }'
+	(cd "$TREE" && our_files | grep -v '^COPYING$' | tr '\n' '\0' |
+		xargs -0 wc -l 2> /dev/null) |
+		awk '$2 != "total" && $1 > 800 { print; bad = 1 } END { exit bad }'
 }
 
-# build_strict KERNEL ARGUMENTS: without a warning of the compiler, of modpost
-# or of sparse.
-build_strict()
+# test_files: the tests of all suites that run in VMs, as selftests/run takes them.
+test_files()
 {
-	local status
+	(cd "$TREE/selftests" && grep -l '^\. .*lib/tap\.sh' ./*/*.sh) | sed 's,^\./,,' |
+		grep -v '/run-host\.sh$'
+}
 
-	LAB_MAKE_ARGS=$2 "$TREE/scripts/lab" build --kernel "$1"
-	status=$?
-	[ "$status" -eq 0 ] && ! grep -qiE 'warning:' "$WORK/output"
+# check_rows: each test is in its suite's TEST_PROGS, and in a row of vm.list or in
+# long.list.
+check_rows()
+{
+	local test suite status=0
+
+	while read -r test; do
+		suite=${test%%/*}
+		[ ! -f "$TREE/selftests/$suite/run-host.sh" ] || [ -f "$TREE/selftests/$suite/devices" ] || continue
+		if ! sed -e ':join' -e '/\\$/{N;s/\\\n//;b join' -e '}' "$TREE/selftests/$suite/Makefile" |
+			grep -E '^TEST_PROGS[[:space:]]*[:+]*=' | grep -qwF -- "${test#*/}"; then
+			echo "$test is not in TEST_PROGS of selftests/$suite/Makefile"
+			status=1
+		fi
+		if ! grep -hv '^#' "$TREE/selftests/vm.list" "$TREE/selftests/long.list" |
+			grep -qE "(^| )${test//./\\.}( |\$)"; then
+			echo "$test is neither in selftests/vm.list nor in selftests/long.list"
+			status=1
+		fi
+	done < <(test_files)
+	while read -r test; do
+		[ -x "$TREE/selftests/$test" ] || { echo "vm.list: no executable test $test"; status=1; }
+	done < <(grep -hv '^#' "$TREE/selftests/vm.list" "$TREE/selftests/long.list" |
+		tr ' ' '\n' | grep -E '^[a-z0-9]+/[a-z0-9_]+\.sh$' | sort -u)
+	[ -n "$(test_files)" ] || { echo "no tests found"; status=1; }
+	return $status
+}
+
+# build_without_warnings KERNEL: the modules for it, without a warning of the compiler,
+# of modpost, kernel-doc or sparse.
+build_without_warnings()
+{
+	"$TREE/scripts/lab" build --kernel "$1" || return
+	! grep -iE 'warning:' "$WORK/output"
+}
+
+# build_clang: the other compiler.
+build_clang()
+{
+	local -x LAB_STRICT='' LAB_MAKE_ARGS="LLVM=1 W=1"
+
+	build_without_warnings 6.1
 }
 
 suite_static()
 {
+	local scripts style modules
+
 	linux_parts || { failure "static: checkpatch from the kernel's source"; return; }
-	try "static: shellcheck" check_shell
-	try "static: checkpatch --strict" check_style
+	mapfile -t scripts < <(shell_scripts)
+	mapfile -t style < <(our_files | grep -E '^(drivers|include|selftests|tools)/.*\.[ch]$')
+	mapfile -t modules < <(our_files | grep -E '^(Kbuild|Kconfig|Makefile|(include|drivers|scripts/compat|selftests/fakehost)/.*)$')
+	try_once "$(key_of "${scripts[@]}" -- shell "$(versions shellcheck)")" \
+		"static: shellcheck" check_shell "${scripts[@]}"
+	try_once "$(key_of "${style[@]}" scripts/check.d/style-exceptions -- style "$(versions linux-source-6.1)")" \
+		"static: checkpatch --strict" check_style
 	try "static: no file is longer than 800 lines" check_length
-	try "static: gcc W=1, sparse (6.1)" \
-		build_strict 6.1 "W=1 C=2 CF=-Wsparse-error KCFLAGS=-Werror"
-	try "static: clang W=1 (6.1)" build_strict 6.1 "LLVM=1 W=1 KCFLAGS=-Werror"
+	try "static: each test is run by the check or the long check" check_rows
+	! wanted_kernel 6.1 ||
+		try_once "$(key_of "${modules[@]}" -- clang "$(versions clang linux-headers-amd64)" "$("$TREE/scripts/lab" kernels)")" \
+			"static: clang W=1 (6.1)" build_clang
 }
 
 # build_modules KERNEL
 build_modules()
 {
-	say "build-$1: building for $1 (the first time its kernel is fetched or built)"
-	try "build: $1" "$TREE/scripts/lab" build --kernel "$1"
+	say "build-$1: building for $1"
+	try "build: $1 without a warning" build_without_warnings "$1"
 }
 
-# jobs_build: one for each kernel.
+# kernel_ready KERNEL: fetched or built, into the cache.
+kernel_ready()
+{
+	local rest=
+
+	[ "$1" != debug ] || "$TREE/scripts/lab" kernels | grep -q "^debug .*not cached" &&
+		rest=" (where it is not cached, this takes long)"
+	say "kernel-$1: getting kernel $1$rest"
+	try "kernel: $1" "$TREE/scripts/lab" fetch --kernel "$1"
+}
+
+# jobs_build: the kernels and our modules for each.
 jobs_build()
 {
 	local kernel
 
-	for kernel in 6.1 6.12 7 debug; do
-		! wanted_kernel $kernel || job "build-$kernel" build '' build_modules $kernel
+	for kernel in debug 6.1 6.12 7; do
+		wanted_kernel $kernel || continue
+		if [ $kernel = debug ]; then
+			job kernel-debug kernel '' kernel_ready debug
+			job build-debug work kernel-debug build_modules debug
+		else
+			job "build-$kernel" work '' build_modules "$kernel"
+		fi
 	done
 }

@@ -3,6 +3,10 @@
 # Builds our modules against one kernel, in a copy of the tree in the cache, so
 # that several kernels and several trees never share an object file. Sets
 #   B_DIR  the copy; B_KEY  names exactly what is in it
+#
+# Warnings of a build are kept in B_DIR/.warnings and are printed whenever the build is
+# asked for. make compiles only what has changed, so after a build with warnings, or
+# one that did not end, the next one begins from nothing: no warning gets lost.
 
 # shellcheck source=scripts/install/sources.sh
 . "$TREE/scripts/install/sources.sh"
@@ -21,28 +25,41 @@ build_sources() {
 
 build_key() {
 	{
-		printf '%s\n' "$K_RELEASE" "$K_KDIR" "${LAB_MAKE_ARGS:-}"
+		printf '%s\n' "$K_RELEASE" "$K_KDIR" "${LAB_MAKE_ARGS:-}" "${LAB_STRICT:-}"
 		(cd "$TREE" && build_sources | xargs -0r sha256sum)
 	} | sha256sum | cut -c1-16
 }
 
 build_modules() {
-	B_DIR=$CACHE/build/$K_NAME-$(hash_of "$TREE" "${LAB_MAKE_ARGS:-}")
+	B_DIR=$CACHE/build/$K_NAME-$(hash_of "$TREE" "${LAB_MAKE_ARGS:-}" "${LAB_STRICT:-}")
 	B_KEY=$(build_key)
-	[ "$(cat "$B_DIR/.key" 2>/dev/null)" = "$B_KEY" ] && return
-	with_lock "build-$(basename "$B_DIR")" build_locked
+	build_is_current || with_lock "build-$(basename "$B_DIR")" build_locked || return
+	cat "$B_DIR/.warnings" >&2
+}
+
+build_is_current() {
+	[ "$(cat "$B_DIR/.key" 2>/dev/null)" = "$B_KEY" ] && [ -e "$B_DIR/.warnings" ]
 }
 
 build_locked() {
-	[ "$(cat "$B_DIR/.key" 2>/dev/null)" = "$B_KEY" ] && return
+	build_is_current && return
 	mkdir -p "$B_DIR" || return
 	rm -f "$B_DIR/.key"
 	build_copy || return
 	if [ -e "$B_DIR/Makefile" ]; then
 		say "building modules for $K_RELEASE"
+		[ ! -s "$B_DIR/.warnings" ] || build_clean || return
+		echo "the build did not end" >"$B_DIR/.warnings"
 		build_make || return
 	fi
+	grep -E 'warning:|WARNING:' "$B_DIR/make.log" >"$B_DIR/.warnings" 2>/dev/null || true
 	printf '%s\n' "$B_KEY" >"$B_DIR/.key"
+}
+
+# Objects only: what was copied stays.
+build_clean() {
+	find "$B_DIR" \( -name '*.o' -o -name '*.ko' -o -name '.*.cmd' -o -name '*.mod' \
+		-o -name '*.mod.c' -o -name 'Module.symvers' \) -delete
 }
 
 # Bring the copy up to date without touching what make made in it, so that an
@@ -62,9 +79,13 @@ build_make() {
 	local log=$B_DIR/make.log args
 
 	read -ra args <<<"${LAB_MAKE_ARGS:-}"
+	if [ -n "${LAB_STRICT:-}" ]; then
+		args+=(W=1)
+		# The debug kernel's headers are the same.
+		[ "$K_NAME" != 6.1 ] || args+=(C=1)
+	fi
 	run_logged "$log" build_env make -C "$B_DIR" -j"$(nproc)" KDIR="$K_KDIR" \
-		CONFIG_PVG_FAKEHOST=m "${args[@]}" modules || return
-	grep -E 'warning:|WARNING:' "$log" >&2 || true
+		CONFIG_PVG_FAKEHOST=m "${args[@]}" modules
 }
 
 # Run a command where K_KDIR is; B_DIR has the same name there.

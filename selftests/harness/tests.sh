@@ -1,0 +1,122 @@
+# shellcheck shell=bash disable=SC2016,SC2153
+# SPDX-License-Identifier: GPL-2.0
+#
+# What selftests/run makes of a single test, and which tests are run at all.
+
+# fake NAME BODY: a test of a made-up suite.
+fake()
+{
+	mkdir -p "$TMP/suites/fake"
+	cp "$TREE/selftests/run" "$TMP/suites/"
+	cp -r "$TREE/selftests/lib" "$TMP/suites/"
+	printf 'TEST_PROGS := %s\n' "$1" > "$TMP/suites/fake/Makefile"
+	printf 'timeout=5\n' > "$TMP/suites/fake/settings"
+	printf '#!/bin/bash\n%s\n' "$2" > "$TMP/suites/fake/$1"
+	chmod +x "$TMP/suites/fake/$1"
+}
+
+# run_fake BODY [VARIABLE=VALUE]: selftests/run on a test; sets STATUS, output in $TMP/run.
+run_fake()
+{
+	fake test.sh "$1"
+	env "${@:2}" "$TMP/suites/run" fake/test.sh > "$TMP/run" 2>&1
+	STATUS=$?
+}
+
+# fails WORDS DESCRIPTION BODY [VARIABLE=VALUE]: such a test is a failure that is told.
+fails()
+{
+	run_fake "${@:3}"
+	if [ "$STATUS" -eq 1 ] && grep -q "^not ok .*$1" "$TMP/run"; then
+		tap_ok "$2 fails"
+	else
+		tap_not_ok "$2 fails" "status $STATUS" "$(cat "$TMP/run")"
+	fi
+}
+
+# passes DESCRIPTION BODY [VARIABLE=VALUE]
+passes()
+{
+	run_fake "${@:2}"
+	if [ "$STATUS" -eq 0 ] && ! grep -q '^not ok' "$TMP/run"; then
+		tap_ok "$1 passes"
+	else
+		tap_not_ok "$1 passes" "status $STATUS" "$(cat "$TMP/run")"
+	fi
+}
+
+one_test()
+{
+	local lib='. ../lib/tap.sh; '
+
+	passes "a test whose checks pass" "$lib tap_ok one; tap_ok two; tap_done"
+	passes "a test that cannot run here and says why" "$lib tap_skip_all 'no such device'"
+	tap_check "a test that cannot run is told as skipped" grep -q '^ok 1 - fake/test.sh # SKIP no such device' "$TMP/run"
+	passes "a test with one check skipped" "$lib tap_ok one; tap_skip two 'not here'; tap_done"
+	fails "fake/test.sh: one" "a failed check" "$lib tap_not_ok one; tap_done"
+	fails "no check is left out after the first" "a test that skips its rest after a check" \
+		"$lib tap_ok one; tap_skip_all 'no such device'"
+	fails "does not skip the rest after 1" "a program that plans nothing after a check" \
+		'echo "ok 1 - one"; echo "1..0 # SKIP no such device"; exit 4'
+	fails "reports at least one check" "exit 4 without output" 'exit 4'
+	fails "reports at least one check" "a plan of nothing without a reason" 'echo 1..0; exit 4'
+	fails "reports at least one check" "a test without a single check" "$lib tap_done"
+	fails "reports at least one check" "a program that prints nothing" 'exit 0'
+	fails "reports the 3 checks it planned (1 seen)" "a plan that is not fulfilled" \
+		'echo 1..3; echo "ok 1 - one"'
+	fails "reports the unknown number of checks" "a test without a plan" 'echo "ok 1 - one"'
+	fails "test ran to its end" "a test that ends before tap_done" "$lib tap_ok one; exit 0"
+	fails "exits 0 when no check failed" "status 1 without a failed check" \
+		'echo "ok 1 - one"; echo 1..1; exit 1'
+	fails "exits 1 when a check failed" "status 0 with a failed check" \
+		'echo "not ok 1 - one"; echo 1..1; exit 0'
+	fails "exits 4 only when each check was skipped" "status 4 with a check that passed" \
+		'echo "ok 1 - one"; echo 1..1; exit 4'
+	fails "does not bail out" "a program that bails out" 'echo "ok 1 - one"; echo "Bail out! lost"; echo 1..1; exit 1'
+	fails "ends within 5 seconds" "a test that hangs" "$lib sleep 60"
+	absent
+}
+
+# A device that selftests/vm supplies and that is not there, as when a driver binds
+# nothing.
+absent()
+{
+	local suite=$TMP/suites
+
+	fails "the machine has what the test needs" "an absent device under selftests/vm" \
+		'. ../lib/tap.sh; tap_absent "no disk"' PVG_QMP=1
+	passes "an absent device on another machine" '. ../lib/tap.sh; tap_absent "no disk"'
+	fake test.sh ''
+	cp -r "$TREE"/selftests/{block,net,balloon,control} "$suite/"
+	# This machine has none of the devices.
+	for test in block/integrity.sh net/integrity.sh balloon/cycle.sh control/files.sh control/channel.sh; do
+		PVG_QMP=1 timeout 60 "$suite/run" "$test" > "$TMP/run" 2>&1 < /dev/null
+		tap_is $? 1 "$test fails under selftests/vm when its device is absent"
+	done
+}
+
+# check_rows in a made-up tree.
+rows()
+{
+	local tree=$TMP/rows
+
+	mkdir -p "$tree/selftests/fake"
+	printf '. ../lib/tap.sh\n' | tee "$tree/selftests/fake/a.sh" > "$tree/selftests/fake/b.sh"
+	chmod +x "$tree"/selftests/fake/*.sh
+	printf 'TEST_PROGS := a.sh b.sh\n' > "$tree/selftests/fake/Makefile"
+	: > "$tree/selftests/long.list"
+	printf 'fake-6.1 6.1 1 100 fake/a.sh fake/b.sh\n' > "$tree/selftests/vm.list"
+	in_check "$tree" check_rows > "$TMP/rows.out" 2>&1
+	tap_is $? 0 "rows: a tree whose tests are all in rows passes"
+	printf 'fake-6.1 6.1 1 100 fake/a.sh\n' > "$tree/selftests/vm.list"
+	in_check "$tree" check_rows > "$TMP/rows.out" 2>&1
+	tap_is "$? $(cat "$TMP/rows.out")" \
+		"1 fake/b.sh is neither in selftests/vm.list nor in selftests/long.list" \
+		"rows: a test that nothing runs is told"
+	printf 'fake/b.sh: fake/a.sh covers it\n' | sed 's/:/ :/' > "$tree/selftests/long.list"
+	in_check "$tree" check_rows > "$TMP/rows.out" 2>&1
+	tap_is $? 0 "rows: a test of the long check passes"
+	printf 'TEST_PROGS := a.sh\n' > "$tree/selftests/fake/Makefile"
+	in_check "$tree" check_rows > "$TMP/rows.out" 2>&1
+	tap_is $? 1 "rows: a test that the suite's Makefile does not know is told"
+}
