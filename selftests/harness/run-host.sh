@@ -6,6 +6,7 @@
 # with one fault that must not pass.
 # shellcheck disable=SC2016 # what stands in quotes is for another shell
 
+shopt -s lastpipe
 HERE=$(cd "$(dirname "$0")" && pwd)
 TREE=$(cd "$HERE/../.." && pwd)
 
