@@ -116,7 +116,7 @@ test_files()
 }
 
 # check_rows: each test is in its suite's TEST_PROGS, and in a row of vm.list or in
-# long.list.
+# long.list; or the suite's `make check` runs it on this machine.
 check_rows()
 {
 	local test suite status=0
@@ -124,6 +124,8 @@ check_rows()
 	while read -r test; do
 		suite=${test%%/*}
 		[ ! -f "$TREE/selftests/$suite/run-host.sh" ] || [ -f "$TREE/selftests/$suite/devices" ] || continue
+		! sed -n '/^check:/,/^$/p' "$TREE/selftests/$suite/Makefile" |
+			grep -qF "./${test#*/}" || continue
 		if ! sed -e ':join' -e '/\\$/{N;s/\\\n//;b join' -e '}' "$TREE/selftests/$suite/Makefile" |
 			grep -E '^TEST_PROGS[[:space:]]*[:+]*=' | grep -qwF -- "${test#*/}"; then
 			echo "$test is not in TEST_PROGS of selftests/$suite/Makefile"
