@@ -10,6 +10,7 @@
 #           lower priority
 #   kernel  keeps all CPUs busy for minutes, and other jobs wait for it
 #   work    anything else
+#   alone   measures time: nothing runs beside it, and it comes last
 # Of the first two kinds there is only one at a time. Only "work" is niced.
 #
 # The order: a job that others need first, then the longest, as far as durations of
@@ -48,7 +49,11 @@ may_start()
 	for i in "${!JOB_NAMES[@]}"; do
 		case ${JOB_STATES[i]} in
 		over) continue ;;
-		running) [ "$kind" = work ] || [ "${JOB_KINDS[i]}" = work ] || return ;;
+		running)
+			[ "$kind" != alone ] && [ "${JOB_KINDS[i]}" != alone ] || return
+			[ "$kind" = work ] || [ "${JOB_KINDS[i]}" = work ] || return ;;
+		waiting)
+			[ "$kind" != alone ] || [ "${JOB_KINDS[i]}" = alone ] || return ;;
 		esac
 		# shellcheck disable=SC2053 # a pattern
 		[[ ${JOB_NAMES[i]} != $needs ]] || return

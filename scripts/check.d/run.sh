@@ -27,16 +27,17 @@ suite_unit()
 	unit_tests protocol
 }
 
-# suite_host SUITE: a suite that runs on this machine and boots what VMs it needs itself.
+# suite_host SUITE [CASE...]: a suite that runs on this machine and boots what VMs it
+# needs itself.
 suite_host()
 {
-	local status before
+	local status before name=$1${2:+-$2}
 
-	say "$1: selftests/$1/run-host.sh"
+	say "$name: selftests/$1/run-host.sh ${*:2}"
 	before=$(counted failed)
-	"$TREE/selftests/$1/run-host.sh" 2> "$WORK/stderr" < /dev/null | collect "$1" host
+	"$TREE/selftests/$1/run-host.sh" "${@:2}" 2> "$WORK/stderr" < /dev/null | collect "$name" host
 	status=${PIPESTATUS[0]}
-	judge_host "$1" "$status" "$before"
+	judge_host "$name" "$status" "$before"
 }
 
 # judge_host SUITE STATUS FAILED-BEFORE
@@ -101,6 +102,39 @@ vm_tests()
 	"$TREE/selftests/vm" --kernel "$2" --smp "$3" --timeout "$4" "${@:6}" \
 		2> "$WORK/stderr" < /dev/null | collect "$1" "$2"
 	status=${PIPESTATUS[0]}
+}
+
+# suite_mutate: a sample of the mutations of the drivers.
+suite_mutate()
+{
+	local status before
+
+	say "mutate: scripts/mutate --sample 10"
+	before=$(counted failed)
+	"$TREE/scripts/mutate" --tap --sample 10 2> "$WORK/stderr" < /dev/null | collect mutate host
+	status=${PIPESTATUS[0]}
+	judge_host mutate "$status" "$before"
+}
+
+# jobs_long: what takes too long for scripts/check: cases of the install suite, tests of
+# long.list, a sample of the mutations, and then what measures time.
+jobs_long()
+{
+	local name test
+
+	# shellcheck source=selftests/install/more.sh
+	. "$TREE/selftests/install/more.sh"
+	# shellcheck disable=SC2153 # both come from there
+	for name in $LONG_CASES; do
+		job "install-$name" work '' suite_host install "$name"
+	done
+	while read -r test _; do
+		[[ $test == \#* ]] || job "long-$test" work build-6.1 run_vm "long-$test" 6.1 2 3600 '' "$test"
+	done < "$TREE/selftests/long.list"
+	job mutate counts 'build-*' suite_mutate
+	for name in $ALONE_CASES; do
+		job "install-$name" alone '' suite_host install "$name"
+	done
 }
 
 # jobs_vms SUITE: a job for each VM of selftests/vm.list that has tests of it.
