@@ -194,6 +194,7 @@ vm_migrated() {
 vm_boot_again() {
 	! grep -qs "lab: /init runs" "$V_DIR/console" || return
 	say "not at /init after $BOOT_SECONDS s, starting it again; see $V_DIR/console.first"
+	[ -z "${LAB_RETRIES:-}" ] || echo "${V_DIR##*/}: not at /init" >>"$LAB_RETRIES"
 	kill -KILL "$V_PID" 2>/dev/null || true
 	wait "$V_PID" 2>/dev/null || true
 	wait "$V_TAIL" || true

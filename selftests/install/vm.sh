@@ -97,6 +97,7 @@ boot()
 
 	if ! boot_once "$@"; then
 		tap_diag "not at /init after $INIT_SECONDS s, booting again"$'\n'"$(tail -n 20 "$TMP/console")"
+		[ -z "${LAB_RETRIES:-}" ] || echo "install: not at /init" >> "$LAB_RETRIES"
 		boot_once "$@"
 	fi
 	tap_diag "boot took $((SECONDS - start)) s"

@@ -152,7 +152,7 @@ boot_again()
 	local log reply
 
 	(
-		export LAB_BOOT_SECONDS=20
+		export LAB_BOOT_SECONDS=20 LAB_RETRIES=$TMP/retries
 		vm --qmp "$TMP/qmp.sock" -- sh -c 'sleep 20; echo up; exit 7'
 		exit "$STATUS"
 	) &
@@ -164,6 +164,8 @@ boot_again()
 	log=$(sed -n 's/^lab: log: //p' "$TMP/err")
 	tap_check "... which is told" grep -qF "starting it again; see $log/console.first" "$TMP/err"
 	tap_check "... and its console kept" test -e "$log/console.first"
+	tap_is "$(cat "$TMP/retries" 2> /dev/null)" "${log##*/}: not at /init" \
+		"... and it is counted where LAB_RETRIES says"
 }
 
 # What the kernel says of a CPU whose timer does not come any more.
