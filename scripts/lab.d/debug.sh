@@ -6,7 +6,7 @@
 
 readonly DEBUG_ARCHIVE=/usr/src/linux-source-6.1.tar.xz
 # Lines that make prints for a whole build, to show how far it is.
-readonly DEBUG_STEPS=1600
+readonly DEBUG_STEPS=2080
 
 # Where Debian's ccache, if it is installed, has its stand-ins for the compilers.
 readonly DEBUG_CCACHE=/usr/lib/ccache
@@ -84,7 +84,7 @@ debug_configure() {
 debug_compile() {
 	local log=$CACHE/debug.log watcher rc=0
 
-	say "building the debug kernel: about 12 minutes on two CPUs, once"
+	say "building the debug kernel: about 9 minutes on two free CPUs, once"
 	: >"$log"
 	debug_progress "$log" {LOCK_FD}>&- &
 	watcher=$!
