@@ -41,6 +41,22 @@ wait_for()
 	done
 }
 
+# test_seed: sets SEED, from which all randomness of a test follows, and prints it: a
+# run is repeated with PVG_SEED=N. The first call sets bash's RANDOM too, which a
+# subshell does not inherit.
+test_seed()
+{
+	[ -z "${SEED:-}" ] || return 0
+	SEED=${PVG_SEED:-$SRANDOM}
+	if ! [[ $SEED =~ ^[0-9]{1,10}$ ]]; then
+		tap_not_ok "PVG_SEED is a number of up to ten digits" "PVG_SEED=$SEED"
+		tap_done
+	fi
+	SEED=$((10#$SEED & 0x7fffffff))
+	echo "# seed: $SEED"
+	RANDOM=$SEED
+}
+
 # standstill_watch FILE: from now on FILE tells the longest, in microseconds, that
 # somebody had to wait who wanted to go on: so long the machine may have stood still.
 # Whoever writes 0 there begins anew.
