@@ -141,6 +141,55 @@ tap_num()
 	fi
 }
 
+# tap_forward PREFIX COMMAND...: runs a program that prints TAP and reports each of its
+# checks as one of this test, named "PREFIX: ..." (PREFIX may be empty). A plan that is
+# missing or not fulfilled, no check at all, and an exit status that does not fit the
+# results (0 when all passed, 1 when one failed) are failures of their own. What else it
+# prints goes out unchanged, requests to the host among it. Returns its exit status.
+tap_forward()
+{
+	local name=${1:+$1: } program=${2##*/} line what plan='' seen=0 failed=0 wanted status fd pid
+
+	shift
+	exec {fd}< <({ exec "$@"; } 2>&1)
+	pid=$!
+	while IFS= read -r line <&"$fd" || [ -n "$line" ]; do
+		line=${line%$'\r'}
+		if [[ $line =~ ^(not\ )?ok\ [0-9]+(\ -)?\ (.*)$ ]]; then
+			seen=$((seen + 1))
+			what=${BASH_REMATCH[3]}
+			if [ -n "${BASH_REMATCH[1]}" ]; then
+				failed=$((failed + 1))
+				tap_not_ok "$name$what"
+			elif [[ $what == *" # SKIP "* ]]; then
+				tap_skip "$name${what%% # SKIP *}" "${what#* # SKIP }"
+			else
+				tap_ok "$name$what"
+			fi
+		elif [[ $line =~ ^1\.\.([0-9]+) ]]; then
+			[ -z "$plan" ] || tap_not_ok "$name$program prints one plan" "a second: $line"
+			plan=${BASH_REMATCH[1]}
+		elif [[ $line != "TAP version "* ]]; then
+			echo "$line"
+		fi
+	done
+	exec {fd}<&-
+	wait "$pid"
+	status=$?
+	wanted=$((failed > 0))
+	if [ "$seen" -eq 0 ]; then
+		tap_not_ok "$name$program runs at least one check" \
+			"plan ${plan:-missing}, exit status $status"
+	elif [ "$plan" != "$seen" ]; then
+		tap_not_ok "$name$program runs the checks it planned" \
+			"planned ${plan:-nothing}, ran $seen, exit status $status"
+	fi
+	[ "$status" -eq "$wanted" ] ||
+		tap_not_ok "$name$program exits with $wanted after $failed failed checks" \
+			"exit status $status"
+	return "$status"
+}
+
 tap_done()
 {
 	echo "1..$TAP_COUNT"
