@@ -5,7 +5,7 @@
 # between drivers, reading the moderation counters. Sourced after tap.sh.
 #
 # Tests know disks by serial, never by name, because names depend on the order
-# of discovery: see selftests/block/devices for who is who.
+# of discovery: see selftests/block/devices for the serials.
 
 # shellcheck source=guest.sh
 . "${BASH_SOURCE[0]%/*}/guest.sh"
@@ -55,27 +55,66 @@ blk_virtio()
 }
 
 # blk_need SERIAL: sets DISK, DEV and VIRTIO, and asserts that the driver under
-# test is the one that drives it. A disk this machine was not given skips the
-# whole test, with the way to get it.
+# test is the one that drives it. A disk that is absent ends the test: see tap_absent.
 blk_need()
 {
-	DISK=$(blk_find "$1") ||
-		tap_skip_all "no disk with serial $1: start the VM with selftests/vm"
+	need_root
+	test_seed
+	DISK=$(blk_find "$1") || tap_absent "there is no disk with the serial $1"
 	VIRTIO=$(blk_virtio "$DISK")
 	# shellcheck disable=SC2034 # for the caller
 	DEV=/dev/$DISK
 	tap_is "$(virtio_driver "$VIRTIO")" "$BLK_DRIVER" "$1: driven by $BLK_DRIVER"
 }
 
-# blk_disks: the serials of the disks that keep what is written to them: the
-# ones that selftests/block/devices makes, or what the lab gives by default.
+# blk_declared: the serials of the disks with sectors of 512 bytes that keep what is
+# written to them, as selftests/block/devices has them.
+blk_declared()
+{
+	awk '
+		function value(name) {
+			if (!match($0, "[ ,]" name "=[^, ]*"))
+				return ""
+			return substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 2)
+		}
+		/^qemu -blockdev/ && value("driver") == "file" && value("read-only") != "on" {
+			keeps[value("node-name")] = 1
+		}
+		/^qemu -blockdev/ && value("file") in keeps { keeps[value("node-name")] = 1 }
+		/^qemu -device virtio-blk-pci/ && value("drive") in keeps && !/logical_block_size/ {
+			print value("serial")
+		}
+	' "${BASH_SOURCE[0]%/*}/../block/devices"
+}
+
+# blk_disks: those of them that are there now, or the one that the lab gives by default.
 blk_disks()
 {
 	local serial
 
-	for serial in pvgsplit pvgpacked pvgnoev pvgpknoev pvgtest; do
+	for serial in $(blk_declared) pvgtest; do
 		! blk_find "$serial" > /dev/null || echo "$serial"
 	done
+}
+
+# blk_all_there: the disks of blk_declared are.
+blk_all_there()
+{
+	[ "$(blk_disks | xargs)" = "$(blk_declared | xargs)" ]
+}
+
+# blk_need_disks: sets DISKS to blk_disks. Under selftests/vm these are the disks that
+# the suite's `devices` file declares: each kind of ring is among them, and a loop over
+# DISKS leaves none out.
+blk_need_disks()
+{
+	need_root
+	[ -z "${PVG_QMP:-}" ] || wait_for 20 blk_all_there
+	mapfile -t DISKS < <(blk_disks)
+	[ "${#DISKS[@]}" -gt 0 ] || tap_absent "there is no disk that keeps what is written to it"
+	[ -n "${PVG_QMP:-}" ] || return 0
+	tap_is "${DISKS[*]}" "$(blk_declared | xargs)" \
+		"the disks that keep their data are those of block/devices"
 }
 
 # blk_stats VIRTIO: `name value` per counter, summed over the device's queues.
@@ -149,15 +188,15 @@ blk_ios()
 	awk '{ print $1 + $5 + $12 + $16 }' "/sys/block/$1/stat"
 }
 
-# blk_fio DEVICE OPTION...: one direct fio job; JSON on stdout. It must not make
-# a file of the disk's name where the disk has gone.
+# blk_fio DEVICE OPTION...: one direct fio job, random by the test's SEED; JSON on
+# stdout. It must not make a file of the disk's name where the disk has gone.
 blk_fio()
 {
 	local dev=$1
 
 	shift
 	fio --name=t --filename="$dev" --allow_file_create=0 --direct=1 \
-		--ioengine=libaio --norandommap --output-format=json "$@"
+		--ioengine=libaio --norandommap --randseed="$SEED" --output-format=json "$@"
 }
 
 # blk_load OUTPUT DEVICE OPTION...: fio in the background until it is signalled
@@ -169,13 +208,14 @@ blk_load()
 	shift 2
 	before=$(blk_ios "$disk")
 	fio --name=t --filename="$dev" --allow_file_create=0 --direct=1 \
-		--ioengine=libaio --norandommap --thread --time_based --runtime=900 \
-		--output-format=json "$@" > "$output" 2>&1 &
+		--ioengine=libaio --norandommap --randseed="$SEED" --thread --time_based \
+		--runtime=900 --output-format=json "$@" > "$output" 2>&1 &
 	LOAD_PID=$!
 	tap_at_exit _blk_load_kill "$LOAD_PID"
 	until [ "$(blk_ios "$disk")" -gt $((before + 32)) ]; do
 		if [ "$SECONDS" -ge "$deadline" ] || ! kill -0 "$LOAD_PID"; then
-			tap_not_ok "requests flow on $disk"
+			tap_not_ok "fio completes more than 32 requests on $disk within 60 s" \
+				"$(($(blk_ios "$disk") - before)) requests"
 			return 1
 		fi
 		sleep 0.05

@@ -7,14 +7,16 @@
 
 PVHOST=../../tools/pvhost
 
-# channel_need: the kernel has the port, and we the other end of it.
+# channel_need: the kernel has the port of the control channel, and the test its other
+# end.
 channel_need()
 {
 	local vport
 
-	tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+	ctl_begin
 	ctl_need org.pvguest.control.0
-	vport=$(ctl_wait pvg.controlhost) || tap_skip_all "no port pvg.controlhost"
+	vport=$(ctl_wait pvg.controlhost) ||
+		tap_absent "there is no port with the name pvg.controlhost"
 	export PVHOST_SOCKET=/dev/$vport
 }
 

@@ -10,15 +10,23 @@
 
 CTL_DRIVER=${PVG_DRIVER:-pvg_ctl}
 
-# ctl_claim: all console devices are bound to the driver under test. On kernels
-# with the in-tree driver built in they begin with that.
+# ctl_devices: prints the console devices (virtioN).
+ctl_devices()
+{
+	local device
+
+	for device in "$VIRTIO_BUS"/devices/virtio*; do
+		[ "$(cat "$device/device")" != 0x0003 ] || echo "${device##*/}"
+	done
+}
+
+# ctl_claim: binds all of them to the driver under test. On kernels with the in-tree
+# driver built in they begin with that.
 ctl_claim()
 {
 	local device driver
 
-	for device in "$VIRTIO_BUS"/devices/virtio*; do
-		[ "$(cat "$device/device")" = 0x0003 ] || continue
-		device=${device##*/}
+	for device in $(ctl_devices); do
 		driver=$(virtio_driver "$device")
 		[ "$driver" != "$CTL_DRIVER" ] || continue
 		[ "$driver" = none ] || virtio_unbind "$device"
@@ -61,8 +69,8 @@ ctl_wait_gone()
 	wait_for "${2:-60}" ctl_lacks "$1"
 }
 
-# ctl_host VPORT: the port's host is there. Until the driver has heard of it, who
-# reads finds the end of the file.
+# ctl_host VPORT: the port's host is there. Until the driver has heard of it, a
+# reader finds the end of the file.
 ctl_host()
 {
 	grep -qs "^$1 .*host=connected" "$DEBUGFS/pvguest/$(ctl_virtio "$1")/ports" ||
@@ -86,18 +94,74 @@ ctl_virtio()
 }
 
 # ctl_need NAME: sets PORT (/dev/vportNpM) and VIRTIO, and asserts that the
-# driver under test is the one that drives it. A port this machine was not given
-# skips the whole test, with the way to get it.
+# driver under test is the one that drives it. A port that is absent ends the test: see
+# tap_absent.
 ctl_need()
 {
 	local vport
 
-	vport=$(ctl_wait "$1") ||
-		tap_skip_all "no port with the name $1: start the VM with selftests/vm"
+	vport=$(ctl_wait "$1") || tap_absent "there is no port with the name $1"
 	VIRTIO=$(ctl_virtio "$vport")
 	# shellcheck disable=SC2034 # for the caller
 	PORT=/dev/$vport
 	tap_is "$(virtio_driver "$VIRTIO")" "$CTL_DRIVER" "$1: driven by $CTL_DRIVER"
+}
+
+# ctl_declared: the names of the ports that selftests/control/devices has.
+ctl_declared()
+{
+	sed -n 's/^qemu -device virtserialport,.*[, ]name=\([^, ]*\).*/\1/p' \
+		"${BASH_SOURCE[0]%/*}/../control/devices" | sort
+}
+
+# ctl_found: those of them that are there now.
+ctl_found()
+{
+	local name
+
+	for name in $(ctl_declared); do
+		! ctl_find "$name" > /dev/null || echo "$name"
+	done
+}
+
+ctl_all_there()
+{
+	[ "$(ctl_found)" = "$(ctl_declared)" ]
+}
+
+# ctl_ring VIRTIO: prints the kind of ring that the driver and the device use: split,
+# packed, or noev for a split ring without EVENT_IDX.
+ctl_ring()
+{
+	local bits
+
+	read -r bits < "$VIRTIO_BUS/devices/$1/features"
+	case ${bits:34:1}${bits:29:1} in
+	1*) echo packed ;;
+	01) echo split ;;
+	*) echo noev ;;
+	esac
+}
+
+# ctl_begin: all console devices are bound to the driver under test. Under selftests/vm
+# the ports of control/devices are there, on a ring of each kind.
+ctl_begin()
+{
+	local pair name
+
+	need_root
+	test_seed
+	[ -n "$(ctl_devices)" ] || tap_absent "there is no console device"
+	tap_check "every console device is bound to $CTL_DRIVER" ctl_claim
+	[ -n "${PVG_QMP:-}" ] || return 0
+	wait_for 60 ctl_all_there
+	tap_is "$(ctl_found | xargs)" "$(ctl_declared | xargs)" \
+		"the ports that are there are those of control/devices"
+	for pair in pvg.a:split pvg.pka:packed pvg.noa:noev; do
+		name=${pair%:*}
+		tap_is "$(ctl_ring "$(ctl_virtio "$(ctl_find "$name")")")" "${pair#*:}" \
+			"$name: its controller's ring is of the kind ${pair#*:}"
+	done
 }
 
 # ctl_qmp COMMAND: asks the host; see selftests/vm.

@@ -1,12 +1,18 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the tests of all drivers share, in a guest: virtio devices and who drives
-# them, the kernel's log, functions that fail. Sourced after tap.sh by blk.sh,
+# What the tests of all drivers share, in a guest: virtio devices and their
+# drivers, the kernel's log, functions that fail. Sourced after tap.sh by blk.sh,
 # net.sh and ctl.sh.
 
 VIRTIO_BUS=/sys/bus/virtio
 DEBUGFS=/sys/kernel/debug
+
+# need_root: or nothing of the test runs.
+need_root()
+{
+	[ "$(id -u)" = 0 ] || tap_skip_all "needs root"
+}
 
 # is_slow: true on kernels where everything takes several times as long.
 is_slow()
@@ -25,7 +31,7 @@ scaled()
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds; four times as long on a slow
-# kernel. The machine may stand still between a look and the clock, so there is one
+# kernel. The machine may do nothing between a look and the clock, so there is one
 # more look when the time is over.
 wait_for()
 {
@@ -57,9 +63,20 @@ test_seed()
 	RANDOM=$SEED
 }
 
+# seeded_bytes N [VARIANT]: prints N random bytes that follow from SEED and VARIANT, a
+# number.
+seeded_bytes()
+{
+	LC_ALL=C awk -v n="$1" -v seed=$((SEED + ${2:-0})) 'BEGIN {
+		srand(seed)
+		while (n-- > 0)
+			printf "%c", int(rand() * 256)
+	}'
+}
+
 # standstill_watch FILE: from now on FILE tells the longest, in microseconds, that
-# somebody had to wait who wanted to go on: so long the machine may have stood still.
-# Whoever writes 0 there begins anew.
+# a process that was ready had to wait: so long the machine may have done nothing for
+# the guest. Writing 0 to FILE starts over.
 standstill_watch()
 {
 	local never before now worst
@@ -159,6 +176,7 @@ FAIL=$DEBUGFS/fail_function
 # may_fail: or nothing of the test runs.
 may_fail()
 {
+	need_root
 	[ -d "$FAIL" ] ||
 		tap_skip_all "this kernel cannot make functions fail: use --kernel debug"
 }
