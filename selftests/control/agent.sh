@@ -73,17 +73,17 @@ get()
 	done
 }
 
-tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_begin
 ctl_need org.qemu.guest_agent.0
 agent_port=$PORT
 ctl_need pvg.gahost
 exec 3<> "$PORT"
 start_agent "$agent_port"
 
-tap_is "$(ask guest-ping | jq -c .)" '{"return":{}}' "ping"
-tap_is "$(ask guest-sync '{"id": 4711}' | returned)" 4711 "sync"
+tap_is "$(ask guest-ping | jq -c .)" '{"return":{}}' "guest-ping is answered"
+tap_is "$(ask guest-sync '{"id": 4711}' | returned)" 4711 "guest-sync returns the id it was given"
 tap_is "$(ask guest-info | returned .version | cut -d. -f1)" \
-	"$(qemu-ga --version | sed 's/.* \([0-9]*\)\..*/\1/')" "it says which version it is"
+	"$(qemu-ga --version | sed 's/.* \([0-9]*\)\..*/\1/')" "guest-info names the version of the agent that is installed"
 
 pid=$(ask guest-exec '{"path": "/usr/bin/uname", "arg": ["-r"], "capture-output": true}' |
 	returned .pid)
@@ -92,39 +92,42 @@ for _ in {1..100}; do
 	[ "$(returned .exited <<< "$status")" != true ] || break
 	sleep 0.5
 done
-tap_is "$(returned '["out-data"]' <<< "$status" | base64 -d)" "$(uname -r)" "exec"
+tap_is "$(returned '["out-data"]' <<< "$status" | base64 -d)" "$(uname -r)" \
+	"guest-exec runs a program and returns its output"
 
-dd if=/dev/urandom of="$TMP/source" bs=1M count=$MIB status=none
+{ seeded_bytes 65536; seq "$SEED" $((SEED + (MIB << 18))); } | head -c $((MIB << 20)) > "$TMP/source"
 HANDLE=$(ask guest-file-open "{\"path\": \"$TMP/copy\", \"mode\": \"w\"}" | returned)
 start=$SECONDS
-tap_check "$MIB MiB are written to a file" put "$TMP/source"
+tap_check "guest-file-write takes $MIB MiB" put "$TMP/source"
 tap_diag "in $((SECONDS - start)) s"
-tap_is "$(ask guest-file-close "{\"handle\": $HANDLE}" | jq -c .)" '{"return":{}}' "which is closed"
-tap_check "and is the same" cmp "$TMP/source" "$TMP/copy"
+tap_is "$(ask guest-file-close "{\"handle\": $HANDLE}" | jq -c .)" '{"return":{}}' \
+	"guest-file-close closes the file that was written"
+tap_check "the file that was written has the bytes that were sent" cmp "$TMP/source" "$TMP/copy"
 HANDLE=$(ask guest-file-open "{\"path\": \"$TMP/copy\", \"mode\": \"r\"}" | returned)
 start=$SECONDS
-tap_is "$(get | sha256sum)" "$(sha256sum < "$TMP/source")" "$MIB MiB are read from it"
+tap_is "$(get | sha256sum)" "$(sha256sum < "$TMP/source")" \
+	"guest-file-read returns the $MIB MiB of the file"
 tap_diag "in $((SECONDS - start)) s"
 ask guest-file-close "{\"handle\": $HANDLE}" > /dev/null
 
-modprobe brd rd_nr=1 rd_size=32768
-mkfs.ext4 -q /dev/ram0
+modprobe brd rd_nr=1 rd_size=32768 || tap_absent "there is no module brd"
 mkdir "$TMP/mnt"
-mount /dev/ram0 "$TMP/mnt"
+tap_check "ext4 can be made and mounted on a RAM disk" \
+	sh -c "mkfs.ext4 -q /dev/ram0 && mount /dev/ram0 '$TMP/mnt'" || tap_done
 tap_at_exit umount -q "$TMP/mnt"
-tap_is "$(ask guest-fsfreeze-freeze | returned)" 1 "a filesystem is frozen"
+tap_is "$(ask guest-fsfreeze-freeze | returned)" 1 "guest-fsfreeze-freeze freezes one filesystem"
 touch "$TMP/mnt/file" &
 touch=$!
 sleep 1
-tap_is "$(ask guest-fsfreeze-status | returned)" frozen "the agent says so"
-tap_check "and it is" kill -0 $touch
-tap_is "$(ask guest-fsfreeze-thaw | returned)" 1 "it is thawed"
-tap_check "and goes on" wait $touch
-tap_is "$(ask guest-fsfreeze-status | returned)" thawed "the agent says so, too"
+tap_is "$(ask guest-fsfreeze-status | returned)" frozen "guest-fsfreeze-status: frozen after the freeze"
+tap_check "a write to the frozen filesystem waits" kill -0 $touch
+tap_is "$(ask guest-fsfreeze-thaw | returned)" 1 "guest-fsfreeze-thaw thaws one filesystem"
+tap_check "the write that waited ends after the thaw" wait $touch
+tap_is "$(ask guest-fsfreeze-status | returned)" thawed "guest-fsfreeze-status: thawed after the thaw"
 
 kill "$AGENT"
 wait "$AGENT"
-tap_check "the port is free again" sh -c ": <> $agent_port"
+tap_check "the port can be opened once the agent has ended" sh -c ": <> $agent_port"
 umount "$TMP/mnt"
 
 tap_done

@@ -15,29 +15,34 @@ TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 channel_need
 
-tap_check "ping" host ping -c 5 -i 10
+tap_check "five pings are answered" host ping -c 5 -i 10
 tap_is "$(host_value release status)" "$(uname -r)" "status: the kernel's release"
-tap_is "$(host_value daemon status)" false "status: no daemon"
+tap_is "$(host_value daemon status)" false "status: no daemon while /dev/pvg_control is closed"
 tap_is "$(host_value software status)" "$(modinfo -F version pvg_ctl | sed 's/^/pvg_ctl /')" \
-	"status: who answers"
+	"status: the software is pvg_ctl with its version"
 read -r uptime _ < /proc/uptime
-tap_num "$(host_value uptime_ms status) >= $uptime * 1000" "status: the uptime"
-tap_is "$(host_value boot_id status)" "$(host_value boot_id status)" \
-	"status: one boot has one id"
-tap_check "heartbeats come" host watch -c 3
+uptime_ms=$(host_value uptime_ms status)
+read -r after _ < /proc/uptime
+tap_num "$uptime_ms >= $uptime * 1000 && $uptime_ms <= $after * 1000 + 10" \
+	"status: the uptime is that of /proc/uptime" "before $uptime s, after $after s"
+boot_id=$(host_value boot_id status)
+tap_num "${#boot_id} > 8" "status: there is a boot id" "'$boot_id'"
+tap_is "$(host_value boot_id status)" "$boot_id" \
+	"status: the boot id stays the same in one boot"
+tap_check "three heartbeats arrive at the host" host watch -c 3
 
-# Nobody else has the port.
-tap_fails "the kernel's port cannot be opened" dd if="$PORT" of=/dev/null count=1
-# Whoever has the device open is the daemon.
+# The kernel keeps the port for itself.
+tap_fails "the control channel's port cannot be opened as a file" dd if="$PORT" of=/dev/null count=1
+# A process that has the device open is the daemon.
 exec 6<> /dev/pvg_control
-tap_is "$(host_value daemon status)" true "status: a daemon is attached"
+tap_is "$(host_value daemon status)" true "status: a daemon while /dev/pvg_control is open"
 exec 6>&-
-tap_is "$(host_value daemon status)" false "and gone"
+tap_is "$(host_value daemon status)" false "status: no daemon after /dev/pvg_control was closed"
 
 # The time. Both are the same clock here: set back, it does not fit to itself; so
 # the host's word is what a shifted pvhost says.
 host time -n > "$TMP/time"
-tap_is $? 0 "time: the offset"
+tap_is $? 0 "time -n exits with 0"
 # Where the answer took a second to get, the difference may be just that.
 for _ in {1..10}; do
 	start=${EPOCHREALTIME/./}
@@ -46,13 +51,13 @@ for _ in {1..10}; do
 		break
 	fi
 done
-tap_is "$action" none "time: nothing to correct"
-tap_is "$(cat /sys/module/pvg_ctl/parameters/time_policy)" forward "time_policy: the default"
+tap_is "$action" none "time -n: no correction where guest and host have one clock"
+tap_is "$(cat /sys/module/pvg_ctl/parameters/time_policy)" forward "time_policy is forward by default"
 for policy in off both forward; do
 	echo $policy > /sys/module/pvg_ctl/parameters/time_policy
-	tap_is "$(cat /sys/module/pvg_ctl/parameters/time_policy)" $policy "time_policy: $policy"
+	tap_is "$(cat /sys/module/pvg_ctl/parameters/time_policy)" $policy "time_policy shows $policy after it was written"
 done
-tap_fails "time_policy: nothing else" \
+tap_fails "time_policy refuses an unknown word" \
 	eval 'echo sideways > /sys/module/pvg_ctl/parameters/time_policy'
 
 # Hosts that are killed at any moment, and the next is served.
@@ -62,19 +67,19 @@ for _ in {1..20}; do
 	kill -9 $!
 	wait $!
 done 2> /dev/null
-tap_check "after 20 hosts that were killed" host status
+tap_check "a host is served after 20 that were killed" host status
 # And one that speaks something else.
-head -c 300000 /dev/urandom > "$PVHOST_SOCKET"
-tap_check "after 300 kB of noise" host status
+seeded_bytes 300000 > "$PVHOST_SOCKET"
+tap_check "a host is served after 300 kB of noise" host status
 
 # Down, but not quite.
 printf '#!/bin/sh\ntouch %s/off\n' "$TMP" > "$TMP/poweroff"
 chmod +x "$TMP/poweroff"
 echo "$TMP/poweroff" > /proc/sys/kernel/poweroff_cmd
 mark=$(kmsg_mark)
-tap_check "shutdown" host shutdown
-tap_check "user space is asked to" wait_for 40 test -e "$TMP/off"
-tap_is "$(host_value stopping status)" true "status: on its way"
-tap_is "$(host_value status reboot)" busy "no second one meanwhile"
-tap_check "the log says who asked" kmsg_has "pvg_ctl: the host asked for a shutdown" "$mark"
+tap_check "shutdown is accepted" host shutdown
+tap_check "shutdown runs poweroff_cmd in user space" wait_for 40 test -e "$TMP/off"
+tap_is "$(host_value stopping status)" true "status: stopping after the shutdown"
+tap_is "$(host_value status reboot)" busy "a reboot during the shutdown is refused as busy"
+tap_check "the log says that the host asked for the shutdown" kmsg_has "pvg_ctl: the host asked for a shutdown" "$mark"
 tap_done

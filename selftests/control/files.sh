@@ -10,41 +10,25 @@ set -u
 # shellcheck source=../lib/ctl.sh
 . ../lib/ctl.sh
 
-# run_files RING: the TAP of ./files as checks of our own.
+# run_files RING A B [CHARDEV SOCKET]: ./files with the ports A and B; the socket connects
+# them on the host, and the chardev is that of B.
 run_files()
 {
-	local line seen=0
-
-	while IFS= read -r line; do
-		case $line in
-		"ok "*) tap_ok "$1: ${line#ok * - }" ;;
-		"not ok "*) tap_not_ok "$1: ${line#not ok * - }" ;;
-		1..*) seen=1 ;;
-		TAP*) ;;
-		*) echo "$line" ;;
-		esac
-	done < <(./files 2>&1)
-	tap_is "$seen" 1 "$1: runs to the end"
+	ctl_need "$2"
+	export PORT_A=$PORT
+	ctl_need "$3"
+	export PORT_B=$PORT
+	unset PVG_CHARDEV
+	[ -z "${PVG_QMP:-}" ] || export PVG_CHARDEV=$4 PVG_SOCKET=$PVG_DIR/$5
+	tap_forward "$1" ./files
 }
 
-tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_begin
 ! is_slow || export PVG_SLOW=1
 ctl_need pvg.lone
 export PORT_LONE=$PORT
-ctl_need pvg.a
-export PORT_A=$PORT
-ctl_need pvg.b
-export PORT_B=$PORT
-run_files split
-
-# The host's coming and going is the same for all.
-unset PVG_DIR
-for ring in pk no; do
-	ctl_need pvg.${ring}a
-	PORT_A=$PORT
-	ctl_need pvg.${ring}b
-	PORT_B=$PORT
-	run_files $ring
-done
+run_files split pvg.a pvg.b cb pair
+run_files packed pvg.pka pvg.pkb pkb pk
+run_files noev pvg.noa pvg.nob nob no
 
 tap_done

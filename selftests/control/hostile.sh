@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A device that breaks the rules. A control message that makes no sense is ignored
-# with a line in the log, a ring that makes none is reset, whoever has the port open
-# hears of it, and nothing else happens.
+# with a line in the log, a ring that makes none is reset, a process that has the port
+# open hears of it, and nothing else happens.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -15,7 +15,8 @@ FAKE=$DEBUGFS/pvg_fakehost
 # enum of virtio_console_control.event (virtio 1.2, 5.3.6.2)
 ADD=1 REMOVE=2 CONSOLE=4 RESIZE=5 OPEN=6 NAME=7
 
-modprobe -q -n pvg_fakehost || tap_skip_all "there is no module pvg_fakehost: use scripts/lab"
+need_root
+modprobe -q -n pvg_fakehost || tap_absent "there is no module pvg_fakehost"
 tap_at_exit fake_off
 
 fake_off()
@@ -89,44 +90,44 @@ ignored()
 	MARK=$(kmsg_mark)
 	say "$1" "$2" "$3" "$4" 1 "${5:-}"
 	tap_check "$what: ignored, and the log says so" wait_for 60 kmsg_has "$text" "$MARK"
-	tap_check "$what: the port works" echoes
+	tap_check "$what: a line comes back from the port afterwards" echoes
 }
 
 # survived WHAT: after what was said.
 survived()
 {
 	sleep 0.5
-	tap_check "$1: the port works" echoes
+	tap_check "$1: a line comes back from the port afterwards" echoes
 }
 
 messages()
 {
-	ignored "a port beyond the last" "for port 1 ignored" 1 $OPEN 1 -1
-	ignored "a port of 2^32-1" "for port 4294967295 ignored" 4294967295 $ADD 1 -1
-	ignored "an event that does not exist" "message 99 for port 0 ignored" 0 99 1 -1
+	ignored "a message for a port beyond the last" "for port 1 ignored" 1 $OPEN 1 -1
+	ignored "a message for port 2^32-1" "for port 4294967295 ignored" 4294967295 $ADD 1 -1
+	ignored "a message with an event that does not exist" "message 99 for port 0 ignored" 0 99 1 -1
 	ignored "a message without a header" "message of 7 bytes ignored" 0 $OPEN 0 7
-	ignored "of no bytes" "message of 0 bytes ignored" 0 $OPEN 0 0
-	ignored "longer than its buffer" "message of 1025 bytes ignored" 0 $NAME 1 1025
-	ignored "of nearly 4 GiB" "message of 4294967295 bytes ignored" 0 $NAME 1 4294967295
-	ignored "a size without one" "message 5 for port 0 ignored" 0 $RESIZE 1 -1
+	ignored "a message of no bytes" "message of 0 bytes ignored" 0 $OPEN 0 0
+	ignored "a message longer than its buffer" "message of 1025 bytes ignored" 0 $NAME 1 1025
+	ignored "a message of nearly 4 GiB" "message of 4294967295 bytes ignored" 0 $NAME 1 4294967295
+	ignored "a RESIZE message without a size" "message 5 for port 0 ignored" 0 $RESIZE 1 -1
 	say 0 $RESIZE 1 -1 1 abcd
-	survived "a size for what is no console"
+	survived "a RESIZE message for a port that is no console"
 	say 0 $NAME 1 -1 1 another.name
-	survived "a second name"
+	survived "a second name for a port"
 	say 0 $ADD 1 -1 1
-	survived "a port that is there already"
+	survived "an ADD message for a port that exists"
 	say 0 $CONSOLE 1 -1 1
-	survived "a port that is open becomes a console"
-	tap_check "... and is none" test ! -e "/sys/class/hvc/$VPORT"
+	survived "a CONSOLE message for a port that is open"
+	tap_check "a CONSOLE message for a port that is open makes no tty" test ! -e "/sys/class/hvc/$VPORT"
 	say 0 $OPEN 1 -1 100
-	survived "the host comes a hundred times"
+	survived "a hundred OPEN messages"
 	for _ in {1..20}; do
 		say 0 99 1 -1 500
 	done
-	survived "ten thousand messages"
+	survived "ten thousand messages with an event that does not exist"
 }
 
-# gone: writing fails as of a port that is no longer there
+# gone: a write fails as one to a port that was removed
 gone()
 {
 	! { cat "$TMP/sent" >&7; } 2> "$TMP/error" && grep -q "No such device" "$TMP/error"
@@ -135,14 +136,14 @@ gone()
 removal()
 {
 	say 0 $REMOVE 1 -1 1
-	tap_check "a port goes while it is open: ENODEV" wait_for 60 gone
+	tap_check "a write to an open port that the device removed is ENODEV" wait_for 60 gone
 	say 0 $REMOVE 1 -1 1
 	say 0 $OPEN 1 -1 1
 	exec 7>&-
 	say 0 $ADD 1 -1 1
 	fake_open
-	tap_is $? 0 "it comes back"
-	tap_check "and works" echoes
+	tap_is $? 0 "a removed port that the device adds again can be opened"
+	tap_check "a line comes back from a port that was removed and added again" echoes
 }
 
 # broken MODE: the ring is, so the device is reset, and works.
@@ -152,11 +153,11 @@ broken()
 	MARK=$(kmsg_mark)
 	echo "$1 1" > "$FAKE/bad"
 	cat "$TMP/sent" >&7
-	tap_check "$1: the device is reset" \
+	tap_check "ring answers with $1: the device is reset" \
 		wait_for 60 kmsg_has "broke the protocol: reset" "$MARK"
 	# What was on its way is lost or not.
 	wait_for 60 back_again
-	tap_check "$1: the port works afterwards" echoes
+	tap_check "ring answers with $1: a line comes back from the port afterwards" echoes
 }
 
 breaches()
@@ -193,18 +194,18 @@ given_up()
 		fi
 		wait_for 60 back_again
 	done
-	tap_check "again within ten seconds: it is given up" \
+	tap_check "a device that breaks the protocol again within ten seconds is given up" \
 		kmsg_has "again: giving it up" "$MARK"
-	tap_check "and its port is gone" wait_for 60 gone
+	tap_check "a write to the port of a device that was given up is ENODEV" wait_for 60 gone
 }
 
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
-tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_begin
 FIRST=$(kmsg_mark)
 fake_on
-tap_is $? 0 "a device of pvg_fakehost has a port"
-tap_check "which sends back what is written" echoes
+tap_is $? 0 "the device of pvg_fakehost has a port that can be opened"
+tap_check "the device of pvg_fakehost sends back what is written" echoes
 messages
 removal
 for mode in len-huge id twice index; do
@@ -216,5 +217,5 @@ echo "len-zero 2" > "$FAKE/bad"
 cat "$TMP/sent" >&7
 survived "buffers that come back empty"
 fake_off
-tap_is "$(kmsg_since "$FIRST" | grep "WARNING:\|BUG:\|Oops")" "" "no warning of the kernel"
+tap_is "$(kmsg_since "$FIRST" | grep "WARNING:\|BUG:\|Oops")" "" "the kernel logs no WARNING, BUG or Oops"
 tap_done

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Ports and whole controllers come and go while they are in use. Who waits on one
-# is woken and told, and the next one of that name works.
+# Ports and whole controllers come and go while they are in use. A process that waits on
+# one is woken and told, and the next one of that name works.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -10,7 +10,7 @@ set -u
 # shellcheck source=../lib/ctl.sh
 . ../lib/ctl.sh
 
-[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody plugs ports: start with selftests/vm"
+[ -n "${PVG_QMP:-}" ] || tap_skip_all "no selftests/vm to plug ports"
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 
@@ -56,7 +56,7 @@ ended()
 
 # ---- ports ------------------------------------------------------------------
 
-tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_begin
 ctl_need pvg.a
 BUS=vs.0
 for round in 1 2 3; do
@@ -64,7 +64,7 @@ for round in 1 2 3; do
 	add_pair hot$round
 	add_port $BUS 20 hot${round}x pvg.hotx
 	add_port $BUS 21 hot${round}y pvg.hoty
-	if ! tap_check "round $round: ports that are plugged in talk" talks pvg.hotx pvg.hoty; then
+	if ! tap_check "round $round: a line passes between two ports that were plugged in" talks pvg.hotx pvg.hoty; then
 		break
 	fi
 	port=/dev/$(ctl_find pvg.hotx)
@@ -72,12 +72,12 @@ for round in 1 2 3; do
 	reader=$!
 	sleep 0.5
 	del_device hot${round}x-port
-	tap_check "round $round: an unplugged port goes while it is read" ctl_wait_gone pvg.hotx
-	tap_check "round $round: its reader ends" ended $reader || break
+	tap_check "round $round: a port that is being read disappears when it is unplugged" ctl_wait_gone pvg.hotx
+	tap_check "round $round: the reader of the unplugged port ends" ended $reader || break
 	wait $reader
-	tap_num "$? != 0" "round $round: with an error" "$(cat "$TMP/err")"
+	tap_num "$? != 0" "round $round: the reader of the unplugged port has an error" "$(cat "$TMP/err")"
 	del_device hot${round}y-port
-	tap_check "round $round: the other goes, too" ctl_wait_gone pvg.hoty
+	tap_check "round $round: the idle port disappears when it is unplugged" ctl_wait_gone pvg.hoty
 done
 
 # A writer that waits for a host that does not read.
@@ -90,11 +90,11 @@ exec 6<> "/dev/$other"
 cat /dev/zero > "/dev/$port" 2> "$TMP/err" &
 writer=$!
 sleep 2
-tap_fails "a writer waits" ended $writer 1
+tap_fails "a writer waits while the host does not read" ended $writer 1
 del_device hotwx-port
-tap_check "until its port is unplugged" ended $writer
+tap_check "a writer that waits ends when its port is unplugged" ended $writer
 wait $writer
-tap_num "$? != 0" "then it has an error" "$(cat "$TMP/err")"
+tap_num "$? != 0" "a writer whose port is unplugged has an error" "$(cat "$TMP/err")"
 exec 6>&-
 del_device hotwy-port
 ctl_wait_gone pvg.hoty
@@ -111,7 +111,7 @@ for round in 1 2; do
 		! ctl_wait pvg.hoty 8 > /dev/null || break
 	done
 	ctl_claim
-	tap_check "round $round: a controller that is plugged in works" talks pvg.hotx pvg.hoty || break
+	tap_check "round $round: a line passes between ports of a controller that was plugged in" talks pvg.hotx pvg.hoty || break
 	port=$(ctl_find pvg.hotx)
 	other=$(ctl_find pvg.hoty)
 	exec 6<> "/dev/$other"
@@ -125,10 +125,10 @@ for round in 1 2; do
 	reader=$!
 	sleep 0.5
 	del_device hotvs
-	tap_check "round $round: it goes with its ports in use" ctl_wait_gone pvg.hotx
-	tap_check "round $round: a reader ends" ended $reader || break
-	tap_check "round $round: a writer ends" ended $writer || break
-	tap_fails "round $round: what is still open is of no use" sh -c 'echo x >&6'
+	tap_check "round $round: an unplugged controller disappears with its ports in use" ctl_wait_gone pvg.hotx
+	tap_check "round $round: the reader of a port of the unplugged controller ends" ended $reader || break
+	tap_check "round $round: the writer to a port of the unplugged controller ends" ended $writer || break
+	tap_fails "round $round: a write to an open port of the unplugged controller fails" sh -c 'echo x >&6'
 	exec 6>&-
 done
 

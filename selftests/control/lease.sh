@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The freeze lease: whatever becomes of who froze, writes go on at its end, and
-# the host hears the truth about it.
+# The freeze lease: whatever becomes of its owner, writes go on at its end, and the
+# host hears the truth about it.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -30,8 +30,6 @@ tap_at_exit cleanup
 
 make_fs()
 {
-	modprobe -q loop
-	modprobe -q ext4
 	truncate -s 32M "$TMP/$1.img"
 	mkfs.ext4 -q "$TMP/$1.img" && mkdir "$TMP/$1" && mount -o loop "$TMP/$1.img" "$TMP/$1"
 }
@@ -97,7 +95,7 @@ watch_ends()
 }
 
 # hold_with_session: a lease that ends with its session, and a writer that waits; in
-# STILL is how that went. Where the machine stood still for so long that the session
+# STILL is how that went. Where the machine did nothing for so long that the session
 # ended by itself, there had to be a thaw: that is not what is looked for.
 hold_with_session()
 {
@@ -134,8 +132,8 @@ now_ms()
 }
 
 # write_starts DIR: a process that has to write; write_ends MS: it has, in time. While
-# the machine does something else for a while, nobody could write: of what is between
-# two looks, 200 ms count.
+# the machine does something else for a while, no process could write: of what is
+# between two looks, 200 ms count.
 write_starts()
 {
 	dd if=/dev/zero of="$1/file" bs=4k count=1 conv=fsync 2> /dev/null &
@@ -163,94 +161,106 @@ write_ends()
 }
 
 channel_need
-tap_check "two file systems" eval 'make_fs a && make_fs b'
+for module in loop ext4; do
+	modprobe -q $module || tap_absent "there is no module $module"
+done
+tap_check "two ext4 filesystems are made and mounted on loop devices" \
+	eval 'make_fs a && make_fs b' || tap_done
 
 # Thawed by its owner.
 hold $TERM_MS 0 "$TMP/a" "$TMP/b" "$TMP/a"
-tap_is "$HELD" "frozen 2" "freeze, one of them twice"
-tap_is "$(host_value frozen status)" true "the host sees it"
-tap_check "ping while frozen" host ping -c 5 -i 10
+tap_is "$HELD" "frozen 2" "a lease on two filesystems, one of them given twice, freezes two"
+tap_is "$(host_value frozen status)" true "status tells the host that the guest is frozen"
+tap_check "five pings are answered while the guest is frozen" host ping -c 5 -i 10
 write_starts "$TMP/b"
-tap_check "who writes waits" writes_still
-tap_check "the hosts that asked have gone" wait_for 20 without_session
-tap_is "$(order status)" "status: frozen 2 filesystems, end 0, session no" "status"
-tap_is "$(order "renew 900001")" "renew: EINVAL" "a term that is too long"
-tap_is "$(order "renew $TERM_MS")" "renew: ok" "another term"
-tap_is "$(order unknown)" "unknown: ENOTTY" "an ioctl there is not"
-tap_is "$(./lease 1000 0 "$TMP/a" < /dev/null)" "freeze: EBUSY" "one lease at a time"
-tap_is "$(order thaw)" "thaw: ok" "thaw"
-tap_check "who waits writes" write_ends $SLACK
-tap_check "and it can be unmounted" umount "$TMP/b"
+tap_check "thaw by the owner: a write waits before it" writes_still
+tap_check "the sessions of the hosts that asked end" wait_for 20 without_session
+tap_is "$(order status)" "status: frozen 2 filesystems, end 0, session no" \
+	"PVG_CONTROL_STATUS: two filesystems are frozen, no session"
+tap_is "$(order "renew 900001")" "renew: EINVAL" "PVG_CONTROL_RENEW: a term above 900 s is EINVAL"
+tap_is "$(order "renew $TERM_MS")" "renew: ok" "PVG_CONTROL_RENEW: another term is taken"
+tap_is "$(order unknown)" "unknown: ENOTTY" "an unknown ioctl is ENOTTY"
+tap_is "$(./lease 1000 0 "$TMP/a" < /dev/null)" "freeze: EBUSY" "a second lease is EBUSY"
+tap_is "$(order thaw)" "thaw: ok" "PVG_CONTROL_THAW: the owner thaws"
+tap_check "thaw by the owner: the write that waited ends" write_ends $SLACK
+tap_check "thaw by the owner: a filesystem can be unmounted" umount "$TMP/b"
 mount -o loop "$TMP/b.img" "$TMP/b"
-tap_is "$(order thaw)" "thaw: ENOENT" "nothing left to thaw"
-tap_is "$(order "renew 1000")" "renew: ENOENT" "or to renew"
+tap_is "$(order thaw)" "thaw: ENOENT" "PVG_CONTROL_THAW: without a lease it is ENOENT"
+tap_is "$(order "renew 1000")" "renew: ENOENT" "PVG_CONTROL_RENEW: without a lease it is ENOENT"
 let_go
 
 # Thawed by the host.
 hold $TERM_MS 0 "$TMP/a"
-tap_is "$HELD" "frozen 1" "freeze one"
+tap_is "$HELD" "frozen 1" "thaw by the host: one filesystem is frozen before it"
 write_starts "$TMP/a"
-tap_check "who writes waits" writes_still
-tap_is "$(host_value status thaw)" ok "the host thaws"
-tap_check "who waits writes" write_ends $SLACK
+tap_check "thaw by the host: a write waits before it" writes_still
+tap_is "$(host_value status thaw)" ok "thaw by the host: its answer is ok"
+tap_check "thaw by the host: the write that waited ends" write_ends $SLACK
 let_go
 
-# Nobody thaws.
+# The term ends.
 start=$(now_ms)
 hold 5000 0 "$TMP/a"
-tap_is "$HELD" "frozen 1" "freeze for 5 s"
+tap_is "$HELD" "frozen 1" "term of 5 s: one filesystem is frozen"
 write_starts "$TMP/a"
-tap_check "it thaws by itself" write_ends $((5000 + SLACK))
-tap_num "$(now_ms) - $start >= 5000" "and not before"
-tap_is "$(host_value status thaw)" expired "the host is told that it was too short"
+tap_check "term of 5 s: the write ends at its end" write_ends $((5000 + SLACK))
+took=$(($(now_ms) - start))
+tap_num "$took >= 5000" "term of 5 s: the write does not end earlier" "after $took ms"
+tap_is "$(host_value status thaw)" expired "term of 5 s: a thaw by the host afterwards is told 'expired'"
 let_go
 
-# Killed.
+# The owner is killed.
 hold $TERM_MS 0 "$TMP/a" "$TMP/b"
-tap_is "$HELD" "frozen 2" "freeze for $((TERM_MS / 1000)) s"
+tap_is "$HELD" "frozen 2" "owner killed: two filesystems are frozen before it"
 write_starts "$TMP/a"
-tap_check "who writes waits" writes_still
+tap_check "owner killed: a write waits before it" writes_still
 watch
-tap_is $? 0 "a host watches"
+tap_is $? 0 "owner killed: a host watches and has a heartbeat"
 let_go
-tap_check "the owner is killed: it thaws" write_ends $SLACK
+tap_check "owner killed: the write that waited ends" write_ends $SLACK
 wait_for 20 grep -q '"notice"' "$TMP/watch"
 watch_ends
-tap_is "$(jq -r 'select(.event == "notice") | .kind' "$TMP/watch")" thawed "the host is told"
-tap_is "$(host_value last_end thaw)" owner-gone "and asked, it says why"
+tap_is "$(jq -r 'select(.event == "notice") | .kind' "$TMP/watch")" thawed \
+	"owner killed: the host that watches has the notice 'thawed'"
+tap_is "$(host_value last_end thaw)" owner-gone \
+	"owner killed: a thaw by the host afterwards is told 'owner-gone'"
 
 # With the session.
 hold $TERM_MS 0 "$TMP/a"
-tap_is "$HELD" "frozen 1" "freeze for $((TERM_MS / 1000)) s"
+tap_is "$HELD" "frozen 1" "lease without PVG_CONTROL_FREEZE_SESSION: one filesystem is frozen"
 write_starts "$TMP/a"
 host ping > /dev/null
-tap_check "the session ends" wait_for 20 without_session
-tap_check "which is nothing to it" writes_still
+tap_check "lease without PVG_CONTROL_FREEZE_SESSION: the session ends" wait_for 20 without_session
+tap_check "lease without PVG_CONTROL_FREEZE_SESSION: a write waits after the session" writes_still
 let_go
 write_ends $SLACK
 hold_with_session
-tap_is "$HELD" "frozen 1" "freeze as long as there is a session"
-tap_is "$STILL" 0 "who writes waits"
+tap_is "$HELD" "frozen 1" "lease with PVG_CONTROL_FREEZE_SESSION: one filesystem is frozen"
+tap_is "$STILL" 0 "lease with PVG_CONTROL_FREEZE_SESSION: a write waits during the session"
 # The socket between the two ports stays open, so that the guest only notices
 # that nothing comes any more, for three times the second that pvhost promises.
 watch_ends
-tap_check "the host goes: it thaws" write_ends $((3000 + SLACK))
+tap_check "lease with PVG_CONTROL_FREEZE_SESSION: the write ends after the session" \
+	write_ends $((3000 + SLACK))
 let_go
 
 # What cannot be.
 for bad in "900001 0 $TMP/a" "1000 2 $TMP/a" "1000 0"; do
 	# shellcheck disable=SC2086 # words
-	tap_is "$(./lease $bad < /dev/null)" "freeze: EINVAL" "freeze ${bad//$TMP/}"
+	tap_is "$(./lease $bad < /dev/null)" "freeze: EINVAL" \
+		"PVG_CONTROL_FREEZE with term, flags and paths '${bad//$TMP/}' is EINVAL"
 done
-tap_is "$(./lease 1000 0 "$TMP/none" < /dev/null)" "freeze: EBADF" "freeze what is not open"
-tap_is "$(./lease $TERM_MS 0 "$TMP/a" /proc < /dev/null)" "freeze: EOPNOTSUPP" "freeze /proc"
+tap_is "$(./lease 1000 0 "$TMP/none" < /dev/null)" "freeze: EBADF" \
+	"PVG_CONTROL_FREEZE with a file descriptor that is not open is EBADF"
+tap_is "$(./lease $TERM_MS 0 "$TMP/a" /proc < /dev/null)" "freeze: EOPNOTSUPP" \
+	"PVG_CONTROL_FREEZE of /proc is EOPNOTSUPP"
 write_starts "$TMP/a"
-tap_check "what was frozen before it failed is thawed" write_ends $SLACK
+tap_check "a filesystem that was frozen before the freeze of /proc failed is thawed" write_ends $SLACK
 
-# An escape: who thaws behind our back does no harm.
+# A thaw behind the driver's back does no harm.
 hold $TERM_MS 0 "$TMP/a"
-tap_is "$HELD" "frozen 1" "freeze"
-tap_check "fsfreeze --unfreeze" fsfreeze --unfreeze "$TMP/a"
-tap_is "$(host_value status thaw)" ok "thaw afterwards"
+tap_is "$HELD" "frozen 1" "fsfreeze --unfreeze: one filesystem is frozen before it"
+tap_check "fsfreeze --unfreeze thaws a filesystem under a lease" fsfreeze --unfreeze "$TMP/a"
+tap_is "$(host_value status thaw)" ok "a thaw by the host after fsfreeze --unfreeze is ok"
 let_go
 tap_done

@@ -11,7 +11,7 @@ set -u
 # shellcheck source=../lib/ctl.sh
 . ../lib/ctl.sh
 
-[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody plugs ports: start with selftests/vm"
+[ -n "${PVG_QMP:-}" ] || tap_skip_all "no selftests/vm to plug ports"
 
 # The ports of vsmany are connected in pairs: pvg.m1 with pvg.m2, and so on.
 qmp_add()
@@ -69,18 +69,20 @@ exchange()
 	echo "$n"
 }
 
-tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_begin
 qmp_add
 # Half a minute on a busy machine; without it, there is nothing to be tested.
-tap_check "the last of 30 is plugged in" ctl_wait pvg.m30 240
+tap_check "the last of 30 plugged-in ports appears" ctl_wait pvg.m30 240
 ctl_need pvg.m30
-tap_is "$(all_there)" 30 "30 ports that are plugged in appear"
+tap_is "$(all_there)" 30 "each of the 30 ports plugged in has its name and its host"
 for round in 1 2 3; do
 	virtio_unbind "$VIRTIO"
 	virtio_bind "$CTL_DRIVER" "$VIRTIO"
-	tap_is "$(all_there)" 30 "round $round: all are there when the driver is bound"
+	tap_is "$(all_there)" 30 \
+		"round $round: each of the 30 ports has its name and its host after the driver is bound"
 done
-tap_is "$(exchange)" 30 "all 30 have their say at once"
-tap_is "$(grep -c held_by=console "$DEBUGFS/pvguest/$VIRTIO/ports")" 1 "and there is a console"
+tap_is "$(exchange)" 30 "a line passes through each of the 30 ports, all open at once"
+tap_is "$(grep -c held_by=console "$DEBUGFS/pvguest/$VIRTIO/ports")" 1 \
+	"the controller with 30 ports has its console"
 
 tap_done

@@ -61,7 +61,7 @@ restored()
 	[ "$(host_value restores status)" = "$1" ]
 }
 
-[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody moves the VM: start with selftests/vm"
+[ -n "${PVG_QMP:-}" ] || tap_skip_all "no selftests/vm to move the VM"
 channel_need
 ctl_need pvg.pkb
 exec 6<> "$PORT"
@@ -81,15 +81,17 @@ setsid bash -c 'while :; do
 	sleep 0.1
 done' <&5 > "$TMP/lines" 2> /dev/null &
 tap_at_exit kill -- -$!
-tap_check "data flows" grows "$TMP/lines"
+tap_check "numbered lines pass between two ports before the first move" grows "$TMP/lines"
 
-modprobe -q loop
-modprobe -q ext4
+for module in loop ext4; do
+	modprobe -q $module || tap_absent "there is no module $module"
+done
 truncate -s 32M "$TMP/img"
-mkfs.ext4 -q "$TMP/img" && mkdir "$TMP/fs" && mount -o loop "$TMP/img" "$TMP/fs"
+tap_check "ext4 can be made and mounted on a loop device" \
+	sh -c "mkfs.ext4 -q '$TMP/img' && mkdir '$TMP/fs' && mount -o loop '$TMP/img' '$TMP/fs'" || tap_done
 tap_at_exit umount -q "$TMP/fs"
 boot_id=$(host_value boot_id status)
-tap_num "${#boot_id} > 8" "the host is served" "$boot_id"
+tap_num "${#boot_id} > 8" "status has a boot id before the first move" "'$boot_id'"
 
 for round in 1 2; do
 	mkfifo "$TMP/orders$round"
@@ -97,7 +99,7 @@ for round in 1 2; do
 	./lease 300000 0 "$TMP/fs" < "$TMP/orders$round" >> "$TMP/lease$round" 7>&- &
 	holder=$!
 	wait_for 30 grep -q . "$TMP/lease$round"
-	tap_is "$(cat "$TMP/lease$round")" "frozen 1" "move $round: a file system is frozen"
+	tap_is "$(cat "$TMP/lease$round")" "frozen 1" "move $round: a file system is frozen before it"
 	"$PVHOST" -t 0 watch > "$TMP/watch" 2>&1 &
 	watch=$!
 	wait_for 60 grep -q heartbeat "$TMP/watch"
@@ -108,27 +110,27 @@ for round in 1 2; do
 		! grep -q lost "$TMP/watch" || break
 		sleep 0.1
 	done
-	tap_num "$i < 2000" "move $round: the host that was connected notices" \
+	tap_num "$i < 2000" "move $round: the host that was connected loses its session" \
 		"$(tail -n 3 "$TMP/watch")"
 	kill $watch 2> /dev/null
-	tap_check "move $round: a host is served" served
-	tap_is "$(host_value boot_id status)" "$boot_id" "move $round: by the same kernel"
+	tap_check "move $round: a new host is served" served
+	tap_is "$(host_value boot_id status)" "$boot_id" "move $round: the boot id is the one from before"
 	# The host may have lost its session because nothing came for too long, and the
 	# guest may learn only now that it has another id.
 	wait_for 120 restored $round
-	tap_is "$(host_value restores status)" $round "move $round: which knows that it was moved"
-	tap_is "$(host_value frozen status)" true "move $round: which still holds the lease"
-	tap_check "move $round: data flows again" grows "$TMP/lines"
+	tap_is "$(host_value restores status)" $round "move $round: status counts it as a restore"
+	tap_is "$(host_value frozen status)" true "move $round: the lease still holds"
+	tap_check "move $round: numbered lines pass between two ports afterwards" grows "$TMP/lines"
 	: > "$TMP/lease$round"
 	echo thaw >&7
 	wait_for 30 grep -q . "$TMP/lease$round"
-	tap_is "$(cat "$TMP/lease$round")" "thaw: ok" "move $round: and thaws on command"
+	tap_is "$(cat "$TMP/lease$round")" "thaw: ok" "move $round: the lease thaws on command"
 	exec 7>&-
 	wait $holder
 done
 sleep 1
-tap_num "$(gaps "$TMP/lines") <= 4" "what arrived is whole but for what each move lost" \
+tap_num "$(gaps "$TMP/lines") <= 4" "the numbered lines have at most two gaps for each move" \
 	"$(gaps "$TMP/lines") gaps in $(wc -l < "$TMP/lines") lines"
-tap_check "the file system can be written" touch "$TMP/fs/file"
+tap_check "the file system can be written after both moves" touch "$TMP/fs/file"
 
 tap_done

@@ -11,7 +11,7 @@ set -u
 # shellcheck source=../lib/ctl.sh
 . ../lib/ctl.sh
 
-[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody plugs ports: start with selftests/vm"
+[ -n "${PVG_QMP:-}" ] || tap_skip_all "no selftests/vm to plug ports"
 
 # plug NAME: a port with that name on the first controller, as number 25.
 plug()
@@ -40,30 +40,30 @@ odd()
 
 	mark=$(kmsg_mark)
 	plug "$2"
-	tap_check "$1: the port appears" wait_node yes
-	tap_check "$1: the log says why it has no name" wait_for 30 kmsg_has "$3" "$mark"
-	tap_fails "$1: it has none" test -e "/sys/bus/virtio-ports/devices/${NODE#/dev/}/name"
-	tap_check "$1: it can be opened" sh -c ": <> $NODE"
+	tap_check "a port named with $1 appears" wait_node yes
+	tap_check "a port named with $1: the log says why the name is ignored" wait_for 30 kmsg_has "$3" "$mark"
+	tap_fails "a port named with $1 has no name in sysfs" test -e "/sys/bus/virtio-ports/devices/${NODE#/dev/}/name"
+	tap_check "a port named with $1 can be opened" sh -c ": <> $NODE"
 	ctl_qmp "{'execute': 'device_del', 'arguments': {'id': 'odd-port'}}"
-	tap_check "$1: it goes" wait_node no
+	tap_check "a port named with $1 disappears when it is unplugged" wait_node no
 	sleep 0.5
 }
 
-tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_begin
 ctl_need pvg.a
 NODE=/dev/vport${VIRTIO#virtio}p25
 ctl_qmp "{'execute': 'chardev-add', 'arguments': {'id': 'odd', 'backend': {'type': 'null', 'data': {}}}}"
 long=$(printf '%0300d' 0)
-odd "a way out" '../../etc/passwd' "name of 16 bytes ignored"
-odd "a hidden file" '.ssh' "name of 4 bytes ignored"
+odd "a path" '../../etc/passwd' "name of 16 bytes ignored"
+odd "a leading dot" '.ssh' "name of 4 bytes ignored"
 # shellcheck disable=SC1003 # for JSON
 odd "a line break" 'a\nb' "name of 3 bytes ignored"
-odd "a name of 300 bytes" "$long" "name of 300 bytes ignored"
-odd "a message of 2009 bytes" "$(printf '%02000d' 0)" "control message of 2009 bytes ignored"
+odd "300 bytes" "$long" "name of 300 bytes ignored"
+odd "2000 bytes" "$(printf '%02000d' 0)" "control message of 2009 bytes ignored"
 
 plug "pvg.fine name"
-tap_check "a name with a space is fine" ctl_wait "pvg.fine name"
+tap_check "a port named with a space appears under its name" ctl_wait "pvg.fine name"
 ctl_qmp "{'execute': 'device_del', 'arguments': {'id': 'odd-port'}}"
-tap_check "and goes" wait_node no
+tap_check "a port named with a space disappears when it is unplugged" wait_node no
 
 tap_done

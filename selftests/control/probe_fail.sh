@@ -24,7 +24,7 @@ talks()
 	timeout 60 head -n 1 "/dev/$to" | grep -q hello
 }
 
-tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+ctl_begin
 modprobe virtio_console
 ctl_need pvg.noa
 steps=0
@@ -32,7 +32,7 @@ while read -r function returns; do
 	virtio_unbind "$VIRTIO"
 	mark=$(kmsg_mark)
 	if ! fail_next "$function" "$returns"; then
-		tap_not_ok "$function can be made to fail"
+		tap_not_ok "$function can be made to fail" "cannot write to $FAIL/inject"
 		break
 	fi
 	(virtio_bind "$CTL_DRIVER" "$VIRTIO") 2> /dev/null
@@ -41,13 +41,13 @@ while read -r function returns; do
 	tap_check "$function fails: the log says so and names the device" \
 		kmsg_has "$VIRTIO: probe failed: $function" "$mark"
 	virtio_bind virtio_console "$VIRTIO"
-	tap_check "$function fails: the in-tree driver takes the device" talks
+	tap_check "$function fails: a line passes through the device with the in-tree driver" talks
 	steps=$((steps + 1))
 done < <(functions_that_fail pvg_ctl_)
-tap_num "$steps >= 5" "there are steps to fail" "$steps"
+tap_num "$steps >= 5" "at least five steps of probe can be made to fail" "$steps"
 virtio_unbind "$VIRTIO"
 virtio_bind "$CTL_DRIVER" "$VIRTIO"
-tap_check "bound again when nothing fails" talks
+tap_check "a line passes through the device once no step of probe fails" talks
 rmmod virtio_console
 
 tap_done

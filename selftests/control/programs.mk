@@ -5,6 +5,9 @@ CFLAGS ?= -O2 -g
 
 TOP := ../..
 
+# The TAP printer.
+TAP := ../lib/tap.h
+
 all: files stall lease relay pvhost
 
 # The host's tool, which the tests have in tools/.
@@ -18,11 +21,11 @@ lease: lease.c $(TOP)/include/uapi/pvguest/control_dev.h
 # The protocol's core, as the host has it.
 CORE := $(wildcard $(TOP)/drivers/control/protocol_*.c)
 
-relay: relay.c $(CORE) $(wildcard $(TOP)/include/*/*.h $(TOP)/include/uapi/*/*.h)
+relay: relay.c $(TAP) $(CORE) $(wildcard $(TOP)/include/*/*.h $(TOP)/include/uapi/*/*.h)
 	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
-		-I$(TOP)/include -I$(TOP)/drivers/control -o $@ $< $(CORE) -lz
+		-I../lib -I$(TOP)/include -I$(TOP)/drivers/control -o $@ $< $(CORE) -lz
 
-files stall: %: %.c
-	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -static -pthread -o $@ $<
+files stall: %: %.c $(TAP)
+	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -static -pthread -I../lib -o $@ $<
 
 .PHONY: all pvhost

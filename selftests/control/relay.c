@@ -5,21 +5,16 @@
  * that is the other end of the control channel's. Run by relay.sh with that port
  * as its argument; prints TAP 13.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "tap.h"
 #include "pvguest/protocol.h"
 #include "../../include/uapi/pvguest/control_dev.h"
 #include "../../include/uapi/pvguest/services.h"
@@ -47,22 +42,6 @@ struct shared {
 };
 
 static struct shared *shared;
-static int tests, failures;
-
-static bool check(bool ok, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	printf("%sok %d - ", ok ? "" : "not ", ++tests);
-	vprintf(format, args);
-	printf("\n");
-	va_end(args);
-	failures += !ok;
-	fflush(stdout);
-	return ok;
-}
-
 static __u64 now_ms(void)
 {
 	struct timespec t;
@@ -214,7 +193,7 @@ static pid_t start_daemon(void)
 		serve();
 	}
 	close(ready[1]);
-	check(read(ready[0], &c, 1) == 1, "a daemon provides a service");
+	check(read(ready[0], &c, 1) == 1, "a daemon binds service 17 in versions 2 to 3");
 	close(ready[0]);
 	return pid;
 }
@@ -391,7 +370,7 @@ static bool counted(atomic_uint *count, unsigned int wanted)
 	return *count >= wanted;
 }
 
-/* Lets it go on until there is something to read for who provides the service. */
+/* Lets it go on until there is something to read for the service's provider. */
 static bool arrives(struct pollfd *pfd)
 {
 	__u64 until = now_ms() + 20000;
@@ -428,41 +407,41 @@ static void test_bind(void)
 	struct pollfd pfd = { .fd = a, .events = POLLIN };
 	struct message m;
 
-	check(a >= 0 && b >= 0, "several may have the device open");
+	check(a >= 0 && b >= 0, "/dev/pvg_control can be open twice");
 	check(bind_service(a, PVC_SERVICE_POWER, 1, 1) && errno == EINVAL &&
 	      bind_service(a, PVC_SERVICE_NR, 1, 1) && errno == EINVAL &&
 	      bind_service(a, SERVICE, 2, 1) && errno == EINVAL &&
 	      bind_service(a, SERVICE, 0, 1) && errno == EINVAL,
-	      "not every service can be provided");
-	check(!bind_service(a, SERVICE, 1, 1), "one of a daemon's can");
+	      "binding a kernel service, one beyond the last or a bad version is EINVAL");
+	check(!bind_service(a, SERVICE, 1, 1), "a service for daemons can be bound");
 	check(bind_service(b, SERVICE, 1, 1) && errno == EBUSY,
-	      "by one of them at a time");
-	check(!bind_service(b, SERVICE + 1, 1, 1), "others by others");
+	      "a service that is bound is EBUSY for another file");
+	check(!bind_service(b, SERVICE + 1, 1, 1), "another file can bind another service");
 	check(poll(&pfd, 1, 0) == 0 && read(a, &m, sizeof(m)) < 0 &&
-	      errno == EAGAIN, "there is nothing to read");
+	      errno == EAGAIN, "a non-blocking read without messages is EAGAIN");
 	m.head = (struct pvg_control_message){
 		.type = PVG_CONTROL_EOF, .stream = 1
 	};
 	check(write(a, &m, sizeof(m.head)) < 0 && errno == ENOENT,
-	      "nor a stream to write to");
+	      "a message for a stream that does not exist is ENOENT");
 	m.head.type = PVG_CONTROL_OPEN;
 	check(write(a, &m, sizeof(m.head)) < 0 && errno == EINVAL &&
 	      write(a, &m, 3) < 0 && errno == EINVAL,
-	      "messages that make no sense are refused");
+	      "a message of a wrong type or of 3 bytes is EINVAL");
 	m.head = (struct pvg_control_message){
 		.type = PVG_CONTROL_DATA, .len = 5
 	};
 	check(write(a, &m, sizeof(m.head) + 4) < 0 && errno == EINVAL,
-	      "and such of a wrong length");
+	      "a message shorter than its header says is EINVAL");
 	check(session() && request(1, OP_REVERSE, "abc", 3, 0, 0) &&
 	      arrives(&pfd) && !h.closed && read(a, &m, 10) < 0 &&
 	      errno == EMSGSIZE && read(a, &m, sizeof(m)) ==
 	      sizeof(m.head) + sizeof(struct pvg_control_open) + 3 &&
 	      m.head.type == PVG_CONTROL_OPEN,
-	      "a request comes whole, or not at all");
+	      "a request is read whole, and a short read is EMSGSIZE");
 	close(a);
 	check(finish(20000) && h.status == PVC_NO_SERVICE,
-	      "which ends with who should answer it");
+	      "a request ends with NO_SERVICE when its provider closes the device");
 	close(b);
 }
 
@@ -472,23 +451,23 @@ static void test_requests(void)
 	__u32 i;
 
 	check(ask(2, OP_REVERSE, "abc", 3) == PVC_OK && h.body_len == 3 &&
-	      !memcmp(h.body, "cba", 3), "a request is answered");
+	      !memcmp(h.body, "cba", 3), "a request is answered with its arguments backwards");
 	check(ask(3, OP_REVERSE, "", 0) == PVC_OK && h.body_len == 0,
-	      "an empty one too");
+	      "a request without arguments is answered");
 	check(ask(1, OP_REVERSE, "", 0) == PVC_BAD_VERSION &&
 	      ask(4, OP_REVERSE, "", 0) == PVC_BAD_VERSION,
-	      "not of a version that is not provided");
+	      "a request of a version that is not provided is BAD_VERSION");
 	for (i = 0; i < sizeof(args); i++)
 		args[i] = i * 7;
 	check(ask(2, OP_REVERSE, args, sizeof(args)) == PVC_OK &&
 	      h.body_len == sizeof(args) && h.body[0] == args[sizeof(args) - 1],
-	      "nor is there a difference if they are long");
+	      "a request with the longest arguments is answered");
 	/* What the guest provides is said when a session begins. */
 	pvc_stop(&h.pvc, now_ms());
 	pvc_start(&h.pvc, now_ms());
 	check(session() && h.pvc.peer.services[SERVICE].version_min == 2 &&
 	      h.pvc.peer.services[SERVICE].version_max == 3,
-	      "the host is told of the service");
+	      "a new session tells the host the versions of the service");
 }
 
 static void test_data(void)
@@ -499,17 +478,18 @@ static void test_data(void)
 
 	check(session() && request(2, OP_ECHO, "", 0, 1000 * KIB, 0) &&
 	      finish(60000) && h.status == PVC_OK,
-	      "data goes to the daemon and back");
+	      "1000 KiB sent to the daemon end with OK");
 	check(h.got == 1000 * KIB && h.intact && number() == 1000 * KIB,
-	      "all of it (%llu bytes)", (unsigned long long)h.got);
+	      "1000 KiB come back from the daemon intact (%llu bytes)", (unsigned long long)h.got);
 	check(ask(2, OP_SOURCE, &total, sizeof(total)) == PVC_OK &&
-	      h.got == total && h.intact, "and more than there is credit for");
+	      h.got == total && h.intact,
+	      "1000 KiB that the daemon sends, more than its credit, arrive intact");
 	h.piece = 1;
 	check(session() && request(2, OP_ECHO, "", 0, 3000, 0) &&
 	      finish(60000) && h.status == PVC_OK && h.got == 3000 && h.intact &&
-	      number() == 3000, "bytes that come one by one arrive as well");
+	      number() == 3000, "3000 bytes in frames of one byte come back intact");
 	h.piece = 0;
-	/* Whoever does not read is not sent more than the window. */
+	/* A daemon that does not read is not sent more than the window. */
 	waits = session() && request(2, OP_DEAF, "", 0, 1000 * KIB, 0);
 	until = now_ms() + 20000;
 	while (waits && h.sent < PVC_BULK_PAYLOAD && now_ms() < until)
@@ -517,11 +497,11 @@ static void test_data(void)
 	waits = waits && !finish(1000);
 	check(waits && h.sent >= PVC_BULK_PAYLOAD &&
 	      h.sent <= 64 * KIB + 2 * PVC_BULK_PAYLOAD,
-	      "a daemon that does not read is not sent more (%llu bytes)",
+	      "a daemon that does not read is sent no more than its window (%llu bytes)",
 	      (unsigned long long)h.sent);
 	shared->awake = true;
 	check(finish(60000) && h.got == 1000 * KIB && h.intact,
-	      "before it does");
+	      "1000 KiB come back intact once the daemon reads");
 }
 
 static void test_ends(void)
@@ -537,10 +517,10 @@ static void test_ends(void)
 		passes = session() && request(2, OP_NOTHING, "", 0, 0, 500) &&
 			 finish(20000) && h.status == PVC_TIMED_OUT;
 	} while (passes && shared->opened == opened && ++tries < 10);
-	check(passes, "a deadline passes");
+	check(passes, "a request that is not answered ends with TIMED_OUT");
 	check(counted(&shared->failed, failed + 1) &&
 	      ask(2, OP_LAST, "", 0) == PVC_OK && number() == PVC_TIMED_OUT,
-	      "which the daemon hears");
+	      "the daemon is told TIMED_OUT when a deadline passes");
 
 	opened = shared->opened;
 	failed = shared->failed;
@@ -549,22 +529,22 @@ static void test_ends(void)
 	pvc_reset(&h.pvc, s, PVC_CANCELLED);
 	check(counted(&shared->failed, failed + 1) &&
 	      ask(2, OP_LAST, "", 0) == PVC_OK && number() == PVC_CANCELLED,
-	      "so it does when the host gives up");
+	      "the daemon is told CANCELLED when the host gives up");
 
 	opened = shared->opened;
 	failed = shared->failed;
 	check(request(2, OP_NOTHING, "", 0, 0, 0) &&
 	      counted(&shared->opened, opened + 1) && !h.closed,
-	      "a stream is open");
+	      "a request that is not answered stays open");
 	pvc_stop(&h.pvc, now_ms());
 	pvc_start(&h.pvc, now_ms());
 	check(counted(&shared->failed, failed + 1) &&
 	      ask(2, OP_LAST, "", 0) == PVC_OK && number() == PVC_LOST,
-	      "and lost with its session");
+	      "the daemon is told LOST when the session ends");
 	check(ask(2, OP_DIE, "", 0) == PVC_NO_SERVICE,
-	      "a daemon that dies ends its streams");
+	      "a request ends with NO_SERVICE when its daemon exits");
 	check(ask(2, OP_REVERSE, "", 0) == PVC_NO_SERVICE,
-	      "there is nobody any more");
+	      "a request after the daemon has exited is NO_SERVICE");
 }
 
 int main(int argc, char **argv)
@@ -584,8 +564,8 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	printf("TAP version 13\n");
-	alarm(getenv("PVG_SLOW") ? 2000 : 400);
+	tap_begin();
+	tap_watchdog(getenv("PVG_SLOW") ? 2000 : 400);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
@@ -595,16 +575,16 @@ int main(int argc, char **argv)
 		return 2;
 	pvc_start(&h.pvc, now_ms());
 	check(ask(1, OP_REVERSE, "", 0) == PVC_NO_SERVICE,
-	      "without a daemon there is no such service");
+	      "a request before a daemon has started is NO_SERVICE");
 	test_bind();
 	pid = start_daemon();
 	test_requests();
 	test_data();
 	test_ends();
-	check(waitpid(pid, NULL, 0) == pid, "the daemon is gone");
+	check(waitpid(pid, NULL, 0) == pid, "the daemon that was told to exit has exited");
 	pid = start_daemon();
 	check(ask(2, OP_BYE, "", 0) == PVC_OK && h.body_len == 3 &&
-	      waitpid(pid, NULL, 0) == pid, "what it said last is heard");
-	printf("1..%d\n", tests);
-	return failures > 0;
+	      waitpid(pid, NULL, 0) == pid,
+	      "an answer that the daemon gave right before it exited arrives");
+	return tap_end();
 }

@@ -13,16 +13,6 @@ set -u
 
 channel_need
 ! is_slow || export PVG_SLOW=1
-ended=0
-while IFS= read -r line; do
-	case $line in
-	"ok "*) tap_ok "${line#ok * - }" ;;
-	"not ok "*) tap_not_ok "${line#not ok * - }" ;;
-	1..*) ended=1 ;;
-	TAP*) ;;
-	*) echo "$line" ;;
-	esac
-done < <(./relay "$PVHOST_SOCKET" 2>&1)
-tap_is $ended 1 "it runs to the end"
-tap_is "$(host_value daemon status)" false "status: no daemon afterwards"
+tap_forward "" ./relay "$PVHOST_SOCKET"
+tap_is "$(host_value daemon status)" false "status: no daemon after the last one has ended"
 tap_done

@@ -3,7 +3,7 @@
 #
 # pvhost where it belongs: on the host of virtual machines, which run no daemon
 # and are shut down, rebooted, crash, and are stopped for a while. Three VMs,
-# about two minutes. None is told to go on before the host has seen what it wants to.
+# about two minutes. None is told to go on before the host has seen what it looks for.
 # shellcheck disable=SC2016 # what stands in quotes is for the guest to expand
 
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -75,7 +75,7 @@ host()
 ends()
 {
 	wait "$VM"
-	tap_check "$1: the VM is gone" test ! -e "/proc/$VM"
+	tap_check "the VM of the $1 is gone" test ! -e "/proc/$VM"
 }
 
 events()
@@ -83,34 +83,34 @@ events()
 	jq -r "select(.event == \"$1\") | .$2" "$TMP/watch"
 }
 
-make -s -C "$HERE/../../tools" pvhost || tap_skip_all "pvhost does not build"
+tap_check "pvhost builds" make -s -C "$HERE/../../tools" pvhost || tap_done
 
 # The host calls before there is a kernel. Then it asks for the end.
 boot 'echo "/bin/busybox poweroff -f" > /proc/sys/kernel/poweroff_cmd; echo ready; sleep 590'
 host -j status > "$TMP/status"
-tap_is $? 0 "status, asked before the guest has booted"
-tap_is "$(jq -r '.daemon' "$TMP/status")" false "no daemon runs"
-tap_check "ping" host ping -c 3 -i 100
+tap_is $? 0 "status asked before the guest has booted is answered"
+tap_is "$(jq -r '.daemon' "$TMP/status")" false "status: no daemon runs in the guest"
+tap_check "three pings are answered" host ping -c 3 -i 100
 qmp '{"execute": "stop"}'
 host -t 2 status > "$TMP/stopped" 2>&1
-tap_is $? 4 "a guest that is stopped does not answer"
+tap_is $? 4 "status of a guest that is stopped times out (exit status 4)"
 qmp '{"execute": "cont"}'
-tap_check "and does when it goes on" host status
+tap_check "status of the guest is answered when it goes on" host status
 for _ in {1..3000}; do
 	! grep -qs ready "$TMP/out" || break
 	sleep 0.1
 done
 host shutdown --wait > "$TMP/shutdown" 2>&1
-tap_is "$? $(cat "$TMP/shutdown")" "0 shutdown         done" "shutdown --wait"
+tap_is "$? $(cat "$TMP/shutdown")" "0 shutdown         done" "shutdown --wait ends with 'done'"
 ends shutdown
 
-# Who watches hears of a reboot by the guest.
+# A host that watches hears of a reboot by the guest.
 boot 'until_told; /bin/busybox reboot -f; sleep 60'
 watch
 go
 wait $WATCHER
-tap_is "$(events notice kind)" reboot "a reboot is told"
-tap_num "$(events heartbeat count | wc -l) >= 3" "after heartbeats"
+tap_is "$(events notice kind)" reboot "watch shows the notice of a reboot by the guest"
+tap_num "$(events heartbeat count | wc -l) >= 3" "watch shows three heartbeats before the reboot"
 ends reboot
 
 # And of its death.
@@ -118,7 +118,7 @@ boot 'until_told; echo c > /proc/sysrq-trigger; sleep 60'
 watch
 go
 wait $WATCHER
-tap_is "$(events notice kind)" panic "a panic is told"
-tap_is "$(events notice text)" "sysrq triggered crash" "and why"
+tap_is "$(events notice kind)" panic "watch shows the notice of a panic"
+tap_is "$(events notice text)" "sysrq triggered crash" "watch shows the reason of the panic"
 ends panic
 tap_done

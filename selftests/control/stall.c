@@ -2,7 +2,7 @@
 /*
  *   stall [begin SECONDS]
  *
- * While the host's main loop stands still, nothing that a program does with a
+ * While the host's main loop is stopped, nothing that a program does with a
  * port or a console takes long: the kernel does not wait for the host. Run by
  * stall.sh, with the ports as PORT_A and PORT_B and the console's tty as TTY. With
  * "begin", for console.sh, it only has the host stop, and ends when that has.
@@ -11,15 +11,11 @@
  * read in a loop.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "tap.h"
 
 #define STALL	8	/* seconds */
 
@@ -36,7 +32,7 @@ static double now(void)
 
 /*
  * Have the host's main loop stop, and wait until it has: then no timer fires, and
- * the clock that ticks move stands still. The time is counted in small steps, so
+ * the clock that ticks move does not change. The time is counted in small steps, so
  * that a machine that did something else meanwhile is not mistaken for it.
  */
 static bool begin_stall(int seconds)
@@ -73,11 +69,8 @@ static int open_or_die(const char *variable, int flags)
 {
 	int fd = open(getenv(variable), flags);
 
-	if (fd < 0) {
-		printf("not ok 1 - %s=%s can be opened (%s)\n1..1\n", variable,
-		       getenv(variable), strerror(errno));
-		exit(1);
-	}
+	if (fd < 0)
+		tap_give_up("%s=%s can be opened", variable, getenv(variable));
 	return fd;
 }
 
@@ -90,13 +83,14 @@ int main(int argc, char **argv)
 
 	if (argc == 3)
 		return !begin_stall(atoi(argv[2]));
+	tap_begin();
+	/* Its timer starts once the host goes on. */
+	tap_watchdog(300);
 	a = open_or_die("PORT_A", O_RDWR | O_NONBLOCK);
 	tty = open_or_die("TTY", O_RDWR | O_NOCTTY | O_NONBLOCK);
 	kmsg = open("/dev/kmsg", O_WRONLY);
-	if (!begin_stall(STALL)) {
-		printf("not ok 1 - the host stands still\n1..1\n");
-		return 1;
-	}
+	if (!begin_stall(STALL))
+		tap_give_up("selftests/vm stops the event loop of the host within 60 s");
 	for (i = 0; i < 40; i++) {
 		start = now();
 		b = open(getenv("PORT_B"), O_RDWR | O_NONBLOCK);
@@ -110,7 +104,7 @@ int main(int argc, char **argv)
 			break;
 		took("writing to a console", start);
 		start = now();
-		if (write(kmsg, "<5>while the host stands still\n", 31) != 31)
+		if (write(kmsg, "<5>while the host is stopped\n", 29) != 29)
 			break;
 		took("a line of the kernel's", start);
 		start = now();
@@ -118,10 +112,12 @@ int main(int argc, char **argv)
 			break;
 		took("closing a port", start);
 	}
-	printf("%sok 1 - all of it can be done (%d of 40: %s)\n",
-	       i == 40 ? "" : "not ", i, strerror(errno));
-	printf("%sok 2 - in 0.5 s each (longest: %s, %.3f s)\n",
-	       longest < 0.5 ? "" : "not ", what, longest);
+	check(i == 40,
+	      "ports, console and log work while the host is stopped (%d of 40 rounds)",
+	      i);
+	check(longest < 0.5,
+	      "no operation takes 0.5 s while the host is stopped (longest: %s, %.3f s)",
+	      what ? what : "none", longest);
 
 	/* Was it so? Data arrives only when the host goes on. */
 	end = now();
@@ -129,9 +125,8 @@ int main(int argc, char **argv)
 	if (write(a, "x", 1) < 0)
 		errno = 0;
 	poll(&p, 1, 60000);
-	printf("%sok 3 - before the host goes on (%.1f s later)\n",
-	       p.revents & POLLIN && now() - end > 0.5 ? "" : "not ",
-	       now() - end);
-	printf("1..3\n");
-	return 0;
+	check(p.revents & POLLIN && now() - end > 0.5,
+	      "the host stayed stopped until all was done (data came %.1f s later)",
+	      now() - end);
+	return tap_end();
 }

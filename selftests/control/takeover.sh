@@ -37,16 +37,17 @@ configure()
 	printf '%s\n' "$@" > "$PVGUEST_TAKEOVER_CONF"
 }
 
-# auto VIRTIO WANTED WHAT: what the rule does, and who has the device then.
+# auto VIRTIO WANTED WHAT: what the rule does, and which driver has the device then.
 auto()
 {
 	"$TAKEOVER" auto "$1"
 	tap_is "$(virtio_driver "$1")" "$2" "auto: $3"
 }
 
+need_root
 modprobe virtio_console 2> /dev/null
-[ -e "$VIRTIO_BUS/drivers/virtio_console" ] || tap_skip_all "this kernel has no virtio_console"
-tap_check "devices are bound to $CTL_DRIVER" ctl_claim
+[ -e "$VIRTIO_BUS/drivers/virtio_console" ] || tap_absent "this kernel has no driver virtio_console"
+ctl_begin
 ctl_need pvg.pka
 plain=$VIRTIO
 ctl_need pvg.noa
@@ -64,54 +65,58 @@ done
 
 # ---- there and back ---------------------------------------------------------
 
-tap_check "a device is released" "$TAKEOVER" release "$plain"
-tap_is "$(virtio_driver "$plain")" virtio_console "the in-tree driver has it"
-tap_check "and its ports work" works pvg.pka pvg.pkb
+tap_check "release: exits with 0" "$TAKEOVER" release "$plain"
+tap_is "$(virtio_driver "$plain")" virtio_console "release: the in-tree driver has the device"
+tap_check "release: a line passes between ports of the device" works pvg.pka pvg.pkb
 tap_is "$("$TAKEOVER" status | grep -c "^$plain driver=virtio_console uses=none ports=pvg.pk")" 1 \
-	"status says so"
-tap_check "it is taken" "$TAKEOVER" take "$plain"
-tap_is "$(virtio_driver "$plain")" pvg_ctl "we have it"
-tap_check "and its ports work again" works pvg.pka pvg.pkb
-tap_check "taking it again changes nothing" "$TAKEOVER" take "$plain"
-tap_fails "a device that is none is refused" "$TAKEOVER" take virtio999
-tap_fails "no device at all, too" "$TAKEOVER" take
+	"status: names the in-tree driver and the ports of the released device"
+tap_check "take: exits with 0" "$TAKEOVER" take "$plain"
+tap_is "$(virtio_driver "$plain")" pvg_ctl "take: pvg_ctl has the device"
+tap_check "take: a line passes between ports of the device" works pvg.pka pvg.pkb
+tap_check "take: exits with 0 for a device that pvg_ctl has" "$TAKEOVER" take "$plain"
+tap_is "$(virtio_driver "$plain")" pvg_ctl "take: pvg_ctl keeps a device that it has"
+tap_fails "take: refuses the name of a device that does not exist" "$TAKEOVER" take virtio999
+tap_fails "take: refuses to run without a device" "$TAKEOVER" take
 
 # ---- what is not taken ------------------------------------------------------
 
-tap_check "a device with a console is released" "$TAKEOVER" release "$withcon"
-tap_check "and is known to have one" wait_for 60 has_console "$withcon"
-tap_fails "it is not taken without being asked" "$TAKEOVER" take "$withcon"
+tap_check "release: exits with 0 for a device with a console" "$TAKEOVER" release "$withcon"
+tap_check "status: names the console of the released device" wait_for 60 has_console "$withcon"
+tap_fails "take: refuses a device with a console" "$TAKEOVER" take "$withcon"
 configure TAKEOVER=all
-auto "$withcon" virtio_console "nor by udev"
+auto "$withcon" virtio_console \
+	"a device with a console stays where it is with TAKEOVER=all"
 configure TAKEOVER=all CONSOLE=yes
-auto "$withcon" pvg_ctl "but if it is configured"
-tap_check "it is released again" "$TAKEOVER" release "$withcon"
+auto "$withcon" pvg_ctl \
+	"a device with a console is taken with TAKEOVER=all CONSOLE=yes"
+tap_check "release: exits with 0 for a device with a console that udev's rule took" \
+	"$TAKEOVER" release "$withcon"
 wait_for 60 has_console "$withcon"
-tap_check "and taken with --console" "$TAKEOVER" --console take "$withcon"
+tap_check "take: --console takes a device with a console" "$TAKEOVER" --console take "$withcon"
 
-tap_check "another is released" "$TAKEOVER" release "$other"
+tap_check "release: exits with 0 for a second device" "$TAKEOVER" release "$other"
 exec 7<> "/dev/$(ctl_wait pvg.noa)"
-tap_fails "a device with an open port is not taken" "$TAKEOVER" take "$other"
-tap_is "$(virtio_driver "$other")" virtio_console "and stays where it is"
-tap_check "unless by force" "$TAKEOVER" --force take "$other"
+tap_fails "take: refuses a device with an open port" "$TAKEOVER" take "$other"
+tap_is "$(virtio_driver "$other")" virtio_console "a device with an open port stays where it is"
+tap_check "take: --force takes a device with an open port" "$TAKEOVER" --force take "$other"
 exec 7>&-
 exec 7<> "/dev/$(ctl_wait pvg.noa)"
-tap_fails "nor is one released" "$TAKEOVER" release "$other"
+tap_fails "release: refuses a device with an open port" "$TAKEOVER" release "$other"
 exec 7>&-
-tap_check "before it is closed" "$TAKEOVER" release "$other"
+tap_check "release: exits with 0 once the port is closed" "$TAKEOVER" release "$other"
 ctl_wait pvg.noa > /dev/null
 
 # ---- udev's rule ------------------------------------------------------------
 
 rm -f "$PVGUEST_TAKEOVER_CONF"
-auto "$other" virtio_console "without the control port, nothing happens"
+auto "$other" virtio_console "a device without the control port stays where it is"
 configure TAKEOVER=none 'PORTS="pvg.noa"'
-auto "$other" virtio_console "nor if it is off"
+auto "$other" virtio_console "a device with a port in PORTS stays where it is with TAKEOVER=none"
 configure 'PORTS="pvg.pka pvg.noa"'
-auto "$other" pvg_ctl "a port that is named has its device taken"
-tap_check "which works" works pvg.noa pvg.nob
+auto "$other" pvg_ctl "a device with a port in PORTS is taken"
+tap_check "a line passes between ports of a device that udev's rule took" works pvg.noa pvg.nob
 configure TAKEOVER=sometimes
 "$TAKEOVER" release "$other"
-tap_fails "a configuration that makes no sense is refused" "$TAKEOVER" auto "$other"
+tap_fails "auto: refuses a configuration with an unknown word" "$TAKEOVER" auto "$other"
 
 tap_done
