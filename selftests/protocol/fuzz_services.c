@@ -52,7 +52,7 @@ static __u64 op_uptime(struct pvs *v)
 	return now;
 }
 
-/* Nobody sets the clock by less than a second, or to another century. */
+/* The clock is never set by less than a second, or to another century. */
 static int op_step(struct pvs *v, __s64 delta)
 {
 	CHECK(v->policy != PVS_TIME_OFF);

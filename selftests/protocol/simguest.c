@@ -348,13 +348,14 @@ static int listen_on(const char *path)
 
 int main(int argc, char **argv)
 {
+	const char *seed = getenv("PVG_SEED");
 	int server;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: simguest SOCKET\n");
 		return 2;
 	}
-	srandom(time(NULL));
+	srandom(seed ? strtoul(seed, NULL, 10) : (unsigned long)time(NULL));
 	server = listen_on(argv[1]);
 	boot();
 	for (;;)

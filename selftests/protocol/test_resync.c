@@ -215,7 +215,7 @@ static void test_replay(void **state)
 	assert_int_not_equal(pair->guest.pvc.session, session);
 	check_next(pair);
 
-	/* And if somebody could write into the middle of another session. */
+	/* And if another process wrote into the middle of another session. */
 	n = count_notes(&pair->guest, OPENED);
 	feed(pair, &pair->guest, record, len);
 	assert_int_equal(count_notes(&pair->guest, OPENED), n);
@@ -224,7 +224,7 @@ static void test_replay(void **state)
 
 /*
  * Data that is itself a recording of the protocol, cut in the middle: what is
- * in it is never taken for frames, or at worst for a HELLO nobody answers to.
+ * in it is never taken for frames, or at worst for a HELLO without an answer.
  */
 static void test_protocol_as_data(void **state)
 {

@@ -327,7 +327,7 @@ static void test_lease_renew(void **state)
 	renew.lease_ms = PVC_LEASE_MAX_MS + 1;
 	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
 				    &renew, 4), PVC_INVALID);
-	/* Too late, even if nobody has noticed yet. */
+	/* Too late, even if it has not been noticed yet. */
 	renew.lease_ms = 1000;
 	now += 100;
 	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,

@@ -226,7 +226,7 @@ static void test_hello_again(void **state)
 	pair_free(pair);
 }
 
-/* A WELCOME to somebody else's HELLO is not ours. */
+/* A WELCOME to another HELLO is not ours. */
 static void test_foreign_welcome(void **state)
 {
 	struct pair *pair = pair_new();
@@ -305,7 +305,7 @@ static void test_silence(void **state)
 	pair_free(pair);
 }
 
-/* A host that promised the same, and stands still. */
+/* A host that promised the same, and is stopped. */
 static void test_host_silence(void **state)
 {
 	struct pair *pair = pair_new();
@@ -376,7 +376,7 @@ static void test_snapshot(void **state)
 	pair_free(pair);
 }
 
-/* The guest's kernel starts anew in the middle of a frame to the host. */
+/* The guest's kernel restarts in the middle of a frame to the host. */
 static void test_guest_reboot(void **state)
 {
 	__u32 cut;

@@ -119,7 +119,7 @@ static void test_windows(void **state)
 			     pvc_find(&pair->guest.pvc, 1 + 2 * i), 8192);
 	pair_settle(pair);
 	assert_int_equal(pair->guest.got_len, 32768 + 5120 + 3 * 8192);
-	/* Closed streams give back what nobody consumed. */
+	/* Closed streams give back what was not consumed. */
 	for (i = 0; i < 6; i++)
 		pvc_reset(&pair->host.pvc, s[i], PVC_CANCELLED);
 	pair_settle(pair);
@@ -165,7 +165,7 @@ static void test_priorities(void **state)
 	assert_int_equal(next_type(guest, pair->now), PVC_PING);
 	assert_int_equal(next_type(guest, pair->now), PVC_OPEN);
 	assert_int_equal(next_type(guest, pair->now), PVC_DATA);
-	/* And nobody sends so much at a time that others wait for long. */
+	/* And no stream sends so much at a time that others wait for long. */
 	assert_int_equal(guest->sent, 2 * PVC_BULK_PAYLOAD);
 	pair_free(pair);
 }
