@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The kernel's services over the control channel, with no daemon in the guest.
+# The kernel's services over the control channel, with no daemon in the guest. The
+# shutdown at the end is not carried out; after it the kernel freezes nothing, so this
+# test is the last one of its VM.
 
 set -u
 # shellcheck source=../lib/tap.sh
