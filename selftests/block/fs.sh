@@ -43,11 +43,11 @@ trim()
 	local before after
 
 	if [ "$(cat "/sys/block/$DISK/queue/discard_max_bytes")" -eq 0 ]; then
-		tap_not_ok "$1: discard is offered, as QEMU was told"
+		tap_not_ok "$1: the disk offers discard, as QEMU was told" "discard_max_bytes is 0"
 		return
 	fi
 	before=$(awk '{ print $14 }' "/sys/block/$DISK/stat")
-	tap_check "$1: fstrim" fstrim -v "$MNT"
+	tap_check "$1: fstrim exits with 0" fstrim -v "$MNT"
 	after=$(awk '{ print $14 }' "/sys/block/$DISK/stat")
 	tap_num "$after - $before > 65536" "$1: fstrim discards more than 32 MiB" \
 		"$(((after - before) / 2)) KiB"
@@ -59,36 +59,34 @@ cycle()
 	local what="$1 $2" before
 
 	before=$(flushes)
-	tap_check "$what: mkfs" sh -c "$3 $DEV" || return
-	tap_check "$what: mount" mount "$DEV" "$MNT" || return
-	tap_check "$what: write files" fill
-	tap_check "$what: unmount" umount "$MNT"
-	tap_check "$what: mount again" mount "$DEV" "$MNT" || return
-	tap_check "$what: files are what was written" verify_sums
+	tap_check "$what: mkfs exits with 0" sh -c "$3 $DEV" || return
+	tap_check "$what: the new filesystem can be mounted" mount "$DEV" "$MNT" || return
+	tap_check "$what: files of 0 bytes to 4 MiB can be written" fill
+	tap_check "$what: the filesystem can be unmounted after the write" umount "$MNT"
+	tap_check "$what: the filesystem can be mounted after the write" mount "$DEV" "$MNT" || return
+	tap_check "$what: files have their checksums after the remount" verify_sums
 	trim "$what"
-	tap_check "$what: files are still there after the trim" verify_sums
-	tap_check "$what: unmount again" umount "$MNT"
-	tap_check "$what: fsck" sh -c "$4 $DEV"
-	tap_num "$(flushes) > $before" "$what: the write cache was flushed"
+	tap_check "$what: files have their checksums after the trim" verify_sums
+	tap_check "$what: the filesystem can be unmounted after the trim" umount "$MNT"
+	tap_check "$what: fsck finds nothing" sh -c "$4 $DEV"
+	tap_num "$(flushes) > $before" "$what: the filesystem flushes the write cache of the disk" "$before flushes before"
 }
 
-for serial in $(blk_disks); do
+blk_need_disks
+for serial in "${DISKS[@]}"; do
 	blk_need "$serial"
 	cycle "$serial" ext4 "mkfs.ext4 -q -F -E nodiscard" "e2fsck -fn"
 done
 
 # One xfs is enough: it differs in what it asks of a disk, not of a ring. It
 # does not go below 300 MiB.
-for serial in $(blk_disks); do
+for serial in "${DISKS[@]}"; do
 	DISK=$(blk_find "$serial")
 	[ "$(cat "/sys/block/$DISK/size")" -lt $((300 * 2048)) ] || break
 	serial=
 done
-if [ -n "$serial" ]; then
-	blk_need "$serial"
-	cycle "$serial" xfs "mkfs.xfs -q -f -K" "xfs_repair -n"
-else
-	tap_skip "xfs" "no disk of 300 MiB: start the VM with selftests/vm"
-fi
+[ -n "$serial" ] || tap_absent "there is no disk of 300 MiB, for xfs"
+blk_need "$serial"
+cycle "$serial" xfs "mkfs.xfs -q -f -K" "xfs_repair -n"
 
 tap_done

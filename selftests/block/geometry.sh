@@ -45,12 +45,12 @@ tap_num "$(cat "/sys/block/$DISK/queue/discard_max_bytes") > 0" "pvg4k: discard 
 tap_num "$(cat "/sys/block/$DISK/queue/write_zeroes_max_bytes") > 0" \
 	"pvg4k: write zeroes is offered"
 tap_is "$(blockdev --getss --getpbsz --getiomin --getioopt "$DEV" | xargs)" \
-	"4096 4096 32768 131072" "pvg4k: blockdev agrees"
+	"4096 4096 32768 131072" "pvg4k: blockdev shows blocks of 4096 and I/O of 32768 to 131072 bytes"
 tap_is "$(lsblk -ndo LOG-SEC,PHY-SEC,MIN-IO,OPT-IO,RO "$DEV" | xargs)" \
-	"4096 4096 32768 131072 0" "pvg4k: lsblk agrees"
-tap_fails "pvg4k: less than a block is refused" \
+	"4096 4096 32768 131072 0" "pvg4k: lsblk shows blocks of 4096, I/O of 32768 to 131072 bytes, writable"
+tap_fails "pvg4k: a read of 512 bytes is refused" \
 	dd if="$DEV" of=/dev/null bs=512 count=1 iflag=direct
-tap_check "pvg4k: it can be written and read" blk_rw "$DEV"
+tap_check "pvg4k: a pattern that is written is read back" blk_rw "$DEV"
 
 # ---- the disk with QEMU's defaults ------------------------------------------
 
@@ -66,19 +66,19 @@ tap_check "pvgsplit: a single sector can be read" \
 	dd if="$DEV" of=/dev/null bs=512 count=1 iflag=direct
 
 # The cache mode can be chosen where the device can change it.
-tap_check "cache_type takes write through" sh -c "echo write through > /sys/block/$DISK/cache_type"
-attr "pvgsplit afterwards" queue/write_cache "write through"
-tap_check "cache_type takes write back" sh -c "echo write back > /sys/block/$DISK/cache_type"
-attr "pvgsplit again" queue/write_cache "write back"
-tap_fails "cache_type refuses nonsense" sh -c "echo write sideways > /sys/block/$DISK/cache_type"
+tap_check "pvgsplit: cache_type takes write through" sh -c "echo write through > /sys/block/$DISK/cache_type"
+attr "pvgsplit after cache_type was set" queue/write_cache "write through"
+tap_check "pvgsplit: cache_type takes write back" sh -c "echo write back > /sys/block/$DISK/cache_type"
+attr "pvgsplit after cache_type was set back" queue/write_cache "write back"
+tap_fails "pvgsplit: cache_type refuses an unknown word" sh -c "echo write sideways > /sys/block/$DISK/cache_type"
 
 # The device offers two queues; a queue is of use where there is a CPU for it.
 queues=$(nproc)
 [ "$queues" -le 2 ] || queues=2
 tap_is "$(find "/sys/block/$DISK/mq" -mindepth 1 -maxdepth 1 -type d | wc -l)" "$queues" \
 	"pvgsplit: $queues queues for $(nproc) CPUs"
-tap_is "$(grep -c "$VIRTIO-req" /proc/interrupts)" "$queues" "pvgsplit: an interrupt for each queue"
-tap_is "$(affinities | sort -u | wc -l)" "$queues" "pvgsplit: each on a CPU of its own"
+tap_is "$(grep -c "$VIRTIO-req" /proc/interrupts)" "$queues" "pvgsplit: each of $queues queues has an interrupt"
+tap_is "$(affinities | sort -u | wc -l)" "$queues" "pvgsplit: the interrupt of each of $queues queues is on a CPU of its own"
 for ((cpu = 0; cpu < queues; cpu++)); do
 	before=$(awk -v cpu=$cpu -v name="$VIRTIO-req" \
 		'index($0, name) { sum += $(cpu + 2) } END { print sum + 0 }' /proc/interrupts)
@@ -99,31 +99,32 @@ attr pvgro queue/physical_block_size 4096
 attr pvgro queue/discard_max_bytes 0
 attr pvgro queue/write_zeroes_max_bytes 0
 tap_is "$(blockdev --getro "$DEV")" 1 "pvgro: blockdev says read-only"
-tap_check "pvgro: it can be read" dd if="$DEV" of=/dev/null bs=64k count=16 iflag=direct
+tap_check "pvgro: 1 MiB can be read" dd if="$DEV" of=/dev/null bs=64k count=16 iflag=direct
 tap_fails "pvgro: a write is refused" dd if=/dev/zero of="$DEV" bs=4096 count=1 oflag=direct
 
 # ---- discard and write zeroes do what they say ------------------------------
 
 blk_need pvgsplit
 dd if=/dev/urandom of="$DEV" bs=1M count=4 oflag=direct 2> /dev/null
-tap_check "pvgsplit: blkdiscard -z" blkdiscard -z -o 1048576 -l 1048576 "$DEV"
-tap_check "pvgsplit: zeroes are read where they were written" \
+tap_check "pvgsplit: blkdiscard -z exits with 0" blkdiscard -z -o 1048576 -l 1048576 "$DEV"
+tap_check "pvgsplit: zeroes are read in the range of blkdiscard -z" \
 	cmp -n 1048576 -i 1048576:0 "$DEV" /dev/zero
-tap_fails "pvgsplit: and only there" cmp -n 4096 -i 2097152:0 "$DEV" /dev/zero
-tap_check "pvgsplit: blkdiscard" blkdiscard -o 2097152 -l 1048576 "$DEV"
+tap_fails "pvgsplit: the bytes behind the range of blkdiscard -z keep their content" cmp -n 4096 -i 2097152:0 "$DEV" /dev/zero
+tap_check "pvgsplit: blkdiscard exits with 0" blkdiscard -o 2097152 -l 1048576 "$DEV"
 
 # ---- names ------------------------------------------------------------------
 
 for dir in /sys/block/vd*; do
 	name=${dir##*/}
 	if [[ $name =~ ^vd[a-z]+$ ]] && [ -b "/dev/$name" ]; then
-		tap_ok "$name: has a name and a node users know"
+		tap_ok "$name: the disk has a name vdX and a node of that name"
 	else
-		tap_not_ok "$name: has a name and a node users know"
+		tap_not_ok "$name: the disk has a name vdX and a node of that name" \
+			"$(ls -l "/dev/$name" 2>&1)"
 	fi
 done
 expected=$(find "$VIRTIO_BUS/drivers/$BLK_DRIVER/" -name 'virtio[0-9]*' | wc -l)
-tap_is "$(find /sys/block -name 'vd*' | wc -l)" "$expected" "as many disks as devices"
+tap_is "$(find /sys/block -name 'vd*' | wc -l)" "$expected" "there are as many disks as devices bound to $BLK_DRIVER"
 major=$(stat -c %t "$DEV")
 tap_is "$(find /dev -name 'vd*' -type b -exec stat -c %t {} + | sort -u)" "$major" \
 	"all disks share one major number"

@@ -14,10 +14,11 @@ set -u
 
 FAKE=$DEBUGFS/pvg_fakehost
 
-modprobe -q -n pvg_fakehost || tap_skip_all "there is no module pvg_fakehost: use scripts/lab"
+need_root
+modprobe -q -n pvg_fakehost || tap_absent "there is no module pvg_fakehost"
 tap_at_exit rmmod pvg_fakehost
 
-# fake PARAMETER...: the device, anew; the driver under test is asked to take it.
+# fake PARAMETER...: a new device; the driver under test is asked to take it.
 fake()
 {
 	rmmod pvg_fakehost 2> /dev/null
@@ -30,8 +31,8 @@ refused()
 	local mark
 
 	mark=$(kmsg_mark)
-	tap_check "$1: the device is there" fake "$1" || return
-	tap_fails "$1: there is no disk" blk_find pvgfake
+	tap_check "$1: pvg_fakehost makes the device" fake "$1" || return
+	tap_fails "$1: the driver makes no disk of the device" blk_find pvgfake
 	if kmsg_since "$mark" | grep -E "^(\[.*\] )?$BLK_DRIVER|virtio" | grep -qF -- "$2"; then
 		tap_ok "$1: the log says: $2"
 	else
@@ -47,7 +48,7 @@ reads()
 # writes: and reads the same again.
 writes()
 {
-	timeout 60 bash -c ". ../lib/tap.sh; . ../lib/blk.sh; TAP_ENDED=0; blk_rw $DEV" > /dev/null
+	timeout 60 bash -c ". ../lib/tap.sh; . ../lib/blk.sh; TAP_ENDED=0 SEED=$SEED; blk_rw $DEV" > /dev/null
 }
 
 # one_fails MODE: a request that is answered so fails, and only that one.
@@ -56,18 +57,18 @@ one_fails()
 	local before
 
 	echo "$1 1" > "$FAKE/bad"
-	tap_fails "$1: the read fails" reads
-	tap_check "$1: the next does not" reads
-	tap_check "$1: it can be written and read" writes
+	tap_fails "answer $1: the read fails" reads
+	tap_check "answer $1: the next read succeeds" reads
+	tap_check "answer $1: a pattern is written and read back afterwards" writes
 	before=$(sed -n 's/^bad: //p' "$FAKE/state")
-	tap_is "${before##* }" 0 "$1: the device did it"
+	tap_is "${before##* }" 0 "answer $1: the device gave it"
 }
 
-# harmless MODE: what it says of the length is not for us to believe.
+# harmless MODE: the driver does not use the length that the device gives.
 harmless()
 {
 	echo "$1 100" > "$FAKE/bad"
-	tap_check "$1: it can be written and read" writes
+	tap_check "answer $1: a pattern is written and read back meanwhile" writes
 	echo "none 0" > "$FAKE/bad"
 }
 
@@ -80,16 +81,16 @@ breaks()
 	blk_load /dev/null "$DEV" --rw=randrw --bs=4k --size=8m --iodepth=16 || return
 	start=$SECONDS
 	echo "$1 1" > "$FAKE/bad"
-	tap_check "$1: the load ends" blk_load_ended 30
-	tap_fails "$1: so does every read" reads
-	tap_num "$((SECONDS - start)) < 60" "$1: nothing hangs" "$((SECONDS - start)) s"
+	tap_check "ring answers with $1: fio ends within 30 s" blk_load_ended 30
+	tap_fails "ring answers with $1: every later read fails" reads
+	tap_num "$((SECONDS - start)) < 60" "ring answers with $1: fio and the read end within 60 s" "$((SECONDS - start)) s"
 	tap_is "$(kmsg_since "$mark" | grep -c "$VIRTIO: the device broke the protocol")" 1 \
-		"$1: the log says so once"
-	tap_check "$1: the driver lets go" timeout 60 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/unbind"
-	tap_check "$1: and takes the device again" timeout 60 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/bind"
+		"ring answers with $1: the log says once that the device broke the protocol"
+	tap_check "ring answers with $1: the driver can be unbound" timeout 60 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/unbind"
+	tap_check "ring answers with $1: the driver can be bound afterwards" timeout 60 bash -c "echo $VIRTIO > $VIRTIO_BUS/drivers/$BLK_DRIVER/bind"
 	DISK=$(blk_wait pvgfake) || tap_done
 	DEV=/dev/$DISK
-	tap_check "$1: it can be written and read" writes
+	tap_check "ring answers with $1: a pattern is written and read back after the bind" writes
 }
 
 refused seg_max=0 "seg_max is 0, at least 1 is needed"
@@ -103,18 +104,18 @@ refused physical_block_exp=200 "physical_block_exp is 200, at most"
 if [ "$(cat /sys/devices/system/cpu/possible)" != 0 ]; then
 	refused num_queues=65535 "probe failed"
 else
-	tap_check "num_queues=65535: the device is there" fake num_queues=65535
-	tap_check "num_queues=65535: one is enough for one CPU" blk_wait pvgfake
+	tap_check "num_queues=65535: pvg_fakehost makes the device" fake num_queues=65535
+	tap_check "num_queues=65535: the disk appears, with one queue for one CPU" blk_wait pvgfake
 fi
 
 # A size that no disk can have is cut to one that may be, and is not read there.
-tap_check "capacity of all ones: the device is taken" fake capacity=$((2 ** 63 - 1))
-tap_check "capacity of all ones: the disk is there" blk_wait pvgfake
+tap_check "capacity of all ones: pvg_fakehost makes the device" fake capacity=$((2 ** 63 - 1))
+tap_check "capacity of all ones: the disk appears" blk_wait pvgfake
 
-tap_check "a device that is fine is taken" fake
+tap_check "a device without faults: pvg_fakehost makes it" fake
 blk_wait pvgfake > /dev/null
 blk_need pvgfake
-tap_check "it can be written and read" writes
+tap_check "a device without faults: a pattern is written and read back" writes
 for mode in len-huge len-zero; do
 	harmless $mode
 done
@@ -124,8 +125,8 @@ done
 for mode in id twice index; do
 	breaks $mode
 done
-tap_check "it goes" timeout 60 rmmod pvg_fakehost
-tap_check "without a trace" blk_wait_gone pvgfake
+tap_check "rmmod pvg_fakehost exits with 0" timeout 60 rmmod pvg_fakehost
+tap_check "the disk is gone after rmmod pvg_fakehost" blk_wait_gone pvgfake
 modprobe -q pvg_fakehost kind=block
 
 tap_done

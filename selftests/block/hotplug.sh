@@ -11,7 +11,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody plugs disks: start with selftests/vm"
+[ -n "${PVG_QMP:-}" ] || tap_skip_all "no selftests/vm to plug disks"
 
 plug()
 {
@@ -31,20 +31,22 @@ for round in 1 2 3; do
 		plug
 		! blk_wait pvghot 10 || break
 	done
-	if ! tap_check "round $round: the disk appears" blk_wait pvghot 30; then
+	if ! tap_check "round $round: the disk appears when it is plugged in" blk_wait pvghot 30; then
 		dmesg | tail -5 | sed 's/^/# /'
 		break
 	fi
 	blk_need pvghot
-	tap_check "round $round: it can be written and read" blk_rw "$DEV"
+	tap_check "round $round: a pattern that is written to the plugged disk is read back" blk_rw "$DEV"
 
 	blk_load /dev/null "$DEV" --rw=randwrite --bs=4k --size=32m --iodepth=32 --numjobs=2
 	unplug
-	tap_check "round $round: the disk goes" blk_wait_gone pvghot 30
-	tap_check "round $round: fio ends" blk_load_ended || break
+	tap_check "round $round: the disk disappears when it is unplugged under load" blk_wait_gone pvghot 30
+	tap_check "round $round: fio ends when its disk is unplugged" blk_load_ended || break
 	blk_load_status
-	tap_num "$? % 128 != 0" "round $round: fio was told of the loss"
-	tap_check "round $round: no trace is left in debugfs" wait_for 20 no_trace
+	status=$?
+	tap_num "$status % 128 != 0" "round $round: fio has I/O errors when its disk is unplugged" \
+		"exit status $status"
+	tap_check "round $round: the unplugged disk leaves nothing in debugfs" wait_for 20 no_trace
 done
 
 tap_done

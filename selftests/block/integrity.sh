@@ -23,24 +23,27 @@ verify()
 		--size="$SIZE" "$@"
 }
 
-for serial in $(blk_disks) pvg4k; do
-	blk_find "$serial" > /dev/null || continue
+blk_need_disks
+[ -z "${PVG_QMP:-}" ] || MORE=pvg4k
+for serial in "${DISKS[@]}" ${MORE:-}; do
 	blk_need "$serial"
 	sector=$(cat "/sys/block/$DISK/queue/logical_block_size")
-	verify "$serial" "random $sector to 256k, 32 deep" \
+	before=$(blk_ios "$DISK")
+	verify "$serial" "blocks of $sector to 256k, 32 deep" \
 		--bsrange="$sector-256k" --blockalign="$sector" --iodepth=32
-	verify "$serial" "batches of 16, verified while writing" \
+	verify "$serial" "batches of 16, verified while they are written" \
 		--bsrange="$sector-64k" --blockalign="$sector" --iodepth=32 \
 		--iodepth_batch_submit=16 --iodepth_batch_complete_min=1 \
 		--iodepth_batch_complete_max=16 --verify_backlog=64 --size=16m
-	ios=$(blk_ios "$DISK")
-	tap_num "$ios > 100" "$serial: the requests went through the disk" "$ios requests"
+	ios=$(($(blk_ios "$DISK") - before))
+	tap_num "$ios > 100" "$serial: the requests of the verify jobs go through the disk" \
+		"$ios requests"
 done
 
 # Several writers at once, each on its own part, buffers scattered over pages.
-for serial in $(blk_disks); do
+for serial in "${DISKS[@]}"; do
 	blk_need "$serial"
-	tap_check "$serial: crc32c with 4 jobs in their own ranges" \
+	tap_check "$serial: crc32c of 4 jobs at once, each in its own range" \
 		blk_fio "$DEV" --rw=randwrite --verify=crc32c --verify_fatal=1 \
 		--numjobs=4 --offset_increment=16m --size=8m \
 		--bsrange=512-128k --blockalign=512 --iodepth=16

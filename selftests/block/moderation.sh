@@ -9,15 +9,15 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-serial=$(blk_disks | head -1)
-blk_need "${serial:-pvgsplit}"
+blk_need_disks
+blk_need "${DISKS[0]}"
 dir=$VIRTIO_BUS/devices/$VIRTIO/moderation
 if [ ! -d "$dir" ]; then
-	tap_not_ok "there is a moderation directory"
+	tap_not_ok "the device has a directory moderation in sysfs" "$(ls "${dir%/*}")"
 	tap_done
 fi
 
-tap_is "$(cat "$dir/policy")" "off fixed [adaptive]" "policy starts as adaptive"
+tap_is "$(cat "$dir/policy")" "off fixed [adaptive]" "policy is adaptive at first"
 blk_moderation_keep "$VIRTIO"
 
 # refuse FILE VALUE RANGE: EINVAL, the old value stays, and the driver logs one line,
@@ -38,7 +38,7 @@ refuse()
 	*) tap_not_ok "$1 refuses '$value' with EINVAL" "$output" ;;
 	esac
 	tap_is "$(cat "$file")" "$old" "$1 keeps its value after '$value'"
-	# Others may have something to say, too.
+	# Other drivers may log something meanwhile.
 	lines=$(kmsg_since "$mark" | grep "$BLK_DRIVER")
 	if [ "$(grep -c . <<< "$lines")" -eq 1 ] && [[ $lines == *$1*$range* ]]; then
 		tap_ok "$1 '$value': one line in the log names the range"
@@ -76,13 +76,13 @@ tap_is "$(cat "$dir/policy")" "off [fixed] adaptive" "policy shows fixed"
 
 # Counters can be told to start again.
 dd if="$DEV" of=/dev/null bs=4096 count=32 iflag=direct 2> /dev/null
-tap_num "$(blk_stat "$VIRTIO" completions) >= 32" "stats count completions"
+tap_num "$(blk_stat "$VIRTIO" completions) >= 32" "32 reads are at least 32 completions in stats"
 blk_stats_reset "$VIRTIO"
-tap_is "$(blk_stat "$VIRTIO" completions)" 0 "writing to stats starts the counters again"
+tap_is "$(blk_stat "$VIRTIO" completions)" 0 "completions is 0 after a write to stats"
 for name in interrupts spurious timer_starts timer_fires completions submissions \
 	doorbells doorbells_suppressed doorbells_held reaped inflight \
 	event_threshold prediction_hits prediction_misses; do
-	tap_check "stats has $name" blk_stat "$VIRTIO" "$name"
+	tap_check "stats has a line $name" blk_stat "$VIRTIO" "$name"
 done
 
 # The way the device is told where to interrupt follows from what it offers.
@@ -96,7 +96,10 @@ mode()
 }
 
 while read -r serial want; do
-	blk_find "$serial" > /dev/null || continue
+	if ! blk_find "$serial" > /dev/null; then
+		[ -z "${PVG_QMP:-}" ] || tap_not_ok "there is a disk with the serial $serial"
+		continue
+	fi
 	tap_is "$(mode "$serial")" "$want" "$serial: event_mode is $want"
 done << 'END'
 pvgsplit split
