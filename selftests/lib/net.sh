@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the network tests share: finding devices by the last byte N of their
-# address (see selftests/net/devices for who is who), giving them their network,
+# address (selftests/net/devices describes each), giving them their network,
 # transfers, counters. Sourced after tap.sh.
 
 # shellcheck source=guest.sh
@@ -10,6 +10,15 @@
 
 NET_DRIVER=${PVG_DRIVER:-pvg_net}
 PEER=./peer
+NET_DEVICES=${BASH_SOURCE[0]%/*}/../net/devices
+
+# The contents of all streams follow from the seed, and from how many came before, which
+# the programs count in this file: no two streams are alike, so that what an earlier one
+# left in a buffer is not taken for the right content.
+test_seed
+PEER_STREAMS=$(mktemp)
+export PEER_STREAMS PEER_SEED=$SEED
+tap_at_exit rm -f "$PEER_STREAMS"
 
 # net_find N: prints the interface's name, or fails.
 net_find()
@@ -55,14 +64,80 @@ net_up()
 		ip link set "$DEV" addrgenmode none up
 }
 
-# net_need N: net_up, and the driver under test drives it. Where this machine was
-# not given the device the whole test is skipped, with the way to get it.
+# net_listed: the numbers of the virtio devices that `devices` gives the VM.
+net_listed()
+{
+	local number
+
+	sed -n 's/^qemu -device virtio-net-pci,.*mac=52:54:00:70:67:\([0-9a-f]*\),.*/0x\1/p' \
+		"$NET_DEVICES" | while read -r number; do
+		echo $((number))
+	done
+}
+
+# What QEMU's properties say of the features that the driver has to negotiate: property,
+# bit, and whether the feature is there without the property.
+NET_PROPERTIES="packed:34:off event_idx:29:on mrg_rxbuf:15:on mq:22:off csum:0:on
+guest_csum:1:on host_tso4:11:on guest_tso4:7:on rss:60:off hash:57:off speed:63:off
+host_mtu:3:off"
+
+# net_wanted N: "property=on" or "property=off" for each of NET_PROPERTIES, as `devices`
+# has it for device N. On a socket, which takes no header, QEMU offers no offload.
+net_wanted()
+{
+	local line rule name bit value
+
+	line=$(grep "^qemu -device virtio-net-pci,.*mac=52:54:00:70:67:$(printf %02x "$1")," "$NET_DEVICES")
+	for rule in $NET_PROPERTIES; do
+		IFS=: read -r name bit value <<< "$rule"
+		case ,$line, in
+		*,"$name=off",*) value=off ;;
+		*,"$name="*) value=on ;;
+		esac
+		[[ ,$line, != *,netdev=stalled,* ]] || [[ $name != *csum && $name != *_tso4 ]] || value=off
+		echo "$name=$value"
+	done
+}
+
+# net_negotiated: the same of what the driver of $VIRTIO has negotiated.
+net_negotiated()
+{
+	local bits rule name bit
+
+	read -r bits < "$VIRTIO_BUS/devices/$VIRTIO/features"
+	for rule in $NET_PROPERTIES; do
+		IFS=: read -r name bit _ <<< "$rule"
+		echo "$name=$([ "${bits:bit:1}" = 1 ] && echo on || echo off)"
+	done
+}
+
+# net_need N: net_up, and the driver under test drives the device with the kind of ring
+# and of buffers that `devices` gives it. A device that is absent where selftests/vm
+# supplies it is a failure.
 net_need()
 {
-	net_find "$1" > /dev/null ||
-		tap_skip_all "no device with address ...:67:$(printf %02x "$1"): start the VM with selftests/vm"
+	if ! net_find "$1" > /dev/null; then
+		[ "$TAP_COUNT" -gt 0 ] ||
+			tap_absent "there is no interface with address ...:67:$(printf %02x "$1")"
+		tap_not_ok "net$1: the interface is there" "$(ip -brief link)"
+		tap_done
+	fi
 	net_up "$1"
-	tap_is "$(virtio_driver "$VIRTIO")" "$NET_DRIVER" "net$1: driven by $NET_DRIVER"
+	tap_is "$(virtio_driver "$VIRTIO")" "$NET_DRIVER" "net$1: the driver of $VIRTIO is $NET_DRIVER"
+	tap_is "$(net_negotiated | xargs)" "$(net_wanted "$1" | xargs)" \
+		"net$1: $VIRTIO has the ring and the offloads that selftests/net/devices lists"
+}
+
+# net_module NAME: the module is loaded, or built in.
+net_module()
+{
+	modprobe -q "$1" || tap_absent "this kernel has no module $1"
+}
+
+# net_host: there is a host that carries out what a test asks it for.
+net_host()
+{
+	[ -n "${PVG_QMP:-}" ] || tap_absent "no host listens to this machine"
 }
 
 # net_answers: the host answers on the device that net_up was for.
@@ -154,28 +229,29 @@ net_load()
 # quarter of an hour, so these are told to.
 net_load_ends()
 {
-	local pid what="arrived intact"
+	local pid what="the transfers during it arrived intact"
 
 	echo > "$LOAD_DIR/stop"
 	if [ "${2:-}" = lossy ]; then
-		what=ended
+		what="the transfers during it ended"
 		for pid in "${LOAD_PIDS[@]}"; do
 			pkill -x -P "$pid" timeout
 		done
 	fi
 	if ! wait_for 130 net_load_over; then
-		tap_not_ok "$1: the transfers end" "$(ps -o pid,stat,wchan:20,args)"
+		tap_not_ok "$1: the transfers end within 130 s of the request to stop" \
+			"$(ps -o pid,stat,wchan:20,args)"
 		return 1
 	fi
 	for pid in "${LOAD_PIDS[@]}"; do
 		wait "$pid"
 	done
 	if [ "${2:-}" != lossy ] && [ -s "$LOAD_DIR/failed" ]; then
-		tap_not_ok "$1: every transfer arrived intact" "$(cat "$LOAD_DIR/failed")"
+		tap_not_ok "$1: $what" "$(cat "$LOAD_DIR/failed")"
 	elif [ "${2:-}" != lossy ] && [ ! -s "$LOAD_DIR/done" ]; then
-		tap_not_ok "$1: every transfer arrived intact" "none was completed"
+		tap_not_ok "$1: $what" "no transfer was completed"
 	else
-		tap_ok "$1: every transfer $what"
+		tap_ok "$1: $what"
 	fi
 }
 
@@ -207,6 +283,13 @@ net_qmp()
 	echo "@qmp {\"execute\": \"$1\", \"arguments\": {$2}}"
 }
 
+# net_fakehost: the module that makes devices, which goes when the test ends.
+net_fakehost()
+{
+	modprobe -q -n pvg_fakehost || tap_absent "there is no module pvg_fakehost"
+	tap_at_exit rmmod pvg_fakehost
+}
+
 # net_fake PARAMETER...: a device that pvg_fakehost makes, as number 20; the one
 # that was there before goes.
 net_fake()
@@ -216,8 +299,8 @@ net_fake()
 	wait_for 10 net_find 20
 }
 
-# net_fake_answers: the network behind it. Nobody asks for its address again, as the
-# kernel would after a while: packets are counted to the last.
+# net_fake_answers: the network behind it. Its address is set for good, since the kernel
+# would ask for it again after a while and packets are counted to the last.
 net_fake_answers()
 {
 	net_answers && ip neigh replace "$HOST" nud permanent dev "$DEV" \

@@ -2,13 +2,51 @@
 /* Streams that can be checked, and transfers that end. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "peer.h"
+
+/*
+ * Return: how many streams began before, by the length of the file that PEER_STREAMS
+ * names, to which each adds a byte; 0 where there is none.
+ */
+static __u64 streams_before(void)
+{
+	const char *path = getenv("PEER_STREAMS");
+	int fd = path ? open(path, O_WRONLY | O_APPEND) : -1;
+	off_t length = 1;
+
+	if (fd < 0)
+		return 0;
+	if (write(fd, "", 1) == 1)
+		length = lseek(fd, 0, SEEK_CUR);
+	close(fd);
+	return length - 1;
+}
+
+/*
+ * stream_seed() - of the next stream of the test, which no earlier one had
+ *
+ * Return: what follows from PEER_SEED and the number of streams before, or where there
+ * is no PEER_SEED, from the clock.
+ */
+__u64 stream_seed(void)
+{
+	const char *seed = getenv("PEER_SEED");
+
+	if (!seed)
+		return now_ns();
+	/* Neighbours must not look alike. */
+	return ((strtoull(seed, NULL, 0) << 24) + streams_before()) *
+	       0x9e3779b97f4a7c15ull;
+}
 
 void stream_init(struct peer_stream *s, __u64 seed)
 {

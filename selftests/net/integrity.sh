@@ -34,7 +34,8 @@ datagrams()
 # errors NAME: the driver has seen nothing odd.
 errors()
 {
-	tap_is "$(($(net_count rx_errors) + $(net_count tx_errors)))" 0 "$1: no errors counted"
+	tap_is "$(($(net_count rx_errors) + $(net_count tx_errors)))" 0 \
+		"$1: the interface has counted no errors"
 }
 
 for n in 1 2 3 4 5 6 7 8; do
@@ -46,6 +47,20 @@ for n in 1 2 3 4 5 6 7 8; do
 	errors "net$n"
 done
 
+# net_need compares each device with the list. The list itself has to be complete: a kind
+# of ring that it loses would not be missed otherwise. 9 is that of timeout.sh.
+tap_is "$(net_listed | sort -n | xargs)" "1 2 3 4 5 6 7 8 9" \
+	"selftests/net/devices lists devices 1 to 9"
+kinds=$(for n in 1 2 3 4 5 6 7 8; do
+	net_wanted $n | grep -E '^(packed|event_idx|mrg_rxbuf)=' | xargs
+done | sort -u)
+tap_is "$kinds" "packed=off event_idx=off mrg_rxbuf=on
+packed=off event_idx=on mrg_rxbuf=off
+packed=off event_idx=on mrg_rxbuf=on
+packed=on event_idx=off mrg_rxbuf=on
+packed=on event_idx=on mrg_rxbuf=on" \
+	"selftests/net/devices lists split and packed rings, each with and without event index"
+
 # The same over IPv6, which has segments of its own.
 for n in 1 8; do
 	net_up $n
@@ -56,8 +71,8 @@ done
 # Offloads switched off one after the other.
 net_up 1
 while read -r feature; do
-	tap_check "$feature off" ethtool -K "$DEV" "$feature" off
-	tap_check "$feature off: a stream each way is intact" net_intact $((BYTES / 2))
+	tap_check "net1: ethtool -K $feature off is taken" ethtool -K "$DEV" "$feature" off
+	tap_check "net1: with $feature off a stream each way is intact" net_intact $((BYTES / 2))
 done << 'END'
 tso
 rx-gro-hw
@@ -67,9 +82,9 @@ tx
 sg
 END
 for feature in tx sg tso gso gro rx-gro-hw; do
-	ethtool -K "$DEV" $feature on || tap_not_ok "$feature goes on again"
+	ethtool -K "$DEV" $feature on || tap_not_ok "net1: ethtool -K $feature on is taken"
 done
-tap_check "all on again: a stream each way is intact" net_intact $((BYTES / 2))
+tap_check "net1: with all offloads on again a stream each way is intact" net_intact $((BYTES / 2))
 
 # mtu N MTU: both ways, over packets of that size.
 mtu()
@@ -108,7 +123,7 @@ refused()
 	tap_fails "net$1: MTU $2 is refused" ip link set "$DEV" mtu "$2"
 }
 
-tap_is "$(cat "/sys/class/net/$(net_find 4)/mtu")" 9000 "net4: starts with the MTU that the device names"
+tap_is "$(cat "/sys/class/net/$(net_find 4)/mtu")" 9000 "net4: the MTU at first is the 9000 that the device names"
 mtu 4 9000
 refused 4 9001
 refused 1 67

@@ -36,7 +36,8 @@ static const char usage[] =
 "       peer stall                     stop QEMU's socket netdev; peer flow ADDR 1\n"
 "                                      lets it go on, and 0 stops it again\n"
 "       peer xsk DEV QUEUE MODE        send back through AF_XDP, MODE zerocopy or copy\n"
-"       peer map NAME                  counter of the BPF map\n";
+"       peer map NAME                  counter of the BPF map\n"
+"Streams follow from PEER_SEED and from the length of the file PEER_STREAMS.\n";
 
 static int fail(const char *what)
 {
@@ -106,14 +107,14 @@ static int ask(const char *host, struct peer_request *rq)
 	return fd;
 }
 
-static int report(__u64 differs, __u64 bytes)
+static int report(__u64 differs, const struct peer_request *rq)
 {
 	if (differs == PEER_INTACT) {
-		printf("%llu bytes intact\n", bytes);
+		printf("%llu bytes intact\n", rq->bytes);
 		return 0;
 	}
-	fprintf(stderr, "peer: byte %llu of %llu differs\n",
-		differs, bytes);
+	fprintf(stderr, "peer: byte %llu of %llu of the stream with seed %llu differs\n",
+		differs, rq->bytes, rq->seed);
 	return 1;
 }
 
@@ -121,7 +122,7 @@ static int do_sink(char **arg)
 {
 	struct peer_request rq = {
 		.op = PEER_SINK, .bytes = strtoull(arg[1], NULL, 0),
-		.seed = now_ns(),
+		.seed = stream_seed(),
 	};
 	int fd = ask(arg[0], &rq);
 	__u64 differs;
@@ -132,14 +133,14 @@ static int do_sink(char **arg)
 		return fail("send");
 	if (recv_all(fd, &differs, sizeof(differs)))
 		return fail("answer");
-	return report(differs, rq.bytes);
+	return report(differs, &rq);
 }
 
 static int do_source(char **arg)
 {
 	struct peer_request rq = {
 		.op = PEER_SOURCE, .bytes = strtoull(arg[1], NULL, 0),
-		.seed = now_ns(),
+		.seed = stream_seed(),
 	};
 	int fd = ask(arg[0], &rq);
 	__u64 differs;
@@ -148,7 +149,7 @@ static int do_source(char **arg)
 		return fail("connect");
 	if (stream_check(fd, rq.seed, rq.bytes, &differs))
 		return fail("receive");
-	return report(differs, rq.bytes);
+	return report(differs, &rq);
 }
 
 /* Latencies in microseconds; what takes longer counts as the last. */

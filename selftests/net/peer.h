@@ -37,7 +37,7 @@ struct peer_request {
 	__u32 size;
 	__u32 count;		/* 0: until the connection ends */
 	__u32 gap_us;	/* between two */
-	__u32 addr;		/* as in struct in_addr; 0: who asks */
+	__u32 addr;		/* as in struct in_addr; 0: the sender */
 	__u16 port;
 	__u16 burst;		/* messages without a gap */
 	__u32 patience;		/* seconds to wait for the last answer */
@@ -54,6 +54,7 @@ struct peer_stream {
 	size_t used;
 };
 
+__u64 stream_seed(void);
 void stream_init(struct peer_stream *s, __u64 seed);
 void stream_next(struct peer_stream *s);
 int stream_send(int fd, __u64 seed, __u64 bytes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A host on every VLAN of a link, for kernels without VLANs: UDP in tagged
- * frames is sent back with the same tag, and a copy that nobody listens to with
+ * frames is sent back with the same tag, and a copy without a listener with
  * the next one.
  */
 #define _GNU_SOURCE
