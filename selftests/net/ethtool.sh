@@ -72,37 +72,40 @@ indirection()
 	local zeros
 
 	tap_is "$(ethtool -x "$DEV" | awk '/^ *[0-9]+:/ { for (i = 2; i <= NF; i++) n[$i]++ }
-		END { print n[0], n[1] }')" "64 64" "the table has 128 entries, half for each queue"
+		END { print n[0], n[1] }')" "64 64" \
+		"the indirection table has 128 entries, half for each queue"
 	tap_check "the hash function is toeplitz" sh -c "ethtool -x $DEV | grep -q 'toeplitz: on'"
-	lands both "as it starts"
+	lands both "indirection table at first"
 
-	tap_check "weight 1 0 is taken" ethtool -X "$DEV" weight 1 0
+	tap_check "ethtool -X weight 1 0 is taken" ethtool -X "$DEV" weight 1 0
 	tap_is "$(ethtool -x "$DEV" | awk '/^ *[0-9]+:/ { for (i = 2; i <= NF; i++) n[$i]++ }
-		END { print n[0], n[1] + 0 }')" "128 0" "weight 1 0 is read back"
-	lands 0 "weight 1 0"
-	tap_check "weight 0 1 is taken" ethtool -X "$DEV" weight 0 1
-	lands 1 "weight 0 1"
-	tap_check "fewer channels than the table uses are refused" \
+		END { print n[0], n[1] + 0 }')" "128 0" "ethtool -x shows 128 entries for queue 0 after weight 1 0"
+	lands 0 "ethtool -X weight 1 0"
+	tap_check "ethtool -X weight 0 1 is taken" ethtool -X "$DEV" weight 0 1
+	lands 1 "ethtool -X weight 0 1"
+	tap_check "fewer channels than the indirection table uses are refused" \
 		sh -c "! ethtool -L $DEV combined 1 2> /dev/null"
 	# The device forgets it in a reset, and has to be told again.
-	tap_check "suspend and resume" net_suspend devices
+	tap_check "suspend and resume of devices succeed with an indirection table" net_suspend devices
 	net_answers
-	lands 1 "weight 0 1, after a reset"
-	tap_check "default is taken" ethtool -X "$DEV" default
-	lands both "default"
+	lands 1 "ethtool -X weight 0 1, after a reset of the device"
+	tap_check "ethtool -X default is taken" ethtool -X "$DEV" default
+	lands both "ethtool -X default"
 
 	# The hash of anything is 0 with a key of zeros, and so is the table's entry.
 	zeros=$(printf '00:%.0s' {1..39})00
 	KEY=$(ethtool -x "$DEV" | grep -E '^([0-9a-f]{2}:){39}')
-	tap_num "${#KEY} == 119" "the key has 40 bytes" "$KEY"
-	tap_check "a key is taken" ethtool -X "$DEV" hkey "$zeros"
-	tap_is "$(ethtool -x "$DEV" | grep -E '^([0-9a-f]{2}:){39}')" "$zeros" "the key is read back"
-	lands 0 "a key of zeros"
-	tap_check "the old key is taken" ethtool -X "$DEV" hkey "$KEY"
-	lands both "the old key"
-	tap_fails "a key of 39 bytes is refused" ethtool -X "$DEV" hkey "${zeros%:00}"
-	tap_fails "another hash function is refused" ethtool -X "$DEV" hfunc xor
-	tap_fails "a queue that is not there is refused" ethtool -X "$DEV" weight 0 0 1
+	tap_num "${#KEY} == 119" "ethtool -x shows a hash key of 40 bytes" "$KEY"
+	tap_check "ethtool -X hkey is taken with a key of zeros" ethtool -X "$DEV" hkey "$zeros"
+	tap_is "$(ethtool -x "$DEV" | grep -E '^([0-9a-f]{2}:){39}')" "$zeros" \
+		"ethtool -x shows the hash key of zeros that was set"
+	lands 0 "hash key of zeros"
+	tap_check "ethtool -X hkey is taken with the first key" ethtool -X "$DEV" hkey "$KEY"
+	lands both "first hash key again"
+	tap_fails "a hash key of 39 bytes is refused" ethtool -X "$DEV" hkey "${zeros%:00}"
+	tap_fails "hash function xor is refused" ethtool -X "$DEV" hfunc xor
+	tap_fails "an indirection table with a queue 2 that does not exist is refused" \
+		ethtool -X "$DEV" weight 0 0 1
 }
 
 fields()
@@ -110,35 +113,35 @@ fields()
 	local flow
 
 	for flow in tcp4 udp4 tcp6 udp6; do
-		tap_check "$flow hashes ports" sh -c \
+		tap_check "rx-flow-hash $flow has the ports at first" sh -c \
 			"ethtool -n $DEV rx-flow-hash $flow | grep -q 'bytes 2 & 3'"
 	done
-	tap_check "udp4 without ports is taken" ethtool -N "$DEV" rx-flow-hash udp4 sd
-	tap_check "udp4 without ports is read back" sh -c \
+	tap_check "rx-flow-hash udp4 sd is taken" ethtool -N "$DEV" rx-flow-hash udp4 sd
+	tap_check "rx-flow-hash udp4 sd is read back without ports" sh -c \
 		"ethtool -n $DEV rx-flow-hash udp4 | grep -q 'IP DA' &&
 		! ethtool -n $DEV rx-flow-hash udp4 | grep -q L4"
-	tap_check "tcp4 keeps its own" sh -c \
+	tap_check "rx-flow-hash tcp4 keeps the ports when udp4 loses them" sh -c \
 		"ethtool -n $DEV rx-flow-hash tcp4 | grep -q 'bytes 2 & 3'"
-	datagrams_on_one "udp4 without ports"
-	tap_check "udp4 with ports is taken" ethtool -N "$DEV" rx-flow-hash udp4 sdfn
-	lands both "udp4 with ports"
+	datagrams_on_one "rx-flow-hash udp4 sd"
+	tap_check "rx-flow-hash udp4 sdfn is taken" ethtool -N "$DEV" rx-flow-hash udp4 sdfn
+	lands both "rx-flow-hash udp4 sdfn"
 	# ethtool returns 0 all the same.
 	for flow in "udp4 s" "tcp4 v" "sctp4 sd"; do
-		tap_check "$flow is refused" sh -c \
+		tap_check "rx-flow-hash $flow is refused" sh -c \
 			"ethtool -N $DEV rx-flow-hash $flow 2>&1 | grep -q '^Cannot change'"
 	done
-	tap_check "and changes nothing" sh -c \
+	tap_check "a refused rx-flow-hash leaves udp4 with the ports" sh -c \
 		"ethtool -n $DEV rx-flow-hash udp4 | grep -q 'bytes 2 & 3'"
 }
 
 channels()
 {
-	tap_check "one channel is taken" ethtool -L "$DEV" combined 1
+	tap_check "ethtool -L combined 1 is taken" ethtool -L "$DEV" combined 1
 	tap_is "$(ethtool -l "$DEV" | awk '/^Combined/ { n = $2 } END { print n }')" 1 \
-		"one channel is read back"
-	lands 0 "one channel"
-	tap_check "two channels are taken" ethtool -L "$DEV" combined 2
-	lands both "two channels"
+		"ethtool -l shows one channel after combined 1"
+	lands 0 "ethtool -L combined 1"
+	tap_check "ethtool -L combined 2 is taken" ethtool -L "$DEV" combined 2
+	lands both "ethtool -L combined 2"
 }
 
 # per_packet WAY: of a stream, bytes per packet that were exchanged with the device.
@@ -163,21 +166,27 @@ FRAME=1514
 # feature NAME WAY: goes off, which cuts the stream into frames, and on again.
 feature()
 {
-	tap_num "$(per_packet "$2") > $FRAME" "$1 on: the device exchanges more than a frame"
+	local packets="$2 packets of a stream"
+
+	tap_num "$(per_packet "$2") > $FRAME" \
+		"$1 on at first: $packets have more than $FRAME bytes on average"
 	tap_check "$1 off is taken" ethtool -K "$DEV" "$1" off
 	tap_check "$1 off is read back" sh -c "ethtool -k $DEV | grep -q '^$1: off'"
-	tap_num "$(per_packet "$2") <= $FRAME" "$1 off: it exchanges frames"
+	tap_num "$(per_packet "$2") <= $FRAME" \
+		"$1 off: $packets have at most $FRAME bytes on average"
 	tap_check "$1 on is taken" ethtool -K "$DEV" "$1" on
-	tap_num "$(per_packet "$2") > $FRAME" "$1 on again: more than a frame"
+	tap_num "$(per_packet "$2") > $FRAME" \
+		"$1 on again: $packets have more than $FRAME bytes on average"
 }
 
 features()
 {
 	feature tcp-segmentation-offload tx
 	feature rx-gro-hw rx
-	tap_check "rx-checksumming is shown" sh -c "ethtool -k $DEV | grep -q '^rx-checksumming: on'"
+	tap_check "ethtool -k shows rx-checksumming on" sh -c \
+		"ethtool -k $DEV | grep -q '^rx-checksumming: on'"
 	tap_check "tx-checksumming off is taken" ethtool -K "$DEV" tx off
-	tap_check "and takes what needs it along" sh -c \
+	tap_check "tx-checksumming off takes tcp-segmentation-offload with it" sh -c \
 		"ethtool -k $DEV | grep -q '^tcp-segmentation-offload: off'"
 	tap_check "tx-checksumming off: a stream each way is intact" net_intact 500000
 	ethtool -K "$DEV" tx on sg on tso on > /dev/null
@@ -188,38 +197,44 @@ rings()
 	local inflight
 
 	tap_check "an rx ring of 64 is taken" ethtool -G "$DEV" rx 64
-	tap_is "$(ethtool -g "$DEV" | awk '/^RX:/ { n = $2 } END { print n }')" 64 "it is read back"
+	tap_is "$(ethtool -g "$DEV" | awk '/^RX:/ { n = $2 } END { print n }')" 64 \
+		"ethtool -g shows an rx ring of 64 after it was set"
 	net_answers
 	net_stats input.0
 	inflight=${STAT[inflight]}
-	tap_num "$inflight > 32 && $inflight <= 64" "the device has that many buffers" "$inflight"
-	tap_check "a stream each way is intact" net_intact 500000
-	tap_check "256 is taken" ethtool -G "$DEV" rx 256
+	tap_num "$inflight > 32 && $inflight <= 64" \
+		"rx ring of 64: the device has 33 to 64 buffers" "$inflight"
+	tap_check "rx ring of 64: a stream each way is intact" net_intact 500000
+	tap_check "an rx ring of 256 is taken" ethtool -G "$DEV" rx 256
 	net_answers
 	net_stats input.0
-	tap_num "${STAT[inflight]} > 128" "it has more buffers" "${STAT[inflight]}"
+	tap_num "${STAT[inflight]} > 128 && ${STAT[inflight]} <= 256" \
+		"rx ring of 256: the device has 129 to 256 buffers" "${STAT[inflight]}"
 }
 
-# What there is to know.
+# about SPEED: what ethtool tells of device N.
 about()
 {
-	tap_check "drvinfo names the driver" sh -c "ethtool -i $DEV | grep -qx 'driver: $NET_DRIVER'"
-	tap_check "and its version" sh -c "ethtool -i $DEV | grep -q '^version: [0-9]'"
-	tap_is "$(ethtool -i "$DEV" | sed -n 's/^bus-info: //p')" "$VIRTIO" "and the device"
-	tap_check "packets can be timestamped in software" sh -c \
+	tap_check "net$N: ethtool -i names the driver" sh -c \
+		"ethtool -i $DEV | grep -qx 'driver: $NET_DRIVER'"
+	tap_check "net$N: ethtool -i has a version" sh -c "ethtool -i $DEV | grep -q '^version: [0-9]'"
+	tap_is "$(ethtool -i "$DEV" | sed -n 's/^bus-info: //p')" "$VIRTIO" \
+		"net$N: ethtool -i has the device as bus-info"
+	tap_check "net$N: ethtool -T shows software-transmit" sh -c \
 		"ethtool -T $DEV | grep -q software-transmit"
-	tap_is "$(ethtool -S "$DEV" | tail -n +2 | sort | uniq -d)" "" "statistics have a name each"
+	tap_is "$(ethtool -S "$DEV" | tail -n +2 | sort | uniq -d)" "" \
+		"net$N: no two statistics of ethtool -S have the same name"
 	tap_is "$(ethtool "$DEV" | awk '/Speed|Duplex/ { print $2 }' | tr '\n' ' ')" "$1" \
-		"speed and duplex are as the device says"
+		"net$N: ethtool shows the speed and duplex that the device has"
 }
 
 link_settings()
 {
-	tap_check "speed and duplex are taken" ethtool -s "$DEV" speed 1000 duplex half
+	tap_check "ethtool -s speed 1000 duplex half is taken" ethtool -s "$DEV" speed 1000 duplex half
 	tap_is "$(ethtool "$DEV" | awk '/Speed|Duplex/ { print $2 }' | tr '\n' ' ')" "1000Mb/s Half " \
-		"speed and duplex are read back"
-	tap_is "$(cat "/sys/class/net/$DEV/speed")" 1000 "and in sysfs"
-	tap_fails "autonegotiation is refused" ethtool -s "$DEV" autoneg on
+		"ethtool shows the speed and duplex that were set"
+	tap_is "$(cat "/sys/class/net/$DEV/speed")" 1000 "sysfs shows the speed that was set"
+	tap_fails "ethtool -s autoneg on is refused" ethtool -s "$DEV" autoneg on
 }
 
 N=2
@@ -233,7 +248,7 @@ about "Unknown! Unknown! "
 link_settings
 features
 rings
-tap_fails "net$N: without RSS there is no table to set" ethtool -X "$DEV" equal 1
+tap_fails "net$N: without RSS an indirection table is refused" ethtool -X "$DEV" equal 1
 
 N=8
 net_need $N
@@ -243,10 +258,10 @@ if [ "$(nproc)" -gt 1 ]; then
 	fields
 	channels
 else
-	tap_skip "the table and what is hashed" "one CPU, so one queue"
+	tap_skip "the indirection table and what is hashed" "one CPU, so one queue"
 fi
-tap_check "receive hashes go off" ethtool -K "$DEV" rxhash off
-tap_check "a stream each way is intact" net_intact 500000
-tap_check "and on" ethtool -K "$DEV" rxhash on
+tap_check "ethtool -K rxhash off is taken" ethtool -K "$DEV" rxhash off
+tap_check "with rxhash off a stream each way is intact" net_intact 500000
+tap_check "ethtool -K rxhash on is taken" ethtool -K "$DEV" rxhash on
 
 tap_done

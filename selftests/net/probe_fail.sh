@@ -27,7 +27,7 @@ step()
 	local mark lines status=0
 
 	if ! fail_next "$1" "$2"; then
-		tap_not_ok "$1 can be made to fail"
+		tap_not_ok "net$N: fault injection takes $1"
 		return
 	fi
 	mark=$(kmsg_mark)
@@ -35,7 +35,7 @@ step()
 	fail_nothing
 	lines=$(kmsg_since "$mark")
 	if [ "$(virtio_driver "$VIRTIO")" != none ]; then
-		tap_not_ok "$1 fails: probe fails" "it was bound; not called in probe?"
+		tap_not_ok "net$N: $1 fails: probe fails" "it was bound; not called in probe?"
 		virtio_unbind "$VIRTIO"
 		return
 	fi
@@ -49,7 +49,7 @@ step()
 	[ "$N" = 1 ] || return
 	tap_check "net$N: $1 fails: the in-tree driver takes the device" \
 		virtio_bind virtio_net "$VIRTIO" || return
-	tap_check "net$N: $1 fails: and works" in_tree_works
+	tap_check "net$N: $1 fails: the network answers through the in-tree driver" in_tree_works
 	virtio_unbind "$VIRTIO"
 }
 
@@ -63,12 +63,12 @@ for N in 1 8; do
 		step "$function" "$returns"
 		steps=$((steps + 1))
 	done < <(functions_that_fail pvg_net_)
-	tap_num "$steps >= 8" "net$N: there are steps to fail" "$steps"
+	tap_num "$steps >= 8" "net$N: at least 8 functions of probe can fail" "$steps"
 	VIRTIO=$device
-	tap_check "net$N: bound again when nothing fails" virtio_bind "$NET_DRIVER" "$VIRTIO"
+	tap_check "net$N: $NET_DRIVER takes the device when no step fails" virtio_bind "$NET_DRIVER" "$VIRTIO"
 	wait_for 20 net_find $N
 	net_need $N
-	tap_check "net$N: it works" net_answers
+	tap_check "net$N: the host answers after all failed probes" net_answers
 done
 rmmod virtio_net
 

@@ -27,12 +27,12 @@ for n in $(is_slow && echo 1 6 || echo 1 3 5 6); do
 		net_load sink source
 		tap_check "net$n round $round: unbind under traffic" timeout 60 bash -c \
 			"echo $VIRTIO > $VIRTIO_BUS/drivers/$NET_DRIVER/unbind"
-		tap_check "net$n round $round: the interface is gone" net_lacks "$n"
-		tap_fails "net$n round $round: and its trace in debugfs" \
+		tap_check "net$n round $round: the interface is gone after unbind" net_lacks "$n"
+		tap_fails "net$n round $round: debugfs has no directory of the device after unbind" \
 			test -e "$DEBUGFS/pvguest/$VIRTIO"
-		net_load_ends "net$n round $round" lossy || tap_done
-		tap_check "net$n round $round: bind" virtio_bind "$NET_DRIVER" "$VIRTIO"
-		tap_check "net$n round $round: it works" works "$n"
+		net_load_ends "net$n round $round: unbind" lossy || tap_done
+		tap_check "net$n round $round: bind after unbind" virtio_bind "$NET_DRIVER" "$VIRTIO"
+		tap_check "net$n round $round: streams are intact after bind" works "$n"
 	done
 done
 
@@ -45,11 +45,12 @@ else
 	for n in $(is_slow && echo 8 || echo 2 6 8); do
 		net_need "$n"
 		virtio_unbind "$VIRTIO"
-		tap_check "net$n: hand over: $other takes it" virtio_bind $other "$VIRTIO"
-		tap_check "net$n: hand over: $other works" works "$n"
+		tap_check "net$n: hand over: $other takes the device" virtio_bind $other "$VIRTIO"
+		tap_check "net$n: hand over: streams are intact with $other" works "$n"
 		virtio_unbind "$VIRTIO"
-		tap_check "net$n: hand over: we take it back" virtio_bind "$NET_DRIVER" "$VIRTIO"
-		tap_check "net$n: hand over: it works" works "$n"
+		tap_check "net$n: hand over: $NET_DRIVER takes the device back" \
+			virtio_bind "$NET_DRIVER" "$VIRTIO"
+		tap_check "net$n: hand over: streams are intact with $NET_DRIVER again" works "$n"
 	done
 	rmmod $other
 fi
@@ -62,26 +63,26 @@ if [ -w /sys/power/pm_test ]; then
 		ethtool -C "$DEV" adaptive-rx off rx-usecs 70 rx-frames 7
 		net_load sink source
 		for level in devices platform; do
-			tap_check "net$n: suspend and resume, $level" net_suspend $level
+			tap_check "net$n: suspend and resume to level $level succeed under traffic" \
+				net_suspend $level
 		done
 		net_load_ends "net$n: suspend and resume"
 		tap_is "$(ethtool -c "$DEV" | awk '/^rx-(usecs|frames):/ { print $2 }' | tr '\n' ' ')" \
-			"70 7 " "net$n: settings survive it"
+			"70 7 " "net$n: rx-usecs and rx-frames survive suspend and resume"
 		ethtool -C "$DEV" adaptive-rx on
 	done
 else
-	tap_skip "suspend and resume" "this kernel has no pm_test"
+	tap_skip "suspend and resume" "this kernel has no /sys/power/pm_test"
 fi
 
 net_need 1
 net_load sink source
-tap_check "rmmod under traffic" timeout 120 rmmod "$NET_DRIVER"
-tap_check "no interface is left" net_lacks 1
+tap_check "rmmod $NET_DRIVER under traffic ends" timeout 120 rmmod "$NET_DRIVER"
+tap_check "net1: no interface is left after rmmod" net_lacks 1
 net_load_ends "rmmod" lossy || tap_done
-tap_check "modprobe" modprobe "$NET_DRIVER"
-tap_check "it works" works 1
-for n in $(is_slow && echo 5 || echo 2 4 5 7 8); do
-	tap_check "net$n: it works afterwards" works "$n"
+tap_check "modprobe $NET_DRIVER succeeds after rmmod" modprobe "$NET_DRIVER"
+for n in 1 $(is_slow && echo 5 || echo 2 4 5 7 8); do
+	tap_check "net$n: streams are intact after rmmod and modprobe" works "$n"
 done
 
 tap_done

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The device takes packets and does not send them, because what is behind it
-# stands still. The kernel notices after five seconds; then the driver must
-# reset the device and go on, as often as it takes, and packets must flow once
-# the other end moves again.
+# The device takes packets and does not send them, because the other end does not
+# read. The kernel notices after five seconds; then the driver must reset the device
+# and go on, as often as it takes, and packets must flow once the other end reads
+# again.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -16,7 +16,7 @@ set -u
 echo "lab: expected: NETDEV WATCHDOG" > /dev/kmsg
 echo "lab: expected: WARNING: .* dev_watchdog" > /dev/kmsg
 
-# sends NAME: packets are sent to where nobody answers, and leave the device.
+# sends NAME: packets are sent to an address without an answer, and leave the device.
 sends()
 {
 	local before
@@ -59,24 +59,25 @@ kill "${senders[@]}"
 wait
 waited=$(kmsg_since "$mark" |
 	sed -n 's/.*output\.0: nothing was sent for \([0-9]*\) ms.*/\1/p' | head -n 1)
-tap_num "${waited:-0} >= 5000" "the log says which queue, and for how long"
-tap_num "${waited:-0} <= 20000" "that is not too long" "$waited ms"
-tap_num "$(net_count tx_errors) >= 1" "it counts as an error"
-# While it stands still, nothing that is asked of the interface may hang.
-tap_check "the interface can be asked" timeout 30 ethtool -c "$DEV"
-tap_check "and taken down and up" timeout 60 sh -c "ip link set $DEV down && ip link set $DEV up"
+tap_num "${waited:-0} >= 5000" \
+	"the log names output.0 and a time without progress of at least 5 s" "${waited:-no} ms"
+tap_num "${waited:-0} <= 20000" "the log has at most 20 s without progress" "${waited:-no} ms"
+tap_num "$(net_count tx_errors) >= 1" "tx_errors counts the queue that made no progress"
+# Meanwhile nothing that is asked of the interface may hang.
+tap_check "stalled device: ethtool -c answers" timeout 30 ethtool -c "$DEV"
+tap_check "stalled device: the interface goes down and up" \
+	timeout 60 sh -c "ip link set $DEV down && ip link set $DEV up"
 ip neigh replace 10.9.9.1 lladdr 02:00:00:00:00:01 dev "$DEV" nud permanent
 
 echo "$limit_before" > "$limit"
 "$PEER" flow 10.9.1.1 1
-sleep 1
-sends "packets are sent again when the other end moves"
-tap_is "$(cat "/sys/class/net/$DEV/carrier")" 1 "there is a carrier"
+sends "packets are sent again when the other end reads again"
+tap_is "$(cat "/sys/class/net/$DEV/carrier")" 1 "the interface has a carrier after the resets"
 net_need 1
-tap_check "other devices work on" net_answers
+tap_check "net1, which was not stalled, answers" net_answers
 
-# Resets that are nobody's fault, here for larger buffers, are not counted, or the
-# device would be given up after the fifth.
+# Resets without a fault of the device, here for larger buffers, are not counted, or
+# the device would be given up after the fifth.
 net_need 6
 mark=$(kmsg_mark)
 for i in 1 2 3 4 5 6 7; do
@@ -84,8 +85,8 @@ for i in 1 2 3 4 5 6 7; do
 	ip link set "$DEV" mtu 1600
 	wait_for 10 restarted $i || break
 done
-tap_check "seven resets in a row" restarted 7
-tap_check "the device answers after them" net_answers
+tap_check "net6: seven changes of the MTU reset the device seven times" restarted 7
+tap_check "net6: the host answers after seven resets" net_answers
 ip link set "$DEV" mtu 1500
 
 tap_done

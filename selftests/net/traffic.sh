@@ -53,7 +53,7 @@ rings()
 	changes rings \
 		"ethtool -G $DEV rx 64" "ethtool -G $DEV tx 32" "ethtool -G $DEV rx 256 tx 256"
 	tap_is "$(ring_sizes)" "${largest[0]} ${largest[1]} 256 256 " \
-		"net$N: ring sizes are read back"
+		"net$N: ethtool -g shows the largest and the set ring sizes"
 }
 
 down_and_up()
@@ -73,7 +73,7 @@ mtu()
 	changes MTU "ip link set $DEV mtu 600" "ip link set $DEV mtu 9000" "ip link set $DEV mtu 1500"
 }
 
-# What differs between the kinds of rings is who is told of what. A kernel full
+# What differs between the kinds of rings is which side is told of what. A kernel full
 # of debugging is for what is freed and locked on the way.
 while read -r N parts <&3; do
 	net_need "$N"
@@ -100,29 +100,33 @@ for N in 1 8; do
 	tap_check "net$N: the host answers" net_answers || tap_done
 	changes channels "ethtool -L $DEV combined 1" "ethtool -L $DEV combined 2"
 	tap_is "$(ethtool -l "$DEV" | awk '/^Combined/ { print $2 }' | tr '\n' ' ')" "2 2 " \
-		"net$N: channels are read back"
-	tap_fails "net$N: 3 channels are refused" ethtool -L "$DEV" combined 3
-	tap_fails "net$N: rx channels are refused" ethtool -L "$DEV" rx 1
+		"net$N: ethtool -l shows two channels"
+	tap_fails "net$N: ethtool -L combined 3 is refused with two queues" ethtool -L "$DEV" combined 3
+	tap_fails "net$N: ethtool -L rx 1 is refused" ethtool -L "$DEV" rx 1
 done
 
-# The host pulls the plug.
+# The host takes the link down and up.
 N=1
 net_need 1
 if [ -n "${PVG_QMP:-}" ]; then
 	net_load sink source
 	for _ in 1 2; do
 		net_qmp set_link '"name": "net1", "up": false'
-		tap_check "link down: no carrier" wait_for 30 grep -qx 0 "/sys/class/net/$DEV/carrier"
-		tap_is "$(ethtool "$DEV" | awk '/Link detected/ { print $3 }')" no "link down: ethtool sees it"
+		tap_check "link taken down by the host: the interface loses its carrier" \
+			wait_for 30 grep -qx 0 "/sys/class/net/$DEV/carrier"
+		tap_is "$(ethtool "$DEV" | awk '/Link detected/ { print $3 }')" no \
+			"link taken down by the host: ethtool shows no link"
 		net_qmp set_link '"name": "net1", "up": true'
-		tap_check "link up: carrier" wait_for 30 grep -qx 1 "/sys/class/net/$DEV/carrier"
+		tap_check "link taken up by the host: the interface has a carrier" \
+			wait_for 30 grep -qx 1 "/sys/class/net/$DEV/carrier"
 	done
 	net_load_ends "link down and up"
 else
-	tap_skip "link down and up" "nobody pulls it: start with selftests/vm"
+	tap_skip "link down and up" "no host takes the link down: start the VM with selftests/vm"
 fi
 
-tap_fails "rings of 4096 are refused" ethtool -G "$DEV" rx 4096
+tap_fails "ethtool -G rx 4096 is refused" ethtool -G "$DEV" rx 4096
 output=$(ethtool -G "$DEV" tx 8 2>&1)
-tap_check "rings too small are refused with what is needed" grep -q "at least" <<< "$output"
+tap_check "ethtool -G tx 8 is refused and the message says the least that is needed" \
+	grep -q "at least" <<< "$output"
 tap_done
