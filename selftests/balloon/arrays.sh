@@ -16,19 +16,21 @@ set -u
 
 balloon_need
 balloon_new "a balloon without reporting"
-tap_is "$(balloon_stat mode)" arrays "page numbers are told"
+tap_is "$(balloon_stat mode)" arrays "without reporting the driver tells page numbers"
 
 size=$(whole $((RAM / 3)))
 total=$(meminfo MemTotal)
 host_gets "$size"
-tap_is "$(host_actual)" "$size" "query-balloon says so"
+tap_is "$(host_actual)" "$size" "query-balloon has the size of the balloon"
 tap_num "$(balloon_stat inflate_requests) * 1024 * $MIB <= 16 * 2 * $size" \
-	"at most 16 requests per GiB" "$(balloon_stat inflate_requests) for twice $((size / MIB)) MiB"
-tap_is "$(meminfo MemTotal)" $((total - size)) "it does not count as memory"
-tap_check "shrinks to nothing" balloon_to 0
+	"the balloon grows in at most 16 requests per GiB" \
+	"$(balloon_stat inflate_requests) for twice $((size / MIB)) MiB"
+tap_is "$(meminfo MemTotal)" $((total - size)) "MemTotal has fallen by the size of the balloon"
+tap_check "the balloon shrinks to nothing" balloon_to 0
 tap_num "$(balloon_stat deflate_requests) * 1024 * $MIB <= 16 * 2 * $size" \
-	"at most 16 requests per GiB" "$(balloon_stat deflate_requests) for twice $((size / MIB)) MiB"
-tap_is "$(meminfo MemTotal)" "$total" "all of it is memory again"
+	"the balloon shrinks in at most 16 requests per GiB" \
+	"$(balloon_stat deflate_requests) for twice $((size / MIB)) MiB"
+tap_is "$(meminfo MemTotal)" "$total" "MemTotal is as before when the balloon is empty"
 
 # Fragments: two files that grow page by page in turn, one of which goes.
 # Compaction must not move what is left.
@@ -55,15 +57,16 @@ awk -v pages=$((chunk / PAGE)) -v page="$PAGE" '
 	}'
 rm /mnt/drop
 echo $((64 * MIB)) > "$BALLOON/floor"
-# Ranges come first; then all that can be had.
+# Ranges come first; then all that can be taken.
 balloon_set "$(whole $((RAM - MIB)))"
-tap_check "grows by ranges and fragments" wait_for 60 eval \
+tap_check "in fragmented memory the balloon grows until it backs off" wait_for 60 eval \
 	'[ "$(balloon_stat backoff_ms)" -ge 400 ]'
 more=$(balloon_actual)
 balloon_to "$more"
 singles=$(balloon_stat single_pages)
-tap_num "$singles * $PAGE >= $chunk / 8" "many of which are single pages" \
-	"$singles of $((more / PAGE))"
+tap_num "$singles * $PAGE >= $chunk / 8" \
+	"in fragmented memory the balloon takes at least $((chunk / 8 / MIB)) MiB of single pages" \
+	"$singles of $((more / PAGE)) pages"
 rm /mnt/keep
 # One pass may find nothing to move.
 compacted()
@@ -71,13 +74,14 @@ compacted()
 	echo 1 > /proc/sys/vm/compact_memory
 	[ "$(balloon_stat migrated)" -gt 0 ]
 }
-tap_check "compaction migrates them" wait_for 60 compacted
+tap_check "compaction migrates pages of the balloon" wait_for 60 compacted
 # It may still be at it.
 wait_for 5 total_is $((total - more))
-tap_is "$(balloon_actual)" "$more" "none is lost on the way"
-tap_is "$(meminfo MemTotal)" $((total - more)) "and none counted twice"
-tap_check "shrinks to nothing" balloon_to 0
-tap_is "$(meminfo MemTotal)" "$total" "all of it is memory again"
+tap_is "$(balloon_actual)" "$more" "the balloon has its size after compaction"
+tap_is "$(meminfo MemTotal)" $((total - more)) \
+	"after compaction MemTotal has fallen by the size of the balloon"
+tap_check "the fragmented balloon shrinks to nothing" balloon_to 0
+tap_is "$(meminfo MemTotal)" "$total" "MemTotal is as before when the fragmented balloon is empty"
 umount /mnt
 echo "$unevictable" > /proc/sys/vm/compact_unevictable_allowed
 echo "$boost" > /proc/sys/vm/watermark_boost_factor
@@ -85,14 +89,17 @@ echo "$boost" > /proc/sys/vm/watermark_boost_factor
 # For devices that take only short requests; ranges do not fit into them.
 if [ "$BALLOON_DRIVER" = pvg_balloon ]; then
 	rmmod pvg_balloon
-	tap_check "short arrays" modprobe pvg_balloon array_pages=256
-	tap_check "are those of a new life" wait_for 10 balloon_bound
-	tap_check "grows by them" balloon_to $((64 * MIB))
-	tap_num "$(balloon_stat inflate_requests) >= 64 * $MIB / $PAGE / 256" "so many as it takes" \
+	tap_check "modprobe takes array_pages=256" modprobe pvg_balloon array_pages=256
+	tap_check "array_pages=256: the balloon is bound" wait_for 10 balloon_bound
+	tap_check "array_pages=256: the balloon grows to 64 MiB" balloon_to $((64 * MIB))
+	requests=$((64 * MIB / PAGE / 256))
+	tap_num "$(balloon_stat inflate_requests) >= $requests && $(balloon_stat inflate_requests) <= 2 * $requests" \
+		"array_pages=256: 64 MiB take $requests to $((2 * requests)) requests" \
 		"$(balloon_stat inflate_requests)"
-	tap_is "$(balloon_stat single_pages)" $((64 * MIB / PAGE)) "there are no ranges"
-	tap_is "$(host_actual)" $((64 * MIB)) "the host knows"
-	tap_check "shrinks to nothing" balloon_to 0
+	tap_is "$(balloon_stat single_pages)" $((64 * MIB / PAGE)) \
+		"array_pages=256: the balloon has single pages only"
+	tap_is "$(host_actual)" $((64 * MIB)) "array_pages=256: query-balloon has the size of the balloon"
+	tap_check "array_pages=256: the balloon shrinks to nothing" balloon_to 0
 	rmmod pvg_balloon
 	modprobe pvg_balloon
 fi

@@ -24,8 +24,8 @@ migration_is()
 	[[ $(migration) == *"\"status\": \"$1\""* ]]
 }
 
-# hinting_is_over: nothing was added for a moment, and nobody waits for the host, as
-# the driver's work does where it is slow to take them.
+# hinting_is_over: nothing was added for a moment, and the driver's work does not wait
+# for the host, as it does where the host is slow to take them.
 hinting_is_over()
 {
 	local before
@@ -52,29 +52,34 @@ for round in 1 2; do
 		qmp '{"execute": "balloon", "arguments": {"value": '"$RAM"'}}'
 	done
 	# Else there would not be what is needed below.
-	tap_check "round $round: free pages are hinted" wait_for 30 hinting_is_over || tap_done
+	tap_check "round $round: the driver hints free pages to the end" wait_for 30 hinting_is_over ||
+		tap_done
 	kept=$(($(balloon_stat hinted_pages) * PAGE))
 	hinted=$((($(balloon_stat hinted) - hinted) * PAGE))
-	tap_num "$hinted >= 0.75 * $free - $SLACK" "round $round: most of them" \
+	tap_num "$hinted >= 0.75 * $free - $SLACK" "round $round: at least 75 % of free memory is hinted" \
 		"$((hinted / MIB)) MiB of $((free / MIB))"
-	tap_num "$hinted <= $free" "round $round: each once" "$((hinted / MIB)) MiB"
-	tap_num "$(free_memory) > 4 * $MIB" "round $round: some are left to the guest"
-	tap_num "$kept >= 0.5 * $hinted" "round $round: they are kept" "$((kept / MIB)) MiB"
+	tap_num "$hinted <= $free" "round $round: no free page is hinted twice" \
+		"$((hinted / MIB)) MiB of $((free / MIB))"
+	tap_num "$(free_memory) > 4 * $MIB" "round $round: hinting leaves more than 4 MiB to the guest" \
+		"$(($(free_memory) / MIB)) MiB"
+	tap_num "$kept >= 0.5 * $hinted" "round $round: at least half of the hinted pages are kept" \
+		"$((kept / MIB)) of $((hinted / MIB)) MiB"
 	left=$(field remaining "$(migration)")
-	tap_num "$left <= $RAM - 0.9 * $hinted" "round $round: the host need not send them" \
-		"$((left / MIB)) MiB are left to send"
+	tap_num "$left <= $RAM - 0.9 * $hinted" "round $round: the host does not send hinted pages" \
+		"$((left / MIB)) MiB of $((RAM / MIB)) are left to send, $((hinted / MIB)) were hinted"
 	# More than is free: it comes out of what was hinted.
 	need=$(($(free_memory) + kept / 3))
 	mount -t tmpfs -o size=100% none /mnt
-	tap_check "round $round: hinted pages are there for who needs them" \
+	tap_check "round $round: the guest can allocate hinted pages" \
 		use_memory "$need" /mnt/need
-	tap_is "$(stat -c %s /mnt/need)" "$need" "round $round: all of them"
+	tap_is "$(stat -c %s /mnt/need)" "$need" "round $round: the guest allocated all that it asked for"
 	umount /mnt
 	qmp '{"execute": "migrate_cancel"}'
-	tap_check "round $round: in the end none is kept" wait_for 20 eval \
+	tap_check "round $round: no hinted page is kept after the migration" wait_for 20 eval \
 		'[ "$(balloon_stat hinted_pages)" = 0 ]'
-	tap_free $((free * 9 / 10)) "round $round: and all are free"
-	tap_check "round $round: the migration is over" wait_for 20 migration_is cancelled
+	tap_free $((free * 9 / 10)) "round $round: 90 % of the memory is free again after the migration"
+	tap_check "round $round: QEMU says that the migration was cancelled" \
+		wait_for 20 migration_is cancelled
 done
 
 tap_done

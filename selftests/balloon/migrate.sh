@@ -27,32 +27,32 @@ move()
 	hinted=$(balloon_stat hinted)
 	balloon_set "$2"
 	echo "@migrate"
-	tap_check "$1: free pages are hinted" wait_for 90 hinted_since "$hinted"
-	# It answers from where the VM then is; before that nobody does.
+	tap_check "$1: the driver hints free pages" wait_for 90 hinted_since "$hinted"
+	# It answers from where the VM then is; before that there is no answer.
 	tap_check "$1: the other QEMU answers" wait_for 90 ask rss
-	tap_check "$1: gets to its target" wait_for 60 balloon_is "$2"
-	tap_is "$(host_actual)" "$2" "$1: and the host knows"
-	tap_check "$1: in the end no hinted page is kept" wait_for 20 eval \
+	tap_check "$1: the balloon reaches its target after the move" wait_for 60 balloon_is "$2"
+	tap_is "$(host_actual)" "$2" "$1: query-balloon of the other QEMU has the target"
+	tap_check "$1: no hinted page is kept after the move" wait_for 20 eval \
 		'[ "$(balloon_stat hinted_pages)" = 0 ]'
-	tap_is "$(md5sum < /mnt/kept)" "$sum" "$1: memory has kept its content"
-	tap_is "$(balloon_stat recoveries)" 0 "$1: without a reset"
+	tap_is "$(md5sum < /mnt/kept)" "$sum" "$1: memory keeps its content through the move"
+	tap_is "$(balloon_stat recoveries)" 0 "$1: the driver does not reset the device for the move"
 }
 
 # The devices that the VM was started with, because these move with it.
 balloon_need
 free=$(free_memory)
 mount -t tmpfs -o size=100% none /mnt
-head -c $((RAM / 8)) /dev/urandom > /mnt/kept
+seeded $((RAM / 8)) /mnt/kept
 sum=$(md5sum < /mnt/kept)
 size=$(whole $((RAM / 2)))
-move grows "$size"
+move "move while the balloon grows" "$size"
 rss=$(host_rss)
-tap_num "$rss < $RAM * 3 / 4" "the new host need not have what is in the balloon" \
-	"$((rss / MIB)) MiB"
-move shrinks $((64 * MIB))
+tap_num "$rss < $RAM * 3 / 4" "after the move the host does not supply what is in the balloon" \
+	"$((rss / MIB)) of $((RAM / MIB)) MiB"
+move "move while the balloon shrinks" $((64 * MIB))
 rm /mnt/kept
 umount /mnt
-tap_check "shrinks to nothing" balloon_to 0
-tap_free $((free - SLACK)) "all memory is back"
+tap_check "the balloon shrinks to nothing after two moves" balloon_to 0
+tap_free $((free - SLACK)) "after two moves all memory is free again"
 
 tap_done

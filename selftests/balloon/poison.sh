@@ -20,13 +20,13 @@ if grep -qw page_poison=1 /proc/cmdline; then
 elif grep -qw init_on_free=1 /proc/cmdline; then
 	mode=ranges
 else
-	tap_skip_all "free pages contain nothing here: add --append page_poison=1"
+	tap_skip_all "this kernel does not count on what free pages contain: add --append page_poison=1"
 fi
 
 # intact NAME: the kernel found what it left in all pages.
 intact()
 {
-	tap_fails "$1: free pages have kept their content" \
+	tap_fails "$1: the kernel finds no free page whose content has changed" \
 		grep -q 'pagealloc: .*\(corruption\|bit error\)' <<< "$(kmsg_since "$mark")"
 }
 
@@ -40,23 +40,23 @@ mark=$(kmsg_mark)
 size=$(whole $((RAM / 3)))
 
 balloon_new "a device that can be told" '"free-page-reporting": true, "page-poison": true'
-tap_is "$(balloon_stat mode)" $mode "it gets $mode"
+tap_is "$(balloon_stat mode)" $mode "page-poison on: the driver uses $mode"
 host_gets "$size"
-tap_is "$(host_actual)" "$size" "query-balloon says so"
-tap_check "shrinks to nothing" balloon_to 0
+tap_is "$(host_actual)" "$size" "page-poison on: query-balloon has the size of the balloon"
+tap_check "page-poison on: the balloon shrinks to nothing" balloon_to 0
 touch_memory
-tap_check "free pages are reported" wait_for 40 reported
+tap_check "page-poison on: the driver reports free pages" wait_for 40 reported
 touch_memory
-intact "it knows"
+intact "page-poison on"
 
-balloon_new "one that cannot be told" '"free-page-reporting": true, "page-poison": false'
-tap_is "$(balloon_stat mode)" arrays "it gets arrays"
-tap_check "grows" balloon_to "$size"
-tap_check "shrinks to nothing" balloon_to 0
+balloon_new "a device that cannot be told" '"free-page-reporting": true, "page-poison": false' reporting
+tap_is "$(balloon_stat mode)" arrays "page-poison off: the driver uses arrays"
+tap_check "page-poison off: the balloon grows" balloon_to "$size"
+tap_check "page-poison off: the balloon shrinks to nothing" balloon_to 0
 touch_memory
 sleep 4	# the kernel reports what is free for 2 s
 touch_memory
-tap_is "$(balloon_stat reported)" 0 "no free page is reported to it"
-intact "it does not know"
+tap_is "$(balloon_stat reported)" 0 "page-poison off: the driver reports no free page"
+intact "page-poison off"
 
 tap_done

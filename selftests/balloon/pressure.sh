@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The target changes at random, many times a second, while the guest allocates,
-# frees and checks its memory. No page may be the balloon's and somebody else's
+# frees and checks its memory. No page may be the balloon's and another user's
 # at once: that would show as wrong content.
 #
 # PRESSURE_STEPS targets for each kind of balloon (500), and more for at most
@@ -19,6 +19,7 @@ set -u
 STEPS=${PRESSURE_STEPS:-$(scaled 500 5)}
 LIMIT=${PRESSURE_SECONDS:-120}
 STOP=/run/stop-pressure
+test_seed
 
 # Copies of files, compared: whatever loses or changes a page is found.
 checker()
@@ -35,6 +36,7 @@ checker()
 # Memory that is taken and given back in pieces of all sizes.
 churn()
 {
+	RANDOM=$((SEED + 1))
 	while [ ! -e "$STOP" ]; do
 		head -c $((RANDOM * 4096)) /dev/zero | tail -c $((RANDOM * 1024)) > /dev/null
 	done
@@ -86,22 +88,22 @@ pressed()
 		wait "$pid" || status=$?
 	done
 	tap_is "$status" 0 "$1: memory keeps its content through $i targets"
-	tap_num "$(< /run/checked.1) + $(< /run/checked.2) >= 4" "$1: which was looked at often" \
-		"$(cat /run/checked.*)"
-	tap_is "$(awk '/^oom_kill / { print $2 }' /proc/vmstat)" "$kills" "$1: nothing was killed"
-	tap_check "$1: much went in and out" much
+	tap_num "$(< /run/checked.1) + $(< /run/checked.2) >= 4" \
+		"$1: the content of memory was compared at least 4 times" "$(cat /run/checked.*)"
+	tap_is "$(awk '/^oom_kill / { print $2 }' /proc/vmstat)" "$kills" "$1: no process was killed for memory"
+	tap_check "$1: as much as the guest's memory went in, and half of it out" much
 	size=$((RAM / 4 / PAGE * PAGE))
-	tap_check "$1: the last target is reached" balloon_to "$size" 60
-	tap_is "$(host_actual)" "$size" "$1: and the host knows"
-	tap_check "$1: as is none" balloon_to 0
-	tap_free $((free - SLACK - 16 * MIB)) "$1: all memory is back"
+	tap_check "$1: the balloon reaches the last target" balloon_to "$size" 60
+	tap_is "$(host_actual)" "$size" "$1: query-balloon has the last target"
+	tap_check "$1: the balloon shrinks to nothing" balloon_to 0
+	tap_free $((free - SLACK - 16 * MIB)) "$1: all memory is free again"
 }
 
 balloon_need
 mkfifo /run/pause
 exec 9<> /run/pause
 mount -t tmpfs -o size=100% none /mnt
-head -c $((RAM / 24)) /dev/urandom > /mnt/a
+seeded $((RAM / 24)) /mnt/a
 cp /mnt/a /mnt/b.1
 cp /mnt/a /mnt/b.2
 

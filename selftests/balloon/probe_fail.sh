@@ -22,7 +22,7 @@ step()
 	local mark lines
 
 	if ! fail_next "$1" "$2"; then
-		tap_not_ok "$1 can be made to fail"
+		tap_not_ok "fault injection takes $1"
 		return
 	fi
 	mark=$(kmsg_mark)
@@ -33,7 +33,7 @@ step()
 	tap_check "$1 fails: the log says so and names the device" \
 		grep -q "$VIRTIO: probe failed: .*ENOMEM\|$VIRTIO: probe failed: .*-12" <<< "$lines"
 	tap_check "$1 fails: the in-tree driver takes the device" virtio_bind virtio_balloon "$VIRTIO"
-	tap_check "$1 fails: and grows" wait_for 30 eval '[ "$(host_actual)" -ge $((32 * MIB)) ]'
+	tap_check "$1 fails: the balloon grows with the in-tree driver" wait_for 30 eval '[ "$(host_actual)" -ge $((32 * MIB)) ]'
 	virtio_unbind "$VIRTIO"
 }
 
@@ -48,10 +48,12 @@ while read -r function returns; do
 	step "$function" "$returns"
 	steps=$((steps + 1))
 done < <(functions_that_fail pvg_balloon_)
-tap_num "$steps >= 7" "there are steps to fail" "$steps"
+tap_num "$steps >= 7" "at least 7 functions of probe can fail" "$steps"
 rmmod virtio_balloon
-tap_check "bound again when nothing fails" virtio_bind "$BALLOON_DRIVER" "$VIRTIO"
-tap_check "and it works" wait_for 30 balloon_is $((32 * MIB))
+tap_check "$BALLOON_DRIVER takes the device when no step fails" \
+	virtio_bind "$BALLOON_DRIVER" "$VIRTIO"
+tap_check "the balloon reaches its target after all failed probes" \
+	wait_for 30 balloon_is $((32 * MIB))
 balloon_to 0
 
 tap_done

@@ -7,6 +7,7 @@
 BALLOON_DRIVER=${PVG_DRIVER:-pvg_balloon}
 MIB=$((1024 * 1024))
 ASKED=0
+BALLOON_DEVICES=${BASH_SOURCE[0]%/*}/../balloon/devices
 # What the kernel may keep to itself meanwhile; KASAN keeps freed memory.
 # shellcheck disable=SC2034 # for the caller
 if is_slow; then
@@ -23,8 +24,8 @@ ask()
 	local disk deadline=$((SECONDS + 30)) id line
 
 	ASKED=$((ASKED + 1))
-	# In a subshell ASKED does not count on.
-	id=$$-$ASKED-$RANDOM
+	# In a subshell ASKED does not count on. Not RANDOM, whose sequence is the test's.
+	id=$$-$ASKED-$SRANDOM
 	disk=$(blk_wait pvganswers) || return 1
 	echo "@ask $id $*" >&3
 	while [ "$SECONDS" -lt "$deadline" ]; do
@@ -84,17 +85,59 @@ balloon_gone()
 	! balloon_find && [ ! -e "${BALLOON%/*}" ]
 }
 
-# balloon_need: the balloon and who listens to us, or nothing of the test runs.
-balloon_need()
+# balloon_offers PROPERTY WHERE: "on" or "off", as WHERE, which is text for QEMU, has it.
+balloon_offers()
 {
-	[ -n "${PVG_QMP:-}" ] || tap_skip_all "nobody sets a target: start with selftests/vm"
-	wait_for 10 balloon_find || tap_skip_all "no balloon: start the VM with selftests/vm"
-	tap_check "driven by $BALLOON_DRIVER" wait_for 10 balloon_bound || tap_done
-	RAM=$(field base-memory "$(ask qmp '{"execute": "query-memory-size-summary"}')")
-	tap_num "${RAM:-0} >= 256 * $MIB" "the host answers" || tap_done
+	case $2 in
+	*"$1=on"* | *"\"$1\": true"*) echo on ;;
+	*) echo off ;;
+	esac
 }
 
-# balloon_plug [PROPERTIES]: another balloon, with these properties of QEMU's, a
+# balloon_features WHERE: "property=on" or "property=off" of each of QEMU's properties
+# that are features, as WHERE has them.
+balloon_features()
+{
+	local name
+
+	for name in deflate-on-oom free-page-hint page-poison free-page-reporting; do
+		echo "$name=$(balloon_offers $name "$1")"
+	done
+}
+
+# balloon_negotiated: the same of what the driver has negotiated.
+balloon_negotiated()
+{
+	local bits rule
+
+	read -r bits < "$VIRTIO_BUS/devices/$VIRTIO/features"
+	for rule in deflate-on-oom:2 free-page-hint:3 page-poison:4 free-page-reporting:5; do
+		echo "${rule%:*}=$([ "${bits:${rule#*:}:1}" = 1 ] && echo on || echo off)"
+	done
+}
+
+# balloon_as WHAT WHERE [BUT]: the driver has the features that WHERE has. QEMU offers
+# page-poison unless told otherwise; whether the driver takes it depends on the kernel.
+balloon_as()
+{
+	tap_is "$(balloon_negotiated | grep -v "page-poison\|${3:-page-poison}" | xargs)" \
+		"$(balloon_features "$2" | grep -v "page-poison\|${3:-page-poison}" | xargs)" "$1"
+}
+
+# balloon_need: there are the balloon that `devices` lists, with its features, and a host
+# that sets targets. Their absence where selftests/vm supplies them is a failure.
+balloon_need()
+{
+	[ -n "${PVG_QMP:-}" ] || tap_absent "no host sets a target"
+	wait_for 10 balloon_find || tap_absent "there is no balloon"
+	tap_check "the driver of the balloon is $BALLOON_DRIVER" wait_for 10 balloon_bound || tap_done
+	balloon_as "the balloon has the features that selftests/balloon/devices lists" \
+		"$(grep '^qemu -device virtio-balloon' "$BALLOON_DEVICES")"
+	RAM=$(field base-memory "$(ask qmp '{"execute": "query-memory-size-summary"}')")
+	tap_num "${RAM:-0} >= 256 * $MIB" "the host says how much memory the guest has" || tap_done
+}
+
+# balloon_plug [PROPERTIES]: the next balloon, with these properties of QEMU's, a
 # JSON object's without the braces.
 balloon_plug()
 {
@@ -116,11 +159,13 @@ balloon_plug()
 	return 1
 }
 
-# balloon_new WHAT [PROPERTIES]: asserts that; there is no going on without it.
+# balloon_new WHAT [PROPERTIES [BUT]]: asserts that, and that the driver takes all these
+# features BUT those whose names have that in them; the test cannot go on without it.
 balloon_new()
 {
-	tap_check "$1" balloon_plug "${2:-}" || tap_done
+	tap_check "$1 is plugged and bound" balloon_plug "${2:-}" || tap_done
 	balloon_find
+	balloon_as "$1 has the features that QEMU was told" "${2:-}" "${3:-}"
 }
 
 # whole BYTES: less what is not a range of 4 MiB.
@@ -225,10 +270,19 @@ total_is()
 	[ "$(meminfo MemTotal)" = "$1" ]
 }
 
-# host_knows: it has the same size as we.
+# host_knows: it has the same size as the guest.
 host_knows()
 {
 	[ "$(host_actual)" = "$(balloon_actual)" ]
+}
+
+# seeded BYTES FILE: fills the file, whose size becomes a number of MiB, with what follows
+# from the seed.
+seeded()
+{
+	test_seed
+	fio --name=seeded --filename="$2" --rw=write --bs=1M --size=$(($1 / MIB))M --ioengine=psync \
+		--randseed="$SEED" --allrandrepeat=1 --refill_buffers --output=/dev/null
 }
 
 # use_memory BYTES FILE: of a file system in memory.
@@ -237,7 +291,7 @@ use_memory()
 	timeout $USE_SECONDS head -c "$1" /dev/zero > "$2"
 }
 
-# touch_memory: nearly all of free memory, so that the host has to have it; sets
+# touch_memory: nearly all of free memory, so that the host has to supply it; sets
 # TOUCHED to how much it then had. Free pages may be reported as soon as they are.
 touch_memory()
 {
@@ -252,7 +306,7 @@ touch_memory()
 	echo "$min" > /proc/sys/vm/min_free_kbytes
 }
 
-# host_gets BYTES: grows to that size from nothing, and the host must get the
+# host_gets BYTES: the balloon grows to that size from nothing, and the host must get the
 # memory. Some of what the balloon takes may not have been touched before; but
 # a kernel that zeroes what it allocates touches all of it in passing, so the
 # second time none of it may be left.
@@ -262,16 +316,18 @@ host_gets()
 
 	touch_memory
 	before=$TOUCHED
-	tap_check "grows to $(($1 / MIB)) MiB" balloon_to "$1"
+	tap_check "the balloon grows to $(($1 / MIB)) MiB" balloon_to "$1"
 	after=$(host_rss)
-	tap_num "$before - $after >= 0.75 * $1" "the host gets memory that was in use" \
-		"it had $((before / MIB)) MiB, now $((after / MIB))"
+	tap_num "$before - $after >= 0.75 * $1" \
+		"$(($1 / MIB)) MiB in the balloon: the host gets at least 75 % of it from memory in use" \
+		"the guest had $((before / MIB)) MiB of the host, now $((after / MIB))"
 	balloon_to 0
 	before=$(host_rss)
-	tap_check "grows again" balloon_to "$1"
+	tap_check "the balloon grows to $(($1 / MIB)) MiB the second time" balloon_to "$1"
 	after=$(host_rss)
-	tap_num "$after - $before <= 0.01 * $1 + 8 * $MIB" "the host gets all of it" \
-		"it had $((before / MIB)) MiB, now $((after / MIB))"
+	tap_num "$after - $before <= 0.01 * $1 + 8 * $MIB" \
+		"$(($1 / MIB)) MiB in the balloon the second time: the host keeps none of it for the guest" \
+		"the guest had $((before / MIB)) MiB of the host, now $((after / MIB))"
 }
 
 # What a test prints inside $( ) must still reach the host.
