@@ -44,24 +44,24 @@ net=$(grep -l 0x0001 "$BUS"/virtio*/device | cut -d/ -f6)
 name=$(ls "$BUS/$net/net")
 
 check "the root disk is refused" refused "$root" "mounted on /" pvg_blk
-check "one that the in-tree driver would name like another is, too" \
+check "a disk that the in-tree driver would name like another is refused" \
 	refused "$data" "would name it vda" pvg_blk
 echo "$data" > "$BUS/$data/driver/unbind"
-check "doctor tells of a disk without a driver" \
+check "pvguest doctor names a disk without a driver" \
 	eval 'pvguest doctor | grep -q "virtio_blk cannot have it beside pvg_blk"'
-DRIVER=pvg_blk check "a disk without a driver is taken" moved "$data"
+DRIVER=pvg_blk check "a disk without a driver gets pvg_blk" moved "$data"
 udevadm settle
-check "its name is right" grep -q datadisk /sys/block/vdb/serial
+check "a disk that was without a driver is vdb again" grep -q datadisk /sys/block/vdb/serial
 mkswap /dev/vdb > /dev/null && swapon /dev/vdb
-check "swap space is refused" refused "$data" "swap space" pvg_blk
+check "a disk with active swap space is refused" refused "$data" "swap space" pvg_blk
 swapoff /dev/vdb
 exec 9< /dev/vdb
 check "a disk that is open is refused" refused "$data" "vdb is open in process" pvg_blk
 exec 9<&-
-check "the network that is up is refused" refused "$net" "is up" pvg_net
-# Who would bring it up again at once.
+check "a network device that is up is refused" refused "$net" "is up" pvg_net
+# These would bring it up again at once.
 systemctl -q stop systemd-networkd.socket systemd-networkd
 ip link set "$name" down
-DRIVER=virtio_net check "one that is down is moved" moved --in-tree "$net"
-DRIVER=pvg_net check "and moved back" moved "$net"
-check "a device there is not is refused" test "$(pvguest bind virtio99 > /dev/null 2>&1; echo $?)" = 1
+DRIVER=virtio_net check "a network device that is down is moved to virtio_net" moved --in-tree "$net"
+DRIVER=pvg_net check "a network device that is down is moved back to pvg_net" moved "$net"
+check "a device that does not exist is refused" test "$(pvguest bind virtio99 > /dev/null 2>&1; echo $?)" = 1

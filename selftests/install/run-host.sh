@@ -31,11 +31,11 @@ done
 # shellcheck source=selftests/install/more.sh
 . "$HERE/more.sh"
 
-[ "$(id -u)" = 0 ] || tap_skip_all "needs root, for chroots"
+[ "$(id -u)" = 0 ] || tap_skip_all "selftests/install needs root, for chroots and loop devices"
 TMP=$(mktemp -d)
 SHARED=$TMP/shared
 mkdir -p "$SHARED" "$IMAGES"
-with_lock install-tools make -s -C "$TREE/tools" pvhost || tap_skip_all "pvhost does not build"
+tap_check "pvhost builds" with_lock install-tools make -s -C "$TREE/tools" pvhost || tap_done
 VM=
 O_NETNS= # none, for exec_qemu
 export O_NETNS
@@ -57,7 +57,7 @@ said()
 	grep -qsE -- "$1" "$TMP/output"
 }
 
-# booted CASE: it came up, and what users rely on is as ever.
+# booted CASE: the guest came up, and what users rely on is as before.
 booted()
 {
 	if ! said '^boot '; then
@@ -67,16 +67,18 @@ booted()
 	tap_ok "$1: the guest boots"
 	fact root "/dev/vda1" "$1: root is on /dev/vda1"
 	fact network works "$1: the network works"
-	fact failed "" "$1: no unit failed"
-	tap_check "$1: /dev/disk/by-id has both disks" \
+	fact failed "" "$1: no systemd unit failed"
+	tap_check "$1: /dev/disk/by-id has the root disk" \
 		said '^link disk/by-id/virtio-rootdisk vda'
-	tap_check "$1: ... the second one, too" said '^link disk/by-id/virtio-datadisk vdb'
-	tap_check "$1: ... and the partition" said '^link disk/by-id/virtio-rootdisk-part1 vda1'
-	tap_check "$1: the port has its name" said '^link virtio-ports/test.0 vport'
-	tap_is "$(cat "$TMP/port" 2> /dev/null)" "hello from the guest" "$1: and works"
+	tap_check "$1: /dev/disk/by-id has the second disk" said '^link disk/by-id/virtio-datadisk vdb'
+	tap_check "$1: /dev/disk/by-id has the root partition" \
+		said '^link disk/by-id/virtio-rootdisk-part1 vda1'
+	tap_check "$1: /dev/virtio-ports has test.0" said '^link virtio-ports/test.0 vport'
+	tap_is "$(cat "$TMP/port" 2> /dev/null)" "hello from the guest" \
+		"$1: the host gets what the guest writes to port test.0"
 }
 
-# drivers CASE DISK NETWORK CONSOLE BALLOON: who has the devices of each kind.
+# drivers CASE DISK NETWORK CONSOLE BALLOON: which drivers have the devices of each kind.
 drivers()
 {
 	local got
@@ -84,9 +86,10 @@ drivers()
 	got=$(sed -n 's/^device \(0x[0-9]*\) virtio[0-9]* /\1 /p' "$TMP/output" | tr -d '\r' |
 		sort -u | awk '{ print $2 }' | xargs)
 	if [ "$got" = "$3 $2 $4 $5" ]; then
-		tap_ok "$1: the devices are with $2, $3, $4, $5"
+		tap_ok "$1: the drivers of the devices are $2, $3, $4, $5"
 	else
-		tap_not_ok "$1: the devices are with $2, $3, $4, $5" "got '$got', wanted '$3 $2 $4 $5'" \
+		tap_not_ok "$1: the drivers of the devices are $2, $3, $4, $5" \
+			"got '$got', wanted '$3 $2 $4 $5'" \
 			"$(grep -E '^(device|dmesg)' "$TMP/output")"
 	fi
 }
@@ -129,7 +132,7 @@ bound()
 			tap_not_ok "bind: $what" "$(grep '^bind: ' "$TMP/output")"
 		fi
 	done < "$TMP/bind"
-	tap_num "$(wc -l < "$TMP/bind") >= $1" "bind: at least $1 checks were run"
+	tap_is "$(wc -l < "$TMP/bind")" "$1" "bind: the guest ran all $1 checks"
 }
 
 # ---- images ------------------------------------------------------------------
@@ -138,26 +141,27 @@ bound()
 package()
 {
 	"$TREE/scripts/install/deb" "$TMP/deb" > "$TMP/deb.log" 2>&1 || {
-		tap_not_ok "make deb" "$(tail -n 40 "$TMP/deb.log")"
+		tap_not_ok "make deb makes the package" "$(tail -n 40 "$TMP/deb.log")"
 		return 1
 	}
 	PACKAGE=$(cd "$TMP/deb" && echo *.deb)
 	cp "$TMP/deb/$PACKAGE" "$SHARED/"
 }
 
-# packaging: what can be told of the package without installing it.
+# packaging: what is known of the package without installing it.
 packaging()
 {
 	local version
 
 	version=$(sed -n 's/^#define PVG_VERSION[^"]*"\(.*\)"$/\1/p' "$TREE/include/pvguest/version.h")
 	tap_is "$(. "$TREE/dkms.conf"; echo "$PACKAGE_VERSION")" "$version" "dkms.conf has the version of the modules"
-	tap_is "$(dpkg-parsechangelog -l "$TREE/debian/changelog" -S Version)" "$version" "so has the package"
+	tap_is "$(dpkg-parsechangelog -l "$TREE/debian/changelog" -S Version)" "$version" \
+		"debian/changelog has the version of the modules"
 	tap_is "$(. "$TREE/dkms.conf"; printf '%s\n' "${BUILT_MODULE_NAME[@]}" | sort | xargs)" \
 		"$(cd "$TREE/drivers" && sed -n 's/^obj-.*+= \(.*\)\.o$/\1/p' ./*/Kbuild | sort | xargs)" \
 		"DKMS installs every module there is"
-	tap_check "lintian" lintian --allow-root --fail-on error,warning "$TMP/deb"/*.changes
-	tap_check "make rpm" "$TREE/scripts/install/rpm" "$TMP/rpm" || return
+	tap_check "lintian finds no error and no warning in the package" lintian --allow-root --fail-on error,warning "$TMP/deb"/*.changes
+	tap_check "make rpm makes the RPM" "$TREE/scripts/install/rpm" "$TMP/rpm" || return
 	tap_check "the RPM has the files of the Debian package" same_contents
 }
 
@@ -217,7 +221,7 @@ installed()
 		return
 	fi
 	copy_of "$BASE" installed
-	tap_check "$DISTRIBUTION: dpkg -i $PACKAGE" change "$IMAGE" "dpkg -i /host/$PACKAGE" || return
+	tap_check "$DISTRIBUTION: dpkg -i $PACKAGE succeeds" change "$IMAGE" "dpkg -i /host/$PACKAGE" || return
 	# Another run may be using one.
 	find "$IMAGES" -maxdepth 1 -name "installed-$DISTRIBUTION-*" -mmin +90 -delete
 	mv "$IMAGE" "$INSTALLED"
@@ -225,7 +229,7 @@ installed()
 
 # ---- cases of scripts/check ----------------------------------------------------
 
-# Installed, and booted: everything is ours. Then devices change hands.
+# Installed, and booted: the drivers are pvguest's. Then devices change drivers.
 fresh()
 {
 	boot_files "$INSTALLED" || return
@@ -234,10 +238,10 @@ fresh()
 	booted install || return
 	ours install
 	doctor install 0 "all is well"
-	bound 8
+	bound 11
 }
 
-# Somebody needs to boot without us, once.
+# The administrator needs to boot without pvguest, once.
 rescue()
 {
 	boot_files "$INSTALLED" || return
@@ -262,7 +266,7 @@ unsigned()
 damaged()
 {
 	copy_of "$INSTALLED" damaged
-	tap_check "damaged: pvg_blk.ko is cut short" change "$IMAGE" '
+	tap_check "damaged: an image with a truncated pvg_blk.ko is made" change "$IMAGE" '
 		for ko in $(find /lib/modules -name "pvg_blk.ko*"); do
 			cp $ko /root/$(basename $ko).good
 			truncate -s 20000 $ko
@@ -288,27 +292,27 @@ stubs()
 			echo "#error sabotaged" >> $header
 		done
 		dpkg -i /host/'"$PACKAGE"' && dkms status | grep -q installed' || return
-	tap_check "stubs: the package says so loudly" grep -q "WARNING: the modules do NOT build" "$TMP/change"
+	tap_check "stubs: dpkg warns that the modules do not build" grep -q "WARNING: the modules do NOT build" "$TMP/change"
 	log=$(sed -n 's,^ *\(/var/lib/dkms/.*make\.log\)\. .*,\1,p' "$TMP/change" | head -n 1)
-	tap_check "stubs: ... and where the log is" change "$IMAGE" "grep sabotaged ${log:-/none}"
+	tap_check "stubs: the log that dpkg names has the compiler's error" change "$IMAGE" "grep sabotaged ${log:-/none}"
 	boot_files "$IMAGE" || return
 	boot "$IMAGE"
 	booted stubs || return
 	in_tree stubs
 	doctor stubs 1 "stub is in its place"
-	tap_check "stubs: the kernel's log tells as well" said "dmesg: .*pvg_blk: not built for this kernel"
+	tap_check "stubs: the kernel's log says that pvg_blk was not built" said "dmesg: .*pvg_blk: not built for this kernel"
 }
 
 # Removed again: as if it had never been there.
 uninstall()
 {
 	copy_of "$INSTALLED" removed
-	tap_check "uninstall: dpkg --purge" change "$IMAGE" "dpkg --purge pvguest-dkms" || return
+	tap_check "uninstall: dpkg --purge succeeds" change "$IMAGE" "dpkg --purge pvguest-dkms" || return
 	change "$IMAGE" 'find / -xdev ! -path "/host*" ! -path "/var/lib/dpkg/*" ! -path "/proc*" \
 		\( -name "*pvg*" -o -name "*pvguest*" \)
 		for initrd in /boot/initrd*; do lsinitramfs $initrd | grep pvg; done
 		true' || return
-	tap_is "$(cat "$TMP/change")" "" "uninstall: nothing is left"
+	tap_is "$(cat "$TMP/change")" "" "uninstall: no file of pvguest is left on the disk or in an initramfs"
 	boot_files "$IMAGE" || return
 	boot "$IMAGE"
 	booted uninstall || return
@@ -317,7 +321,7 @@ uninstall()
 
 readonly CHECK_CASES="packaging fresh rescue unsigned damaged stubs uninstall"
 
-# guest SUITE INITRAMFS: what the cases that follow are about.
+# guest SUITE INITRAMFS: the guest of the cases that follow.
 guest()
 {
 	DISTRIBUTION=$1-$2
@@ -337,7 +341,7 @@ for word; do
 	esac
 done
 guest bookworm initramfs-tools || {
-	tap_not_ok "a guest is made" "see $IMAGES"
+	tap_not_ok "a Debian 12 guest with pvguest is made" "see $IMAGES"
 	tap_done
 }
 for part; do

@@ -90,7 +90,7 @@ end_guest()
 
 # boot IMAGE [APPEND [SCRIPT]]: until it is off, or for too long. What it said is
 # in $TMP/output, and HOST_STATUS is 0 if pvhost had an answer. It keeps no changes.
-# A kernel that stands still before /init is started once more, as scripts/lab does.
+# A kernel that stops before /init is started once more, as scripts/lab does.
 boot()
 {
 	local start=$SECONDS
