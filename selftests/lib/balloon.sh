@@ -282,7 +282,7 @@ seeded()
 {
 	test_seed
 	fio --name=seeded --filename="$2" --rw=write --bs=1M --size=$(($1 / MIB))M --ioengine=psync \
-		--randseed="$SEED" --allrandrepeat=1 --refill_buffers --output=/dev/null
+		--randseed="$SEED" --refill_buffers --output=/dev/null
 }
 
 # use_memory BYTES FILE: of a file system in memory.
