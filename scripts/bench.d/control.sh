@@ -29,7 +29,7 @@ targets.
                       out-64k-one, null-32k-many, null-64k-many, in-64k,
                       beat-idle, beat-out, beat-both, ping-idle, ping-out,
                       ping-both)
-  --json FILE         write every run to FILE, one object a line
+  --json FILE         write every run and what it was measured with to FILE
 END
 }
 
@@ -107,6 +107,7 @@ control_ping()
 bench_control()
 {
 	local alternations=3 seconds=3 ports=31 loads='' json='' lab_args=() peers=() port status
+	local command
 
 	control_parse "$@"
 	command -v jq > /dev/null || fail "jq is missing: run scripts/setup"
@@ -120,16 +121,20 @@ bench_control()
 	done
 	"$tmp/peer" for "$tmp/ping" "$(control_ping)" &
 	peers+=($!)
-	"$HERE/lab" run --disk none --timeout $((120 + alternations * 20 * (seconds + 4))) \
+	mapfile -d '' -t command < <(environment_in_guest scripts/bench.d/control-guest.sh)
+	"$HERE/lab" run --disk none --qmp "$tmp/qmp" --timeout $((120 + alternations * 20 * (seconds + 4))) \
 		"${lab_args[@]}" --qemu "$(control_qemu_args)" -- \
 		env BENCH_ALTERNATIONS="$alternations" BENCH_SECONDS="$seconds" \
-		BENCH_LOADS="$loads" scripts/bench.d/control-guest.sh | collect
+		BENCH_LOADS="$loads" "${command[@]}" | collect
 	status=${PIPESTATUS[0]}
-	if [ "$status" -ne 0 ] || [ ! -s "$tmp/runs" ]; then
+	if [ "$status" -ne 0 ] || [ ! -s "$tmp/runs" ] || [ ! -s "$tmp/environment" ]; then
 		echo "bench: the VM ended with status $status; no figures" >&2
 		exit 1
 	fi
-	[ -z "$json" ] || cp "$tmp/runs" "$json" || exit 1
+	if [ -n "$json" ]; then
+		jq -n --slurpfile environment "$tmp/environment" --slurpfile runs "$tmp/runs" \
+			'{environment: $environment[0], runs: $runs}' > "$json" || exit 1
+	fi
 	jq -r -s --rawfile targets "$PARTS/control-targets" \
-		-f "$PARTS/control-table.jq" "$tmp/runs"
+		-f "$PARTS/control-table.jq" "$tmp/runs" && environment_line "$tmp/environment"
 }
