@@ -1,12 +1,16 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
 # SPDX-License-Identifier: GPL-2.0
-# Which QEMU runs the VMs: that of Debian's next suite, unpacked in the cache.
-# Under TCG it starts programs several times faster than the 7.2 of this
-# machine's suite, which also translates code while another CPU patches it, so
-# that a guest with two CPUs can die of a breakpoint that was long removed.
+# Which QEMU runs the VMs: that of the backports for Debian's next suite, unpacked
+# in the cache. Under TCG it starts programs several times faster than the 7.2 of
+# this machine's suite, which also translates code while another CPU patches it, so
+# that a guest with two CPUs can die of a breakpoint that was long removed. The 10.0
+# of the next suite itself loses writes to devices, the end of a timer interrupt
+# among them, while another CPU moves a BAR; see Documentation/lab.md.
 
 # Packages of which it consists, with what they depend on.
 readonly QEMU_PACKAGES="qemu-system-x86"
+
+readonly QEMU_SUITE=$CHROOT_SUITE-backports
 
 # An emulated CPU. erms and fsrm are slow then. QEMU 7.2 leaves garbage in EFLAGS
 # when an interrupt comes right after cmpxchg16b, TF and NT included, and SLUB uses
@@ -15,13 +19,13 @@ readonly QEMU_TCG=(-accel "tcg,thread=multi" -cpu "max,-erms,-fsrm,-cx16")
 
 # Sets QEMU_ROOT: the directory of its usr/, or nothing for this machine's own.
 qemu_prepare() {
-	local suite=${LAB_QEMU:-$CHROOT_SUITE}
+	local suite=${LAB_QEMU:-$QEMU_SUITE}
 
 	QEMU_ROOT=''
 	case $suite in
 	system) need qemu-system-x86_64; return ;;
-	"$CHROOT_SUITE" | "$CHROOT_SUITE-backports") ;;
-	*) die "LAB_QEMU '$LAB_QEMU' is none of system, $CHROOT_SUITE, $CHROOT_SUITE-backports" ;;
+	"$CHROOT_SUITE" | "$QEMU_SUITE") ;;
+	*) die "LAB_QEMU '$LAB_QEMU' is none of system, $CHROOT_SUITE, $QEMU_SUITE" ;;
 	esac
 	QEMU_ROOT=$CACHE/qemu/$suite
 	[ -e "$QEMU_ROOT/.packages" ] || with_lock qemu qemu_unpack ||
