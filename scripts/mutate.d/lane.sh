@@ -79,8 +79,9 @@ trouble()
 
 run_lane()
 {
-	local job GROUP='' LANE OUT
+	local job
 
+	GROUP=
 	trap 'stop_group' EXIT
 	trap 'exit 143' INT TERM HUP
 	lane_take
@@ -260,14 +261,19 @@ objects()
 # run_line "KIND ARGUMENT...": returns 1, with KILLER, if a test failed.
 run_line()
 {
-	local words
+	local words status
 
 	read -ra words <<< "$1"
 	case ${words[0]} in
 	unit) run_unit "${words[1]}" ;;
 	vm)
 		run_vm "${words[@]:1}"
-		[ "$?" -ne 97 ] || run_vm "${words[@]:1}" ;;
+		status=$?
+		if [ $status -eq 97 ]; then
+			run_vm "${words[@]:1}"
+			status=$?
+		fi
+		return $status ;;
 	*) trouble "scripts/mutate.d/tests: what is '$1'?" ;;
 	esac
 }

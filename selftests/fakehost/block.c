@@ -32,6 +32,13 @@ static ushort physical_block_exp;
 module_param(physical_block_exp, ushort, 0444);
 MODULE_PARM_DESC(physical_block_exp, "its physical_block_exp");
 
+static uint opt_io_size;
+module_param(opt_io_size, uint, 0444);
+MODULE_PARM_DESC(opt_io_size, "its opt_io_size");
+static ushort alignment_offset;
+module_param(alignment_offset, ushort, 0444);
+MODULE_PARM_DESC(alignment_offset, "its alignment_offset");
+
 static u32 bytes_in(const struct fh_chain *c)
 {
 	unsigned int i;
@@ -83,6 +90,8 @@ static void answer(struct fh_dev *dev, struct fh_vq *q,
 	status = serve(dev, c, --room);
 	if (fh_take_bad(dev, FH_BAD_STATUS))
 		status = 0x7f;
+	if (fh_take_bad(dev, FH_BAD_UNSUPP))
+		status = VIRTIO_BLK_S_UNSUPP;
 	if (!fh_take_bad(dev, FH_BAD_NO_STATUS))
 		fh_write(c, room, &status, sizeof(status));
 	q->packets++;
@@ -112,6 +121,8 @@ static int init(struct fh_dev *dev)
 	dev->blk.size_max = (__force __virtio32)size_max;
 	dev->blk.num_queues = (__force __virtio16)num_queues;
 	dev->blk.physical_block_exp = physical_block_exp;
+	dev->blk.opt_io_size = (__force __virtio32)opt_io_size;
+	dev->blk.alignment_offset = alignment_offset;
 	return 0;
 }
 

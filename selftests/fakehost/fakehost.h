@@ -83,6 +83,7 @@ enum fh_bad {
 	FH_BAD_TWICE,		/* a buffer that was used already */
 	FH_BAD_INDEX,		/* more used than the ring has */
 	FH_BAD_STATUS,		/* of a request: one that does not exist */
+	FH_BAD_UNSUPP,		/* that it does not know the request */
 	FH_BAD_NO_STATUS,	/* none at all */
 	FH_BAD_CTRL_SILENT,	/* no answer to a command */
 	FH_BAD_CTRL_REFUSE,	/* only errors */

@@ -8,7 +8,8 @@
  *	.../inject	something comes to the guest: see net.c, console.c
  *	.../bad		"MODE COUNT": the next COUNT times, see bad_names[]
  *	.../needs_reset	anything: DEVICE_NEEDS_RESET
- *	.../target	pages that a balloon shall have
+ *	.../target	pages that a balloon shall have, sectors of a disk
+ *	.../power	"freeze" or "restore", as a transport does for a suspend
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -25,6 +26,16 @@
 static char *kind = "net";
 module_param(kind, charp, 0444);
 MODULE_PARM_DESC(kind, "what the device is: net, block, balloon or console");
+
+static uint ring = FH_RING;
+module_param(ring, uint, 0444);
+MODULE_PARM_DESC(ring, "descriptors in each ring, a power of two");
+static bool no_config;
+module_param(no_config, bool, 0444);
+MODULE_PARM_DESC(no_config, "its configuration cannot be read");
+static bool early;
+module_param(early, bool, 0444);
+MODULE_PARM_DESC(early, "it uses a buffer that was never available as soon as the driver is ready");
 
 static struct fh_dev *fake;
 static struct device *parent;
@@ -44,6 +55,7 @@ static const char * const bad_names[FH_BAD_MODES] = {
 	[FH_BAD_TWICE] = "twice",
 	[FH_BAD_INDEX] = "index",
 	[FH_BAD_STATUS] = "status",
+	[FH_BAD_UNSUPP] = "unsupp",
 	[FH_BAD_NO_STATUS] = "no-status",
 	[FH_BAD_CTRL_SILENT] = "ctrl-silent",
 	[FH_BAD_CTRL_REFUSE] = "ctrl-refuse",
@@ -115,6 +127,8 @@ static void fh_set_status(struct virtio_device *vdev, u8 status)
 	struct fh_dev *dev = to_fake(vdev);
 
 	mutex_lock(&dev->lock);
+	if (early && (status & ~dev->status & VIRTIO_CONFIG_S_DRIVER_OK))
+		fh_push(&dev->vqs[0], U16_MAX, 0);
 	dev->status = status;
 	mutex_unlock(&dev->lock);
 	schedule_work(&dev->work);
@@ -163,11 +177,11 @@ static struct virtqueue *create_vq(struct fh_dev *dev, unsigned int i,
 {
 	struct virtqueue *vq;
 
-	vq = vring_create_virtqueue(i, FH_RING, PAGE_SIZE, &dev->vdev, true,
+	vq = vring_create_virtqueue(i, ring, PAGE_SIZE, &dev->vdev, true,
 				    false, false, fh_notify, callback, name);
 	if (!vq)
 		return NULL;
-	vq->num_max = FH_RING;
+	vq->num_max = ring;
 	mutex_lock(&dev->lock);
 	fh_vq_start(&dev->vqs[i], vq);
 	mutex_unlock(&dev->lock);
@@ -266,6 +280,8 @@ static const struct virtio_config_ops config_ops = {
 	.disable_vq_and_reset	= fh_disable_vq,
 	.enable_vq_after_reset	= fh_enable_vq,
 };
+
+static struct virtio_config_ops own_ops;
 
 static void fh_work(struct work_struct *work)
 {
@@ -397,9 +413,12 @@ static ssize_t target_write(struct file *file, const char __user *from,
 
 	if (err)
 		return err;
-	if (dev->kind != &fh_balloon)
+	if (dev->kind == &fh_balloon)
+		WRITE_ONCE(dev->balloon.num_pages, cpu_to_le32(pages));
+	else if (dev->kind == &fh_block)
+		dev->blk.capacity = cpu_to_virtio64(&dev->vdev, pages);
+	else
 		return -EINVAL;
-	WRITE_ONCE(dev->balloon.num_pages, cpu_to_le32(pages));
 	virtio_config_changed(&dev->vdev);
 	return count;
 }
@@ -409,6 +428,32 @@ static const struct file_operations target_fops = {
 	.open = simple_open,
 	.write = target_write,
 };
+
+#ifdef CONFIG_PM_SLEEP
+static ssize_t power_write(struct file *file, const char __user *from,
+			   size_t count, loff_t *pos)
+{
+	struct fh_dev *dev = file_inode(file)->i_private;
+	char line[16];
+	int err = get_line(from, count, line, sizeof(line));
+
+	if (err)
+		return err;
+	if (sysfs_streq(line, "freeze"))
+		err = virtio_device_freeze(&dev->vdev);
+	else if (sysfs_streq(line, "restore"))
+		err = virtio_device_restore(&dev->vdev);
+	else
+		err = -EINVAL;
+	return err ?: count;
+}
+
+static const struct file_operations power_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = power_write,
+};
+#endif
 
 static void fh_release(struct device *device)
 {
@@ -440,7 +485,10 @@ static struct fh_dev *fh_create(const struct fh_kind *what)
 	dev->pairs_set = 1;
 	dev->vdev.id.device = what->id;
 	dev->vdev.id.vendor = 0x70766774;
-	dev->vdev.config = &config_ops;
+	own_ops = config_ops;
+	if (no_config)
+		own_ops.get = NULL;
+	dev->vdev.config = &own_ops;
 	dev->vdev.dev.parent = parent;
 	dev->vdev.dev.release = fh_release;
 	return dev;
@@ -488,6 +536,9 @@ static int __init fh_init(void)
 	debugfs_create_file("bad", 0200, root, fake, &bad_fops);
 	debugfs_create_file("needs_reset", 0200, root, fake, &needs_reset_fops);
 	debugfs_create_file("target", 0200, root, fake, &target_fops);
+#ifdef CONFIG_PM_SLEEP
+	debugfs_create_file("power", 0200, root, fake, &power_fops);
+#endif
 	return 0;
 
 unregister:

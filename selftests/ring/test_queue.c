@@ -246,6 +246,8 @@ static void test_queue_stopped(void **state)
 	model_use(&rig.vq, 4, NULL);
 	assert_int_equal(rig_submit(1), -EIO);
 	assert_int_equal(rig.vq.notified, notified);
+	pvg_queue_flush_unlock(&rig.q, pvg_queue_lock(&rig.q));
+	assert_int_equal(rig.vq.notified, notified);
 	pvg_queue_callback(&rig.vq);
 	assert_int_equal(rig.q.stats.interrupts, 0);
 	assert_int_equal(pvg_queue_poll(&rig.q, 8, &done), 0);
