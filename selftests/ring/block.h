@@ -46,7 +46,20 @@ struct request {
 #define blk_mq_quiesce_queue(q)	((void)(q))
 #define blk_mq_unfreeze_queue(q)	((void)(q))
 #define blk_mq_virtio_map_queues(...)	((void)0)
-#define rq_list_add(list, rq)	((rq)->next = *(list), *(list) = (rq))
-#define rq_list_pop(list)	({ struct request *_rq = *(list); _rq; })
+
+static inline void rq_list_add(struct request **list, struct request *rq)
+{
+	rq->next = *list;
+	*list = rq;
+}
+
+static inline struct request *rq_list_pop(struct request **list)
+{
+	struct request *rq = *list;
+
+	if (rq)
+		*list = rq->next;
+	return rq;
+}
 
 #endif /* _PVG_TEST_BLOCK_H */

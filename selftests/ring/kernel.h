@@ -40,6 +40,7 @@ typedef int clockid_t, gfp_t;
 #define PAGE_SIZE	4096UL
 #define SECTOR_SHIFT	9
 #define SECTOR_SIZE	512
+#define BIT_ULL(n)	(1ull << (n))
 #define GFP_ATOMIC	0
 #define GFP_KERNEL	0
 #define CLOCK_MONOTONIC	1
@@ -49,13 +50,13 @@ typedef int clockid_t, gfp_t;
 #define min(a, b)	({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
 #define max(a, b)	({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
 #define max3(a, b, c)	({ typeof(a) _m = max(a, b); max(_m, c); })
-#define min_t(t, a, b)	({ t _x = (a); t _y = (b); _x < _y ? _x : _y; })
-#define max_t(t, a, b)	({ t _p = (a); t _q = (b); _p > _q ? _p : _q; })
+#define min_t(t, a, b)	({ t _x = (a); typeof(_x) _y = (b); _x < _y ? _x : _y; })
+#define max_t(t, a, b)	({ t _p = (a); typeof(_p) _q = (b); _p > _q ? _p : _q; })
 #define clamp_t(t, v, lo, hi) ({					\
 	t _v = (v), _lo = (lo), _hi = (hi);				\
 	_v = _v > _lo ? _v : _lo;					\
 	_v < _hi ? _v : _hi; })
-#define round_down(x, y)	((x) / (y) * (y))
+#define round_down(x, y)	({ typeof(y) _y = (y); (x) / _y * _y; })
 #define div_u64(a, b)	((u64)(a) / (u32)(b))
 #define is_power_of_2(n)	({ typeof(n) _n = (n); _n && !(_n & (_n - 1)); })
 #define container_of(p, type, member)					\
@@ -72,11 +73,11 @@ typedef int clockid_t, gfp_t;
 #define __releases(x)
 #define __init
 #define __exit
-#define EXPORT_SYMBOL_GPL(x)	_Static_assert(1, "")
-#define MODULE_DESCRIPTION(x)	_Static_assert(1, "")
-#define MODULE_LICENSE(x)	_Static_assert(1, "")
-#define MODULE_VERSION(x)	_Static_assert(1, "")
-#define MODULE_INFO(x, y)	_Static_assert(1, "")
+#define EXPORT_SYMBOL_GPL(x)	static_assert(1, "")
+#define MODULE_DESCRIPTION(x)	static_assert(1, "")
+#define MODULE_LICENSE(x)	static_assert(1, "")
+#define MODULE_VERSION(x)	static_assert(1, "")
+#define MODULE_INFO(x, y)	static_assert(1, "")
 #define module_init(f)	int (*model_init)(void) = f
 #define module_exit(f)	void (*model_exit)(void) = f
 #define kcalloc(n, size, gfp)	calloc(n, size)
@@ -142,8 +143,7 @@ int device_add_group(struct device *dev, const struct attribute_group *group);
 void device_remove_group(struct device *dev,
 			 const struct attribute_group *group);
 void debugfs_remove(struct dentry *dentry);
-int model_says(const void *dev, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+int model_says(const void *dev, const char *format, ...);
 
 struct virtio_device;
 struct virtio_config_ops {
@@ -161,9 +161,10 @@ struct virtio_device {
 
 #define virtio_has_feature(vdev, bit)	((vdev)->features >> (bit) & 1)
 #define virtio_cread_feature(vdev, feature, type, field, ptr) ({	\
+	const struct virtio_device *_vdev = (vdev);			\
 	int _err = -ENOENT;						\
-	if (virtio_has_feature(vdev, feature)) {			\
-		*(ptr) = ((const type *)(vdev)->space)->field;		\
+	if (virtio_has_feature(_vdev, feature)) {			\
+		*(ptr) = ((const type *)_vdev->space)->field;		\
 		_err = 0;						\
 	}								\
 	_err; })

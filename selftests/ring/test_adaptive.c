@@ -332,4 +332,5 @@ const struct CMUnitTest adaptive_tests[] = {
 	cmocka_unit_test(test_adaptive_fresh),
 	cmocka_unit_test(test_adaptive_missed),
 };
+
 const size_t nr_adaptive_tests = sizeof(adaptive_tests) / sizeof(*adaptive_tests);

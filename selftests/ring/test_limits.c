@@ -7,8 +7,6 @@
 #include "block.h"
 #include "../../drivers/block/pvg_blk.h"
 
-#define BIT(feature)	(1ull << (feature))
-
 static struct virtio_blk_config config;
 static struct virtio_device vdev;
 static struct pvg_blk blk;
@@ -78,7 +76,7 @@ static void test_limits_nothing(void **state)
 
 static void test_limits_segments(void **state)
 {
-	start(BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_SIZE_MAX));
+	start(BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_SIZE_MAX));
 	accepts(seg_max, 1);
 	assert_int_equal(blk.limits.max_segments, 1);
 	accepts(seg_max, 65533);
@@ -99,7 +97,7 @@ static void test_limits_segments(void **state)
 
 static void test_limits_block_size(void **state)
 {
-	start(BIT(VIRTIO_BLK_F_BLK_SIZE));
+	start(BIT_ULL(VIRTIO_BLK_F_BLK_SIZE));
 	accepts(blk_size, 512);
 	accepts(blk_size, 4096);
 	assert_int_equal(blk.limits.logical_block_size, 4096);
@@ -113,7 +111,7 @@ static void test_limits_block_size(void **state)
 
 static void test_limits_topology(void **state)
 {
-	start(BIT(VIRTIO_BLK_F_TOPOLOGY) | BIT(VIRTIO_BLK_F_BLK_SIZE));
+	start(BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE));
 	assert_int_equal(limits(), 0);
 	assert_int_equal(blk.limits.physical_block_size, 8192);
 	assert_int_equal(blk.limits.alignment_offset, 4096);
@@ -139,7 +137,7 @@ static void test_limits_topology(void **state)
 
 static void test_limits_discard(void **state)
 {
-	start(BIT(VIRTIO_BLK_F_DISCARD) | BIT(VIRTIO_BLK_F_BLK_SIZE));
+	start(BIT_ULL(VIRTIO_BLK_F_DISCARD) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE));
 	accepts(max_discard_sectors, 1000);
 	assert_int_equal(blk.limits.max_discard_sectors, 1000);
 	assert_int_equal(blk.limits.max_discard_segments, 7);
@@ -159,7 +157,7 @@ static void test_limits_discard(void **state)
 
 static void test_limits_write_zeroes(void **state)
 {
-	start(BIT(VIRTIO_BLK_F_WRITE_ZEROES));
+	start(BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES));
 	accepts(max_write_zeroes_sectors, 2000);
 	assert_int_equal(blk.limits.max_write_zeroes_sectors, 2000);
 	accepts(max_write_zeroes_sectors, 0);
@@ -169,9 +167,9 @@ static void test_limits_write_zeroes(void **state)
 
 static void test_limits_write_cache(void **state)
 {
-	start(BIT(VIRTIO_BLK_F_FLUSH));
+	start(BIT_ULL(VIRTIO_BLK_F_FLUSH));
 	assert_true(pvg_blk_read_write_cache(&vdev));
-	start(BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_CONFIG_WCE));
+	start(BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE));
 	assert_false(pvg_blk_read_write_cache(&vdev));
 	config.wce = 1;
 	assert_true(pvg_blk_read_write_cache(&vdev));
@@ -179,7 +177,7 @@ static void test_limits_write_cache(void **state)
 
 static void test_limits_queues(void **state)
 {
-	start(BIT(VIRTIO_BLK_F_MQ));
+	start(BIT_ULL(VIRTIO_BLK_F_MQ));
 	assert_int_equal(pvg_blk_read_nr_queues(&vdev), 3);
 	config.num_queues = 65535;
 	assert_int_equal(pvg_blk_read_nr_queues(&vdev), 65535);
@@ -190,7 +188,7 @@ static void test_limits_queues(void **state)
 /* Whole blocks, and no more bytes than a signed offset can tell. */
 static void test_limits_capacity(void **state)
 {
-	start(BIT(VIRTIO_BLK_F_BLK_SIZE));
+	start(BIT_ULL(VIRTIO_BLK_F_BLK_SIZE));
 	assert_int_equal(limits(), 0);
 	config.capacity = 23;
 	assert_int_equal(pvg_blk_read_capacity(&blk), 16);
@@ -211,4 +209,5 @@ const struct CMUnitTest limits_tests[] = {
 	cmocka_unit_test(test_limits_queues),
 	cmocka_unit_test(test_limits_capacity),
 };
+
 const size_t nr_limits_tests = sizeof(limits_tests) / sizeof(*limits_tests);

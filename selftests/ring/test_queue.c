@@ -297,4 +297,5 @@ const struct CMUnitTest queue_tests[] = {
 	cmocka_unit_test(test_queue_stopped),
 	cmocka_unit_test(test_queue_moderation_check),
 };
+
 const size_t nr_queue_tests = sizeof(queue_tests) / sizeof(*queue_tests);

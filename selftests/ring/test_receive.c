@@ -169,4 +169,5 @@ const struct CMUnitTest receive_tests[] = {
 	cmocka_unit_test(test_receive_window),
 	cmocka_unit_test(test_receive_fresh),
 };
+
 const size_t nr_receive_tests = sizeof(receive_tests) / sizeof(*receive_tests);

@@ -13,8 +13,8 @@
 
 #define US	1000ull
 #define MS	1000000ull
-#define EVENT	(1ull << VIRTIO_RING_F_EVENT_IDX)
-#define PACKED	(EVENT | 1ull << VIRTIO_F_RING_PACKED)
+#define EVENT	BIT_ULL(VIRTIO_RING_F_EVENT_IDX)
+#define PACKED	(EVENT | BIT_ULL(VIRTIO_F_RING_PACKED))
 
 /**
  * struct rig - a device with one queue
