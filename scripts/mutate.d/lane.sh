@@ -171,7 +171,7 @@ test_mutant()
 	"$PARTS/mutants" apply "$RULES" "$id" > "$OUT/mutant" || { trouble "no mutant $id"; return; }
 	put "$file" < "$OUT/mutant"
 	why=$(reason "$id")
-	if ! run_lines "$id" "$file"; then
+	if ! run_lines "$id" "$file" "$why"; then
 		[ -e "$WORK/trouble" ] || result "$VERDICT" "$id" "$KILLER"
 	elif [ -n "$why" ]; then
 		result explained "$id" "$why"
@@ -190,8 +190,9 @@ kernel_of()
 	echo "${kernel:-6.1}"
 }
 
-# run_lines ID FILE: all tests of a mutant. Returns 1 with VERDICT and KILLER if it is
-# done for: killed, unbuilt or equivalent.
+# run_lines ID FILE REASON: the tests of a mutant, without VMs where its survival has a
+# reason. Returns 1 with VERDICT and KILLER if it is done for: killed, unbuilt or
+# equivalent.
 run_lines()
 {
 	local line built=''
@@ -204,6 +205,7 @@ run_lines()
 			built=1
 			build_mutant "$1" "$2" || return
 		fi
+		[[ $line != vm* || -z $3 || -n $explained ]] || continue
 		run_line "$line" || return
 	done 7< "$OUT/lines"
 	[ -n "$built" ] || build_mutant "$1" "$2"

@@ -56,7 +56,7 @@ tap_is "$(sample 7 1000 | wc -l)" "$(list | wc -l)" "a sample of more than there
 
 # The tree's own lists.
 cd ../.. || exit 1
-all=$(find drivers -name '*.[ch]' ! -name '*.mod.c' | sort |
+all=$(find drivers include/pvguest -name '*.[ch]' ! -name '*.mod.c' | sort |
 	xargs scripts/mutate.d/mutants list scripts/mutate.d/rules | cut -f1)
 tap_is "$(grep -v '^#' scripts/mutate.d/survivors | awk 'NF { print $1 }' |
 	grep -vxF -f <(echo "$all"))" "" "every reason in survivors is for a mutant that exists"

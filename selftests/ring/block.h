@@ -1,31 +1,111 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What drivers/block/pvg_blk.h and its compat header need of the block layer. */
+/*
+ * What drivers/block/{limits,queue}.c need of the block layer, as kernel.h has
+ * the rest. A request is followed by the driver's part of it; what became of it
+ * stands in the request.
+ */
 #ifndef _PVG_TEST_BLOCK_H
 #define _PVG_TEST_BLOCK_H
 
 #include "kernel.h"
 #include <linux/virtio_blk.h>
 
+enum {
+	BLK_STS_OK,
+	BLK_STS_NOTSUPP,
+	BLK_STS_RESOURCE,
+	BLK_STS_IOERR,
+	BLK_STS_DEV_RESOURCE,
+};
+
+enum {
+	REQ_OP_READ,
+	REQ_OP_WRITE,
+	REQ_OP_FLUSH,
+	REQ_OP_DISCARD,
+	REQ_OP_WRITE_ZEROES,
+	REQ_OP_DRV_IN,
+	REQ_OP_UNKNOWN,
+};
+
+#define READ			0
+#define WRITE			1
+#define REQ_PRIO		1
+#define REQ_NOUNMAP		2
+#define RQF_SPECIAL_PAYLOAD	1
+#define HCTX_TYPE_DEFAULT	0
+
 typedef u8 blk_status_t;
 struct hd_geometry;
-struct work_struct { int unused; };
-struct sg_table { int unused; };
-struct blk_mq_queue_map { int unused; };
-struct blk_mq_tag_set { int unused; };
-struct blk_mq_ops;
+struct work_struct { bool scheduled; };
+struct sg_table { struct scatterlist *sgl; unsigned int nents; };
+struct blk_mq_queue_map { unsigned int nr_queues; };
+struct blk_mq_tag_set { struct blk_mq_queue_map map[1]; void *driver_data; };
 struct request_queue {
 	struct { u32 discard_granularity; } limits;
 };
 
 struct gendisk { struct request_queue *queue; };
 struct block_device { struct gendisk *bd_disk; };
-struct request {
-	struct request_queue *q;
-	struct request *next;
+struct bio {
+	struct { u32 bi_size; u64 bi_sector; } bi_iter;
+	struct bio *bi_next;
 };
 
-#define QUEUE_FLAG_NONROT	0
+struct blk_mq_tags { struct request *rqs[8]; };
+struct blk_mq_hw_ctx { void *driver_data; struct blk_mq_tags *tags; };
+struct request {
+	struct request_queue *q;
+	struct blk_mq_hw_ctx *mq_hctx;
+	struct request *next;
+	struct bio *bio;
+	unsigned int op;
+	unsigned int segments;
+	unsigned int tag;
+	u32 rq_flags;
+	u32 cmd_flags;
+	struct { void *bv_page; u32 bv_offset, bv_len; } special_vec;
+	/* What the tests look at. */
+	bool started, ended, requeued;
+	blk_status_t status;
+};
+
+struct blk_mq_queue_data { struct request *rq; bool last; };
+struct io_comp_batch {
+	struct request *req_list;
+	void (*complete)(struct io_comp_batch *iob);
+};
+
+struct blk_mq_ops {
+	blk_status_t (*queue_rq)(struct blk_mq_hw_ctx *hctx,
+				 const struct blk_mq_queue_data *bd);
+	void (*queue_rqs)(struct request **list);
+	void (*commit_rqs)(struct blk_mq_hw_ctx *hctx);
+	void (*complete)(struct request *rq);
+	int (*init_hctx)(struct blk_mq_hw_ctx *hctx, void *data,
+			 unsigned int index);
+	void (*map_queues)(struct blk_mq_tag_set *set);
+};
+
+/**
+ * struct model_block - what the block layer was told, and does
+ * @no_memory: allocations fail
+ * @tables: scatterlists and ranges that are allocated now
+ * @stopped: hardware queues that were stopped; @restarted: all of them again
+ * @warned: WARN_ON_ONCE() that were true
+ */
+struct model_block {
+	bool no_memory;
+	int tables;
+	u32 stopped;
+	u32 restarted;
+	u32 warned;
+};
+
+extern struct model_block model_block;
+
 #define IS_ERR(p)	(!(p))
+#define QUEUE_FLAG_NONROT	0
 #define blk_mq_alloc_disk(...)	NULL
 #define blk_queue_flag_set(...)	((void)0)
 #define blk_queue_write_cache(...)	((void)0)
@@ -40,12 +120,48 @@ struct request {
 #define blk_queue_max_discard_sectors(...)	((void)0)
 #define blk_queue_max_discard_segments(...)	((void)0)
 #define blk_queue_max_write_zeroes_sectors(...)	((void)0)
-#define blk_rq_map_sg(...)	0
+#define blk_rq_map_sg(q, rq, sg)	((rq)->segments)
 #define blk_rq_map_kern(...)	0
 #define blk_mq_freeze_queue(q)	((void)(q))
 #define blk_mq_quiesce_queue(q)	((void)(q))
 #define blk_mq_unfreeze_queue(q)	((void)(q))
 #define blk_mq_virtio_map_queues(...)	((void)0)
+
+#define WARN_ON_ONCE(c)	({ bool _c = (c); model_block.warned += _c; _c; })
+#define swap(a, b)	({ typeof(a) _a = (a); (a) = (b); (b) = _a; })
+#define in_task()	true
+#define schedule_work(w)	((w)->scheduled = true)
+#define cpu_to_le32(x)	(x)
+#define cpu_to_le64(x)	(x)
+#define cpu_to_virtio32(vdev, x)	(x)
+#define cpu_to_virtio64(vdev, x)	(x)
+#define virt_to_page(p)	(p)
+#define offset_in_page(p)	0
+#define bvec_virt(v)	((v)->bv_page)
+#define req_op(rq)	((rq)->op)
+#define req_get_ioprio(rq)	0
+#define rq_data_dir(rq)	((rq)->op == REQ_OP_READ ? READ : WRITE)
+#define blk_rq_nr_phys_segments(rq)	((rq)->segments)
+#define blk_rq_nr_discard_segments(rq)	1
+#define blk_rq_sectors(rq)	8
+#define blk_rq_pos(rq)	16
+#define __rq_for_each_bio(b, rq)	for (b = (rq)->bio; b; b = b->bi_next)
+#define blk_mq_rq_to_pdu(rq)	((void *)((rq) + 1))
+#define blk_mq_rq_from_pdu(req)	((struct request *)(req) - 1)
+#define blk_mq_start_request(rq)	((rq)->started = true)
+#define blk_mq_requeue_request(rq, kick)	((rq)->requeued = true)
+#define blk_mq_stop_hw_queue(hctx)	(model_block.stopped++)
+#define blk_mq_start_stopped_hw_queues(q, async)	(model_block.restarted++)
+#define blk_mq_set_request_complete(rq)	((void)(rq))
+#define blk_mq_complete_request_remote(rq)	false
+#define blk_mq_complete_request(rq)	((void)(rq))
+#define blk_mq_add_to_batch(rq, iob, error, complete)	((void)(complete), false)
+#define blk_mq_end_request_batch(iob)	((void)(iob))
+#define DEFINE_IO_COMP_BATCH(name)	struct io_comp_batch name = {}
+#define rq_list_for_each(list, rq)	for (rq = *(list); rq; rq = rq->next)
+#define sg_init_one(sg, p, len)	((sg)->at = (p))
+#undef kfree
+#define kfree(p)	model_kfree(p)
 
 static inline void rq_list_add(struct request **list, struct request *rq)
 {
@@ -60,6 +176,41 @@ static inline struct request *rq_list_pop(struct request **list)
 	if (rq)
 		*list = rq->next;
 	return rq;
+}
+
+static inline void blk_mq_end_request(struct request *rq, blk_status_t status)
+{
+	assert(!rq->ended);
+	rq->ended = true;
+	rq->status = status;
+}
+
+static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
+{
+	if (model_block.no_memory)
+		return NULL;
+	model_block.tables++;
+	return malloc(n * size);
+}
+
+static inline void model_kfree(const void *p)
+{
+	model_block.tables -= !!p;
+	free((void *)p);
+}
+
+static inline int sg_alloc_table_chained(struct sg_table *table, int n,
+					 struct scatterlist *first, unsigned int nr)
+{
+	if (model_block.no_memory)
+		return -ENOMEM;
+	model_block.tables++;
+	return 0;
+}
+
+static inline void sg_free_table_chained(struct sg_table *table, unsigned int nr)
+{
+	model_block.tables--;
 }
 
 #endif /* _PVG_TEST_BLOCK_H */

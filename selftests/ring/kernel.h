@@ -195,7 +195,7 @@ struct vring {
 struct virtqueue;
 typedef void vq_callback_t(struct virtqueue *vq);
 struct irq_affinity;
-struct scatterlist { void *unused; };
+struct scatterlist { void *at; };
 
 #define MODEL_RING	256u
 
@@ -217,6 +217,7 @@ enum model_fault {
  * @taken: that the driver has
  * @enabled: callbacks, without EVENT_IDX
  * @polls: calls of virtqueue_poll(), which is a full barrier
+ * @add_error: what adding a buffer returns, or 0
  * @sneaks: buffers that the device gives back just before the next one
  */
 struct virtqueue {
@@ -242,6 +243,7 @@ struct virtqueue {
 	u32 notified;
 	u32 polls;
 	u32 sneaks;
+	int add_error;
 };
 
 void model_vq(struct virtqueue *vq, struct virtio_device *vdev);

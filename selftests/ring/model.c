@@ -193,8 +193,8 @@ int virtio_find_vqs(struct virtio_device *vdev, unsigned int n,
 int virtqueue_add_sgs(struct virtqueue *vq, struct scatterlist *sgs[],
 		      unsigned int out, unsigned int in, void *token, gfp_t gfp)
 {
-	if (vq->broken)
-		return -EIO;
+	if (vq->broken || vq->add_error)
+		return vq->broken ? -EIO : vq->add_error;
 	if (vq->num_free < vq->each)
 		return -ENOSPC;
 	vq->num_free -= vq->each;

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Unit tests of drivers/block/queue.c: what becomes of a request that cannot be
+ * prepared or added, and what the device's status means.
+ */
+#include "unit.h"
+#include "block.h"
+#include "../../drivers/block/pvg_blk.h"
+
+struct model_block model_block;
+
+static struct request_queue requests;
+static struct gendisk disk = { .queue = &requests };
+static struct virtio_device vdev;
+static struct virtqueue vq;
+static struct pvg_blk blk;
+static struct pvg_blk_queue bq;
+static struct blk_mq_hw_ctx hctx = { .driver_data = &bq };
+
+static struct {
+	struct request rq;
+	struct pvg_blk_req req;
+} a, b;
+
+static struct pvg_queue *queue_of(struct pvg_ring *ring, unsigned int i)
+{
+	return &bq.pvg;
+}
+
+static void start(void)
+{
+	memset(&model_block, 0, sizeof(model_block));
+	vdev = (struct virtio_device) { .features = EVENT };
+	blk = (struct pvg_blk) { .vdev = &vdev, .disk = &disk };
+	bq = (struct pvg_blk_queue) { .blk = &blk };
+	blk.ring = (struct pvg_ring) {
+		.vdev = &vdev,
+		.queue = queue_of,
+		.nr_queues = 1,
+	};
+	assert_int_equal(pvg_ring_register(&blk.ring), 0);
+	blk.ring.mod.policy = PVG_POLICY_OFF;
+	pvg_queue_init(&bq.pvg, &pvg_blk_queue_ops);
+	vq.fault = MODEL_FINE;
+	model_vq(&vq, &vdev);
+	pvg_queue_start(&blk.ring, &bq.pvg, &vq);
+}
+
+static void forget(void *token)
+{
+}
+
+/* Whatever happened, nothing that was allocated for a request is left. */
+static void stop(void)
+{
+	assert_int_equal(model_block.tables, 0);
+	assert_int_equal(model_block.warned, 0);
+	pvg_queue_stop(&bq.pvg);
+	pvg_queue_detach(&bq.pvg, forget);
+	pvg_ring_unregister(&blk.ring);
+}
+
+static blk_status_t queue(struct request *rq, unsigned int op, u32 segments)
+{
+	struct blk_mq_queue_data bd = { .rq = rq, .last = true };
+
+	*rq = (struct request) {
+		.q = &requests,
+		.mq_hctx = &hctx,
+		.op = op,
+		.segments = segments,
+	};
+	return pvg_blk_mq_ops.queue_rq(&hctx, &bd);
+}
+
+/* The device answers the oldest request. */
+static void answer(struct pvg_blk_req *req, u8 status)
+{
+	req->status = status;
+	model_use(&vq, 1, pvg_queue_callback);
+}
+
+static blk_status_t served(unsigned int op, u32 segments, u8 status)
+{
+	assert_int_equal(queue(&a.rq, op, segments), BLK_STS_OK);
+	assert_true(a.rq.started);
+	assert_false(a.rq.ended);
+	answer(&a.req, status);
+	assert_true(a.rq.ended);
+	return a.rq.status;
+}
+
+static void test_request_status(void **state)
+{
+	u32 status;
+
+	start();
+	assert_int_equal(served(REQ_OP_READ, 1, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(served(REQ_OP_WRITE, 3, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(served(REQ_OP_FLUSH, 0, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(served(REQ_OP_DISCARD, 1, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(served(REQ_OP_READ, 1, VIRTIO_BLK_S_UNSUPP),
+			 BLK_STS_NOTSUPP);
+	for (status = VIRTIO_BLK_S_IOERR; status <= U8_MAX; status++)
+		if (status != VIRTIO_BLK_S_UNSUPP)
+			assert_int_equal(served(REQ_OP_READ, 1, status),
+					 BLK_STS_IOERR);
+	/* One that the device did not write. */
+	assert_int_equal(queue(&a.rq, REQ_OP_READ, 1), BLK_STS_OK);
+	model_use(&vq, 1, pvg_queue_callback);
+	assert_int_equal(a.rq.status, BLK_STS_IOERR);
+	stop();
+}
+
+/* Without memory a request is for later, and nothing of it is on the ring. */
+static void test_request_no_memory(void **state)
+{
+	start();
+	model_block.no_memory = true;
+	assert_int_equal(queue(&a.rq, REQ_OP_DISCARD, 0), BLK_STS_RESOURCE);
+	assert_int_equal(queue(&a.rq, REQ_OP_WRITE, 1), BLK_STS_RESOURCE);
+	assert_int_equal(bq.pvg.inflight, 0);
+	assert_int_equal(model_block.stopped, 0);
+	/* The ranges that there are go with the rest. */
+	model_block.no_memory = false;
+	assert_int_equal(served(REQ_OP_DISCARD, 1, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	stop();
+
+	start();
+	vq.add_error = -ENOMEM;
+	assert_int_equal(queue(&a.rq, REQ_OP_WRITE, 1), BLK_STS_RESOURCE);
+	assert_int_equal(bq.pvg.inflight, 0);
+	assert_int_equal(model_block.stopped, 0);
+	stop();
+}
+
+/* A full ring stops the queue, and the next completion starts it again. */
+static void test_request_full(void **state)
+{
+	start();
+	vq.each = MODEL_RING;
+	assert_int_equal(queue(&a.rq, REQ_OP_READ, 1), BLK_STS_OK);
+	assert_int_equal(queue(&b.rq, REQ_OP_READ, 1), BLK_STS_DEV_RESOURCE);
+	assert_int_equal(bq.pvg.inflight, 1);
+	assert_int_equal(model_block.stopped, 1);
+	assert_int_equal(model_block.restarted, 0);
+	answer(&a.req, VIRTIO_BLK_S_OK);
+	assert_int_equal(model_block.restarted, 1);
+	assert_int_equal(served(REQ_OP_READ, 1, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(model_block.restarted, 1);
+	stop();
+}
+
+static void test_request_broken(void **state)
+{
+	start();
+	vq.broken = true;
+	assert_int_equal(queue(&a.rq, REQ_OP_READ, 1), BLK_STS_IOERR);
+	assert_true(blk.fail_work.scheduled);
+	assert_int_equal(bq.pvg.inflight, 0);
+	assert_int_equal(model_block.stopped, 0);
+	stop();
+}
+
+static void test_request_unknown(void **state)
+{
+	start();
+	assert_int_equal(queue(&a.rq, REQ_OP_UNKNOWN, 1), BLK_STS_IOERR);
+	assert_int_equal(bq.pvg.inflight, 0);
+	assert_int_equal(model_block.warned, 1);
+	model_block.warned = 0;
+	stop();
+}
+
+const struct CMUnitTest request_tests[] = {
+	cmocka_unit_test(test_request_status),
+	cmocka_unit_test(test_request_no_memory),
+	cmocka_unit_test(test_request_full),
+	cmocka_unit_test(test_request_broken),
+	cmocka_unit_test(test_request_unknown),
+};
+
+const size_t nr_request_tests = sizeof(request_tests) / sizeof(*request_tests);
