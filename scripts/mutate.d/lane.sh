@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A lane: a copy of the tree in the cache, the same ones each time so that builds are
-# incremental. Jobs are lines of $WORK/jobs, taken by whichever lane is free: the ID of
-# a mutant, or "original TEST-LINE" to see that a line of `tests` passes without one.
-# Results are lines of $WORK/results: what, ID, by what, seconds; separated by tabs.
+# incremental. Jobs are lines of $WORK/jobs, IDs of mutants, taken by whichever lane is
+# free. Results are lines of $WORK/results: what, ID, by what, seconds; separated by tabs.
 
 # test_lines ID: what is to be run for a mutant, one "KIND ARGUMENT..." a line.
 test_lines()
@@ -15,16 +14,6 @@ test_lines()
 		# shellcheck disable=SC2053 # a pattern
 		[[ $pattern == \#* || -z $pattern || $1 != $pattern ]] || echo "$line"
 	done < "$PARTS/tests"
-}
-
-# originals: a job for each line that a mutant of the list needs.
-originals()
-{
-	local id
-
-	cut -f1 "$WORK/list" | while read -r id; do
-		test_lines "$id"
-	done | awk '!seen[$0]++ { print "original", $0 }'
 }
 
 # run_lanes N: until there are no more jobs.
@@ -89,10 +78,7 @@ run_lane()
 	LANE=$LANE/tree
 	STAMP=0
 	while job=$(next_job); do
-		case $job in
-		"original "*) test_original "${job#original }" ;;
-		*) test_mutant "$job" ;;
-		esac
+		test_mutant "$job"
 	done
 }
 
@@ -153,15 +139,30 @@ result()
 	esac
 }
 
-test_original()
+# original_passes LINE FILE: a line of tests passes without a mutant, which is tried once,
+# by the lane that needs it first.
+original_passes()
 {
-	local START=$SECONDS
+	local mark status=0 start=$SECONDS
 
-	if run_line "$1"; then
-		echo "original    passes $1 in $((SECONDS - START)) s"
-	else
-		result FAILED "$1" "$KILLER"
+	[ -z "$trust" ] || return 0
+	mark=$WORK/passes-$(cksum <<< "$1" | cut -d' ' -f1)
+	exec 6> "$mark.lock"
+	flock 6
+	if [ ! -e "$mark" ]; then
+		put "$2" < "$TREE/$2"
+		if run_line "$1" 6>&-; then
+			: > "$mark"
+			echo "original    passes $1 in $((SECONDS - start)) s"
+		else
+			trouble "fails without a mutant: $1: $KILLER"
+			status=1
+		fi
+		put "$2" < "$OUT/mutant"
+		START=$((START + SECONDS - start))
 	fi
+	exec 6>&-
+	return $status
 }
 
 test_mutant()
@@ -190,9 +191,9 @@ kernel_of()
 	echo "${kernel:-6.1}"
 }
 
-# run_lines ID FILE REASON: the tests of a mutant, without VMs where its survival has a
-# reason. Returns 1 with VERDICT and KILLER if it is done for: killed, unbuilt or
-# equivalent.
+# run_lines ID FILE REASON: the tests of a mutant; only those that need no VM where its
+# survival has a reason. Returns 1 with VERDICT and KILLER if it is done for: killed,
+# unbuilt or equivalent.
 run_lines()
 {
 	local line built=''
@@ -201,14 +202,16 @@ run_lines()
 	test_lines "$1" > "$OUT/lines"
 	[ -s "$OUT/lines" ] || { trouble "scripts/mutate.d/tests has nothing for $1"; return; }
 	while read -r line <&7; do
-		if [[ $line == vm* && -z $built ]]; then
+		if [[ $line == vm* ]]; then
+			[[ -z $3 || -n $explained ]] || return 0
+			[ -n "$built" ] || build_mutant "$1" "$2" || return
 			built=1
-			build_mutant "$1" "$2" || return
 		fi
-		[[ $line != vm* || -z $3 || -n $explained ]] || continue
+		original_passes "$line" "$2" || return
+		VERDICT=killed
 		run_line "$line" || return
 	done 7< "$OUT/lines"
-	[ -n "$built" ] || build_mutant "$1" "$2"
+	[[ -n $built || -n $3 ]] || build_mutant "$1" "$2"
 }
 
 # build_mutant ID FILE: returns 1 if it is no other code, or none at all.

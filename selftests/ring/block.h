@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What drivers/block/{limits,queue}.c need of the block layer, as kernel.h has
+ * What drivers/block/{limits,main,name,queue}.c need of the block layer, as kernel.h has
  * the rest. A request is followed by the driver's part of it; what became of it
  * stands in the request.
  */
 #ifndef _PVG_TEST_BLOCK_H
 #define _PVG_TEST_BLOCK_H
+
+#include <stdio.h>
 
 #include "kernel.h"
 #include <linux/virtio_blk.h>
@@ -36,17 +38,57 @@ enum {
 #define HCTX_TYPE_DEFAULT	0
 
 typedef u8 blk_status_t;
-struct hd_geometry;
-struct work_struct { bool scheduled; };
+struct hd_geometry { u16 cylinders; u8 heads, sectors; };
+struct work_struct {
+	void (*function)(struct work_struct *work);
+	bool scheduled;
+};
+
 struct sg_table { struct scatterlist *sgl; unsigned int nents; };
 struct blk_mq_queue_map { unsigned int nr_queues; };
-struct blk_mq_tag_set { struct blk_mq_queue_map map[1]; void *driver_data; };
+
+struct blk_mq_tag_set {
+	const struct blk_mq_ops *ops;
+	unsigned int queue_depth, flags, cmd_size, nr_hw_queues, nr_maps;
+	int numa_node;
+	struct blk_mq_queue_map map[1];
+	void *driver_data;
+};
+
 struct request_queue {
 	struct { u32 discard_granularity; } limits;
 };
 
-struct gendisk { struct request_queue *queue; };
+struct gendisk {
+	struct request_queue *queue;
+	const struct block_device_operations *fops;
+	void *private_data;
+	char disk_name[32];
+	struct device dev;
+	u64 capacity;
+	bool dead;
+};
+
 struct block_device { struct gendisk *bd_disk; };
+struct block_device_operations {
+	void *owner;
+	int (*getgeo)(struct block_device *bdev, struct hd_geometry *geo);
+	void (*free_disk)(struct gendisk *disk);
+};
+
+struct virtio_device_id { u32 device, vendor; };
+struct virtio_driver {
+	struct { const char *name; void *owner; } driver;
+	const struct virtio_device_id *id_table;
+	const unsigned int *feature_table;
+	unsigned int feature_table_size;
+	int (*probe)(struct virtio_device *vdev);
+	void (*remove)(struct virtio_device *vdev);
+	void (*config_changed)(struct virtio_device *vdev);
+	int (*freeze)(struct virtio_device *vdev);
+	int (*restore)(struct virtio_device *vdev);
+};
+
 struct bio {
 	struct { u32 bi_size; u64 bi_sector; } bi_iter;
 	struct bio *bi_next;
@@ -93,6 +135,12 @@ struct blk_mq_ops {
  * @tables: scatterlists and ranges that are allocated now
  * @stopped: hardware queues that were stopped; @restarted: all of them again
  * @warned: WARN_ON_ONCE() that were true
+ * @disk: the only one there can be
+ * @added: it was added, and not deleted since
+ * @deleted_dead: it was dead when it was deleted
+ * @resized: calls of set_capacity_and_notify()
+ * @taken: names of disks, from vda on, that others have
+ * @at_tags: called when the tags are allocated
  */
 struct model_block {
 	bool no_memory;
@@ -100,13 +148,56 @@ struct model_block {
 	u32 stopped;
 	u32 restarted;
 	u32 warned;
+	struct gendisk disk;
+	bool added, deleted_dead;
+	u32 resized;
+	u32 taken;
+	void (*at_tags)(void);
 };
 
 extern struct model_block model_block;
 
-#define IS_ERR(p)	(!(p))
+extern unsigned int nr_cpu_ids;
+#define CONFIG_PM_SLEEP
+#define KBUILD_MODNAME	"pvg_blk"
+#define THIS_MODULE	NULL
+#define VIRTIO_ID_BLOCK	2
+#define VIRTIO_DEV_ANY_ID	U32_MAX
+#define VIRTIO_RING_F_INDIRECT_DESC	28
+#define NUMA_NO_NODE	(-1)
+#define DISK_NAME_LEN	32
+#define STRING_UNITS_2	0
+#define BLK_MQ_F_NO_SCHED_BY_DEFAULT	0
 #define QUEUE_FLAG_NONROT	0
-#define blk_mq_alloc_disk(...)	NULL
+#define noinline
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
+#define MODULE_DEVICE_TABLE(...)	static_assert(1, "")
+#define ALLOW_ERROR_INJECTION(...)	static_assert(1, "")
+#define module_virtio_driver(d)	struct virtio_driver *model_driver = &(d)
+#define DEFINE_MUTEX(name)	struct mutex name
+#define IS_ERR(p)	((unsigned long)(p) >= (unsigned long)-4095)
+#define PTR_ERR(p)	((long)(p))
+#define ERR_PTR(err)	((void *)(long)(err))
+#define INIT_WORK(w, f)	((w)->function = (f))
+#define cancel_work_sync(w)	((w)->scheduled = false)
+#define synchronize_rcu()	((void)0)
+#define string_get_size(size, ...)	((void)(size))
+#define virtio_device_ready(vdev)	((void)(vdev))
+#define virtio_reset_device(vdev)	((void)(vdev))
+#define virtio_cwrite8(vdev, at, value)					\
+	(((u8 *)(vdev)->space)[at] = (value))
+#define blk_mq_unquiesce_queue(q)	((void)(q))
+#define blk_mq_free_tag_set(tags)	((void)(tags))
+#define blk_mark_disk_dead(d)	((d)->dead = true, (d)->capacity = 0)
+#define set_disk_ro(d, ro)	((void)(d), (void)(ro))
+#define get_capacity(d)		((d)->capacity)
+#define set_capacity(d, n)	((d)->capacity = (n))
+#define set_capacity_and_notify(d, n)					\
+	(model_block.resized++, (d)->capacity = (n))
+#define device_add_disk(dev, d, groups)	(model_block.added = true, 0)
+#define disk_to_dev(d)	(&(d)->dev)
+#define put_device(d)	((void)(d))
+#define blk_mq_alloc_disk(set, data)	(&model_block.disk)
 #define blk_queue_flag_set(...)	((void)0)
 #define blk_queue_write_cache(...)	((void)0)
 #define blk_queue_logical_block_size(...)	((void)0)
@@ -161,6 +252,9 @@ extern struct model_block model_block;
 #define rq_list_for_each(list, rq)	for (rq = *(list); rq; rq = rq->next)
 #define sg_init_one(sg, p, len)	((sg)->at = (p))
 #undef kfree
+#undef kcalloc
+#define kcalloc(n, size, gfp)	model_kcalloc(n, size)
+#define kzalloc(size, gfp)	model_kcalloc(1, size)
 #define kfree(p)	model_kfree(p)
 
 static inline void rq_list_add(struct request **list, struct request *rq)
@@ -193,6 +287,12 @@ static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
 	return malloc(n * size);
 }
 
+static inline void *model_kcalloc(size_t n, size_t size)
+{
+	model_block.tables++;
+	return calloc(n, size);
+}
+
 static inline void model_kfree(const void *p)
 {
 	model_block.tables -= !!p;
@@ -211,6 +311,34 @@ static inline int sg_alloc_table_chained(struct sg_table *table, int n,
 static inline void sg_free_table_chained(struct sg_table *table, unsigned int nr)
 {
 	model_block.tables--;
+}
+
+static inline int blk_mq_alloc_tag_set(struct blk_mq_tag_set *tags)
+{
+	if (model_block.at_tags)
+		model_block.at_tags();
+	return 0;
+}
+
+static inline void del_gendisk(struct gendisk *disk)
+{
+	assert(model_block.added);
+	model_block.deleted_dead = disk->dead;
+	model_block.added = false;
+}
+
+static inline void put_disk(struct gendisk *disk)
+{
+	disk->fops->free_disk(disk);
+}
+
+/* vda to vdz are enough here. */
+static inline struct device *class_find_device_by_name(void *class,
+						       const char *name)
+{
+	bool taken = strlen(name) == 3 && name[2] < (char)('a' + model_block.taken);
+
+	return taken ? &model_block.disk.dev : NULL;
 }
 
 #endif /* _PVG_TEST_BLOCK_H */

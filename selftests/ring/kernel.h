@@ -82,6 +82,7 @@ typedef int clockid_t, gfp_t;
 #define module_exit(f)	void (*model_exit)(void) = f
 #define kcalloc(n, size, gfp)	calloc(n, size)
 #define kfree(p)	free((void *)(p))
+#define dev_info(...)	((void)model_says(__VA_ARGS__))
 #define dev_err(...)	((void)model_says(__VA_ARGS__))
 #define dev_warn(...)	((void)model_says(__VA_ARGS__))
 #define dev_warn_ratelimited(...)	((void)model_says(__VA_ARGS__))
@@ -97,6 +98,7 @@ typedef int clockid_t, gfp_t;
 
 enum { SYSTEM_RUNNING, SYSTEM_HALT, SYSTEM_RESTART };
 extern int system_state;
+extern u32 model_said;		/* lines of the log */
 
 /* What the tests set: the time, and the task that runs. */
 extern u64 model_now;
@@ -134,7 +136,7 @@ int hrtimer_cancel(struct hrtimer *timer);
 int hrtimer_try_to_cancel(struct hrtimer *timer);
 void model_fire(struct hrtimer *timer);
 
-struct device { void *data; };
+struct device { void *data; void *class; };
 struct attribute_group;
 struct dentry;
 #define dev_get_drvdata(d)	((d)->data)
@@ -147,7 +149,9 @@ int model_says(const void *dev, const char *format, ...);
 
 struct virtio_device;
 struct virtio_config_ops {
+	void (*get)(struct virtio_device *vdev);
 	u8 (*get_status)(struct virtio_device *vdev);
+	void (*del_vqs)(struct virtio_device *vdev);
 };
 
 struct virtio_device {
@@ -155,7 +159,7 @@ struct virtio_device {
 	int index;
 	u64 features;
 	const struct virtio_config_ops *config;
-	const void *space;	/* of the configuration */
+	void *space;		/* of the configuration */
 	void *priv;
 };
 
@@ -194,7 +198,7 @@ struct vring {
 
 struct virtqueue;
 typedef void vq_callback_t(struct virtqueue *vq);
-struct irq_affinity;
+struct irq_affinity { int unused; };
 struct scatterlist { void *at; };
 
 #define MODEL_RING	256u
@@ -211,6 +215,7 @@ enum model_fault {
 
 /**
  * struct virtqueue - the part that drivers know, and the model's
+ * @size: what the ring says to have, or 0 for MODEL_RING
  * @each: descriptors of each buffer
  * @added: buffers that the driver ever added; of these
  * @used: that the device gave back, and
@@ -233,6 +238,7 @@ struct virtqueue {
 	enum model_fault fault;
 	unsigned int disabled;
 	void *token[MODEL_RING];
+	u32 size;
 	u32 each;
 	u32 added;
 	u32 used;
@@ -250,6 +256,9 @@ void model_vq(struct virtqueue *vq, struct virtio_device *vdev);
 u32 model_use(struct virtqueue *vq, u32 n, vq_callback_t *callback);
 u16 model_position(const struct virtqueue *vq, u32 buffers);
 
+/* What virtio_find_vqs() gives: one after the other, or fewer than asked for. */
+extern struct virtqueue *model_vqs;
+extern unsigned int model_nr_vqs;
 int virtio_find_vqs(struct virtio_device *vdev, unsigned int n,
 		    struct virtqueue *vqs[], vq_callback_t *callbacks[],
 		    const char * const names[], struct irq_affinity *desc);

@@ -7,6 +7,9 @@
 #include "core.h"
 
 int system_state = SYSTEM_RUNNING;
+u32 model_said;
+struct virtqueue *model_vqs;
+unsigned int model_nr_vqs;
 u64 model_now = 1000000000;
 const void *model_task;
 size_t model_max_dma = SIZE_MAX;
@@ -78,6 +81,7 @@ void debugfs_remove(struct dentry *dentry)
 
 int model_says(const void *dev, const char *format, ...)
 {
+	model_said++;
 	return 0;
 }
 
@@ -187,7 +191,19 @@ int virtio_find_vqs(struct virtio_device *vdev, unsigned int n,
 		    struct virtqueue *vqs[], vq_callback_t *callbacks[],
 		    const char * const names[], struct irq_affinity *desc)
 {
-	return -ENOENT;
+	unsigned int i;
+
+	if (n > model_nr_vqs)
+		return -ENOENT;
+	for (i = 0; i < n; i++) {
+		u32 size = model_vqs[i].size;
+
+		model_vq(&model_vqs[i], vdev);
+		model_vqs[i].size = size;
+		model_vqs[i].index = i;
+		vqs[i] = &model_vqs[i];
+	}
+	return 0;
 }
 
 int virtqueue_add_sgs(struct virtqueue *vq, struct scatterlist *sgs[],
@@ -282,7 +298,7 @@ const struct vring *virtqueue_get_vring(const struct virtqueue *vq)
 
 unsigned int virtqueue_get_vring_size(const struct virtqueue *vq)
 {
-	return MODEL_RING;
+	return vq->size ?: MODEL_RING;
 }
 
 int virtqueue_resize(struct virtqueue *vq, u32 num,

@@ -7,8 +7,6 @@
 #include "block.h"
 #include "../../drivers/block/pvg_blk.h"
 
-struct model_block model_block;
-
 static struct request_queue requests;
 static struct gendisk disk = { .queue = &requests };
 static struct virtio_device vdev;

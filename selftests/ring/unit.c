@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unit tests of drivers/ring and drivers/block/{limits,queue}.c: these very files,
- * in userspace, on the model of kernel.h.
+ * Unit tests of drivers/ring and drivers/block/{limits,main,name,queue}.c: these
+ * very files, in userspace, on the model of kernel.h.
  */
 #include "unit.h"
 
@@ -101,6 +101,7 @@ int main(void)
 		{ receive_tests, &nr_receive_tests },
 		{ limits_tests, &nr_limits_tests },
 		{ request_tests, &nr_request_tests },
+		{ device_tests, &nr_device_tests },
 	};
 	struct CMUnitTest all[100];
 	size_t n = 0, i;

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Unit tests of drivers/block/{main,name}.c: the life of a device, with what may
+ * go wrong at each time of it.
+ */
+#include "unit.h"
+#include "block.h"
+#include "../../drivers/block/pvg_blk.h"
+
+extern struct virtio_driver *model_driver;
+
+struct model_block model_block;
+unsigned int nr_cpu_ids = 2;
+const struct attribute_group *pvg_blk_attr_groups[1];
+
+static struct request_queue requests;
+static struct virtio_blk_config config;
+static struct virtqueue vqs[4];
+static struct virtio_device vdev;
+
+static void get(struct virtio_device *dev)
+{
+}
+
+static u8 get_status(struct virtio_device *dev)
+{
+	return 0;
+}
+
+static void del_vqs(struct virtio_device *dev)
+{
+}
+
+static struct virtio_config_ops config_ops;
+
+/* A device that is fine. */
+static void start(void)
+{
+	model_block = (struct model_block) {};
+	model_block.disk.queue = &requests;
+	config_ops = (struct virtio_config_ops) { get, get_status, del_vqs };
+	config = (struct virtio_blk_config) {
+		.capacity = 2048,
+		.seg_max = 1000,
+		.num_queues = 1,
+	};
+	vdev = (struct virtio_device) {
+		.config = &config_ops,
+		.space = &config,
+		.features = EVENT | BIT_ULL(VIRTIO_BLK_F_SEG_MAX) |
+			    BIT_ULL(VIRTIO_BLK_F_MQ),
+	};
+	memset(vqs, 0, sizeof(vqs));
+	model_vqs = vqs;
+	model_nr_vqs = ARRAY_SIZE(vqs);
+	model_said = 0;
+}
+
+static struct pvg_blk *probe(void)
+{
+	assert_int_equal(model_driver->probe(&vdev), 0);
+	assert_true(model_block.added);
+	return vdev.priv;
+}
+
+/* Nothing of a device that was not taken is left. */
+static void refused(int err)
+{
+	assert_int_equal(model_driver->probe(&vdev), err);
+	assert_false(model_block.added);
+	assert_int_equal(model_block.tables, 0);
+	assert_int_equal(model_block.warned, 0);
+	assert_true(model_said > 0);
+}
+
+static void stop(void)
+{
+	model_driver->remove(&vdev);
+	assert_false(model_block.added);
+	assert_int_equal(model_block.tables, 0);
+	assert_int_equal(model_block.warned, 0);
+}
+
+static void run(struct work_struct *work)
+{
+	work->scheduled = false;
+	work->function(work);
+}
+
+/* The device breaks its first ring, and the driver finds out. */
+static void broken(struct pvg_blk *blk)
+{
+	vqs[0].broken = true;
+	pvg_queue_callback(&vqs[0]);
+	assert_true(blk->fail_work.scheduled);
+	run(&blk->fail_work);
+}
+
+static void test_device_life(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	assert_int_equal(blk->state, PVG_BLK_LIVE);
+	assert_int_equal(model_block.disk.capacity, 2048);
+	/* It goes without an error: what is dirty is written back. */
+	stop();
+	assert_false(model_block.deleted_dead);
+}
+
+static void test_device_no_config(void **state)
+{
+	start();
+	config_ops.get = NULL;
+	refused(-EINVAL);
+}
+
+static void test_device_queues(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	config.num_queues = 0;
+	refused(-EINVAL);
+	/* No more than there are CPUs. */
+	config.num_queues = 3;
+	blk = probe();
+	assert_int_equal(blk->nr_queues, 2);
+	stop();
+}
+
+/* The smallest ring decides, and it has 4 descriptors or more. */
+static void test_device_ring_size(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	config.num_queues = 2;
+	vqs[0].size = 64;
+	vqs[1].size = 16;
+	blk = probe();
+	assert_int_equal(blk->ring_size, 16);
+	assert_int_equal(blk->limits.max_segments, 14);
+	assert_int_equal(blk->tags.queue_depth, 8);
+	stop();
+	vqs[1].size = 4;
+	blk = probe();
+	assert_int_equal(blk->ring_size, 4);
+	assert_int_equal(blk->limits.max_segments, 2);
+	stop();
+	vqs[1].size = 3;
+	refused(-EINVAL);
+}
+
+static void test_device_broken(void **state)
+{
+	struct pvg_blk *blk;
+	u32 said;
+
+	start();
+	blk = probe();
+	said = model_said;
+	broken(blk);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	assert_true(model_block.disk.dead);
+	assert_int_equal(model_said, said + 1);
+	/* Once is enough. */
+	run(&blk->fail_work);
+	assert_int_equal(model_said, said + 1);
+	/* It has no size any more, whatever the device says. */
+	config.capacity = 4096;
+	model_driver->config_changed(&vdev);
+	run(&blk->config_work);
+	assert_int_equal(model_block.disk.capacity, 0);
+	stop();
+}
+
+/* A work that was scheduled for nothing, or too late. */
+static void test_device_not_broken(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	run(&blk->fail_work);
+	assert_int_equal(blk->state, PVG_BLK_LIVE);
+	assert_false(model_block.disk.dead);
+	vqs[0].broken = true;
+	blk->state = PVG_BLK_DEAD;
+	run(&blk->fail_work);
+	assert_int_equal(blk->state, PVG_BLK_DEAD);
+	assert_false(model_block.disk.dead);
+	/* Then the removal does it, before it waits for requests. */
+	stop();
+	assert_true(model_block.deleted_dead);
+}
+
+static void break_early(void)
+{
+	broken(vdev.priv);
+}
+
+static void test_device_broken_early(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	model_block.at_tags = break_early;
+	blk = probe();
+	assert_int_equal(blk->state, PVG_BLK_LIVE);
+	/* The first request finds out. */
+	run(&blk->fail_work);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	stop();
+}
+
+static void test_device_resize(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	model_driver->config_changed(&vdev);
+	run(&blk->config_work);
+	assert_int_equal(model_block.resized, 0);
+	config.capacity = 4096;
+	run(&blk->config_work);
+	assert_int_equal(model_block.resized, 1);
+	assert_int_equal(model_block.disk.capacity, 4096);
+	stop();
+}
+
+static void test_device_suspend(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	assert_int_equal(model_driver->freeze(&vdev), 0);
+	assert_int_equal(blk->state, PVG_BLK_STOPPED);
+	/* A size that changed meanwhile is for later. */
+	config.capacity = 4096;
+	run(&blk->config_work);
+	assert_int_equal(model_block.resized, 0);
+	assert_int_equal(model_driver->restore(&vdev), 0);
+	assert_int_equal(blk->state, PVG_BLK_LIVE);
+	assert_true(blk->config_work.scheduled);
+	/* A ring that has become too small for the requests there are. */
+	assert_int_equal(model_driver->freeze(&vdev), 0);
+	vqs[0].size = MODEL_RING - 1;
+	assert_int_equal(model_driver->restore(&vdev), -EINVAL);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	stop();
+}
+
+/* What failed does not come back. */
+static void test_device_suspend_failed(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	broken(blk);
+	assert_int_equal(model_driver->freeze(&vdev), 0);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	assert_int_equal(model_driver->restore(&vdev), -EIO);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	stop();
+}
+
+static void test_device_name(void **state)
+{
+	start();
+	probe();
+	assert_string_equal(model_block.disk.disk_name, "vda");
+	stop();
+	model_block.taken = 3;
+	probe();
+	assert_string_equal(model_block.disk.disk_name, "vdd");
+	stop();
+	model_block.taken = 26;
+	probe();
+	assert_string_equal(model_block.disk.disk_name, "vdaa");
+	stop();
+}
+
+const struct CMUnitTest device_tests[] = {
+	cmocka_unit_test(test_device_life),
+	cmocka_unit_test(test_device_no_config),
+	cmocka_unit_test(test_device_queues),
+	cmocka_unit_test(test_device_ring_size),
+	cmocka_unit_test(test_device_broken),
+	cmocka_unit_test(test_device_not_broken),
+	cmocka_unit_test(test_device_broken_early),
+	cmocka_unit_test(test_device_resize),
+	cmocka_unit_test(test_device_suspend),
+	cmocka_unit_test(test_device_suspend_failed),
+	cmocka_unit_test(test_device_name),
+};
+
+const size_t nr_device_tests = sizeof(device_tests) / sizeof(*device_tests);
