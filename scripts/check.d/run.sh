@@ -56,7 +56,7 @@ suite_lab()
 	mapfile -t files < <(our_files |
 		grep -E '^(scripts/lab|scripts/lab\.d/.*|selftests/lab/.*|selftests/lib/(tap\.sh|qmp))$')
 	key=$(key_of "${files[@]}" -- lab "$("$TREE/scripts/lab" kernels)" \
-		"$(cat "$CACHE"/qemu/*/usr/share/doc/qemu-system-x86/changelog.Debian.gz 2> /dev/null | sha256sum)")
+		"$(stat -c '%n %s %Y' "$CACHE"/qemu/*/usr/bin/qemu-system-x86_64 2> /dev/null)")
 	before=$(counted failed)
 	say "lab: selftests/lab/run-host.sh"
 	collect_once "$key" lab "$TREE/selftests/lab/run-host.sh"
