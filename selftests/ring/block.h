@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What drivers/block/{limits,main,name,queue}.c need of the block layer, as kernel.h has
+ * What drivers/block/{limits,main,name,queue,sysfs}.c need of the block layer, as kernel.h has
  * the rest. A request is followed by the driver's part of it; what became of it
  * stands in the request.
  */
 #ifndef _PVG_TEST_BLOCK_H
 #define _PVG_TEST_BLOCK_H
-
-#include <stdio.h>
 
 #include "kernel.h"
 #include <linux/virtio_blk.h>
@@ -108,6 +106,7 @@ struct request {
 	u32 cmd_flags;
 	struct { void *bv_page; u32 bv_offset, bv_len; } special_vec;
 	/* What the tests look at. */
+	void *data;
 	bool started, ended, requeued;
 	blk_status_t status;
 };
@@ -140,6 +139,8 @@ struct blk_mq_ops {
  * @deleted_dead: it was dead when it was deleted
  * @resized: calls of set_capacity_and_notify()
  * @taken: names of disks, from vda on, that others have
+ * @id_status: what the device answers when it is asked for its serial number
+ * @request: that one
  * @at_tags: called when the tags are allocated
  */
 struct model_block {
@@ -152,6 +153,8 @@ struct model_block {
 	bool added, deleted_dead;
 	u32 resized;
 	u32 taken;
+	blk_status_t id_status;
+	struct request request;
 	void (*at_tags)(void);
 };
 
@@ -170,7 +173,6 @@ extern unsigned int nr_cpu_ids;
 #define BLK_MQ_F_NO_SCHED_BY_DEFAULT	0
 #define QUEUE_FLAG_NONROT	0
 #define noinline
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 #define MODULE_DEVICE_TABLE(...)	static_assert(1, "")
 #define ALLOW_ERROR_INJECTION(...)	static_assert(1, "")
 #define module_virtio_driver(d)	struct virtio_driver *model_driver = &(d)
@@ -212,7 +214,10 @@ extern unsigned int nr_cpu_ids;
 #define blk_queue_max_discard_segments(...)	((void)0)
 #define blk_queue_max_write_zeroes_sectors(...)	((void)0)
 #define blk_rq_map_sg(q, rq, sg)	((rq)->segments)
-#define blk_rq_map_kern(...)	0
+#define blk_rq_map_kern(q, rq, buf, len, gfp)	((rq)->data = (buf), 0)
+#define blk_mq_alloc_request(q, op, flags)	(&model_block.request)
+#define blk_mq_free_request(rq)	((rq)->data = NULL)
+#define dev_to_disk(d)	container_of(d, struct gendisk, dev)
 #define blk_mq_freeze_queue(q)	((void)(q))
 #define blk_mq_quiesce_queue(q)	((void)(q))
 #define blk_mq_unfreeze_queue(q)	((void)(q))
@@ -339,6 +344,27 @@ static inline struct device *class_find_device_by_name(void *class,
 	bool taken = strlen(name) == 3 && name[2] < (char)('a' + model_block.taken);
 
 	return taken ? &model_block.disk.dev : NULL;
+}
+
+static inline blk_status_t blk_execute_rq(struct request *rq, bool at_head)
+{
+	if (model_block.id_status == BLK_STS_OK)
+		strcpy(rq->data, "model");
+	return model_block.id_status;
+}
+
+static inline int blk_status_to_errno(blk_status_t status)
+{
+	switch (status) {
+	case BLK_STS_OK:
+		return 0;
+	case BLK_STS_NOTSUPP:
+		return -EOPNOTSUPP;
+	case BLK_STS_RESOURCE:
+		return -ENOMEM;
+	default:
+		return -EIO;
+	}
 }
 
 #endif /* _PVG_TEST_BLOCK_H */

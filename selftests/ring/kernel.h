@@ -17,8 +17,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 typedef uint8_t u8, __u8;
 typedef uint16_t u16, __u16, __le16;
@@ -136,9 +138,38 @@ int hrtimer_cancel(struct hrtimer *timer);
 int hrtimer_try_to_cancel(struct hrtimer *timer);
 void model_fire(struct hrtimer *timer);
 
-struct device { void *data; void *class; };
-struct attribute_group;
+struct kobject { int unused; };
+struct device { void *data; void *class; struct kobject kobj; };
 struct dentry;
+typedef unsigned short umode_t;
+
+struct attribute { const char *name; umode_t mode; };
+struct attribute_group {
+	const char *name;
+	struct attribute **attrs;
+	umode_t (*is_visible)(struct kobject *kobj, struct attribute *attr,
+			      int n);
+};
+
+struct device_attribute {
+	struct attribute attr;
+	ssize_t (*show)(struct device *dev, struct device_attribute *attr,
+			char *buf);
+	ssize_t (*store)(struct device *dev, struct device_attribute *attr,
+			 const char *buf, size_t count);
+};
+
+#define DEVICE_ATTR_RW(n)	struct device_attribute dev_attr_##n = \
+	{ { #n, 0644 }, n##_show, n##_store }
+#define DEVICE_ATTR_RO(n)	struct device_attribute dev_attr_##n = \
+	{ { #n, 0444 }, n##_show, NULL }
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
+#define kobj_to_dev(k)	container_of(k, struct device, kobj)
+#define sysfs_emit(buf, ...)	sprintf(buf, __VA_ARGS__)
+#define sysfs_emit_at(buf, at, ...)	sprintf((buf) + (at), __VA_ARGS__)
+#define sysfs_match_string(array, s)	model_match(array, ARRAY_SIZE(array), s)
+int model_match(const char * const *array, size_t n, const char *s);
+int kstrtou32(const char *s, unsigned int base, u32 *value);
 #define dev_get_drvdata(d)	((d)->data)
 #define dev_set_drvdata(d, p)	((d)->data = (p))
 int device_add_group(struct device *dev, const struct attribute_group *group);

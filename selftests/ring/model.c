@@ -13,8 +13,6 @@ unsigned int model_nr_vqs;
 u64 model_now = 1000000000;
 const void *model_task;
 size_t model_max_dma = SIZE_MAX;
-const struct attribute_group pvg_moderation_group;
-struct attribute_group { int unused; };
 
 unsigned long model_lock(bool *held)
 {
@@ -77,6 +75,32 @@ void device_remove_group(struct device *dev,
 
 void debugfs_remove(struct dentry *dentry)
 {
+}
+
+/* Is it one of them, with a newline or without? */
+int model_match(const char * const *array, size_t n, const char *s)
+{
+	size_t i, len = strcspn(s, "\n");
+
+	for (i = 0; i < n; i++)
+		if (strlen(array[i]) == len && !strncmp(array[i], s, len))
+			return i;
+	return -EINVAL;
+}
+
+int kstrtou32(const char *s, unsigned int base, u32 *value)
+{
+	unsigned long long all;
+	char *end;
+
+	errno = 0;
+	all = strtoull(s, &end, base);
+	if (end == s || *s == '-' || (*end && *end != '\n'))
+		return -EINVAL;
+	if (errno || all > U32_MAX)
+		return -ERANGE;
+	*value = all;
+	return 0;
 }
 
 int model_says(const void *dev, const char *format, ...)

@@ -11,7 +11,6 @@ extern struct virtio_driver *model_driver;
 
 struct model_block model_block;
 unsigned int nr_cpu_ids = 2;
-const struct attribute_group *pvg_blk_attr_groups[1];
 
 static struct request_queue requests;
 static struct virtio_blk_config config;

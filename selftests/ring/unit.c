@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unit tests of drivers/ring and drivers/block/{limits,main,name,queue}.c: these
- * very files, in userspace, on the model of kernel.h.
+ * Unit tests of drivers/ring and drivers/block: these very files, in
+ * userspace, on the model of kernel.h.
  */
 #include "unit.h"
 
@@ -102,6 +102,7 @@ int main(void)
 		{ limits_tests, &nr_limits_tests },
 		{ request_tests, &nr_request_tests },
 		{ device_tests, &nr_device_tests },
+		{ sysfs_tests, &nr_sysfs_tests },
 	};
 	struct CMUnitTest all[100];
 	size_t n = 0, i;

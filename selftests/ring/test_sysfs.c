@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Unit tests of drivers/ring/sysfs.c and drivers/block/sysfs.c. */
+#include "unit.h"
+#include "block.h"
+#include "../../drivers/block/pvg_blk.h"
+
+static struct device_attribute *find(const struct attribute_group *group,
+				     const char *name)
+{
+	struct attribute **attr;
+
+	for (attr = group->attrs; *attr; attr++)
+		if (!strcmp((*attr)->name, name))
+			return container_of(*attr, struct device_attribute, attr);
+	fail();
+	return NULL;
+}
+
+/* As "echo VALUE > NAME" does. */
+static ssize_t store(struct device *dev, const struct attribute_group *group,
+		     const char *name, const char *value)
+{
+	struct device_attribute *attr = find(group, name);
+
+	return attr->store(dev, attr, value, strlen(value));
+}
+
+static void shows(struct device *dev, const struct attribute_group *group,
+		  const char *name, const char *value)
+{
+	struct device_attribute *attr = find(group, name);
+	char buf[4096] = "";
+
+	assert_int_equal(attr->show(dev, attr, buf), strlen(value));
+	assert_string_equal(buf, value);
+}
+
+static ssize_t moderate(const char *name, const char *value)
+{
+	return store(&rig.vdev.dev, &pvg_moderation_group, name, value);
+}
+
+static void moderation_is(const char *name, const char *value)
+{
+	shows(&rig.vdev.dev, &pvg_moderation_group, name, value);
+}
+
+static void test_sysfs_policy(void **state)
+{
+	rig_start(EVENT, PVG_POLICY_ADAPTIVE, 16, 100);
+	moderation_is("policy", "off fixed [adaptive]\n");
+	assert_int_equal(moderate("policy", "off\n"), 4);
+	moderation_is("policy", "[off] fixed adaptive\n");
+	assert_int_equal(rig.q.mod.policy, PVG_POLICY_OFF);
+	assert_int_equal(moderate("policy", "fixed"), 5);
+	moderation_is("policy", "off [fixed] adaptive\n");
+	assert_int_equal(moderate("policy", "fixedd\n"), -EINVAL);
+	assert_int_equal(moderate("policy", ""), -EINVAL);
+	assert_int_equal(rig.q.mod.policy, PVG_POLICY_FIXED);
+	rig_stop();
+}
+
+static void test_sysfs_numbers(void **state)
+{
+	static const char * const bad[] = { "0", "4097", "x", "", "-1", "4294967297" };
+	size_t i;
+	u32 said;
+
+	rig_start(EVENT, PVG_POLICY_FIXED, 16, 100);
+	assert_int_equal(moderate("frames", "4096\n"), 5);
+	moderation_is("frames", "4096\n");
+	assert_int_equal(rig.q.mod.frames, 4096);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		said = model_said;
+		assert_int_equal(moderate("frames", bad[i]), -EINVAL);
+		assert_int_equal(model_said, said + 1);
+	}
+	moderation_is("frames", "4096\n");
+	assert_int_equal(rig.q.mod.frames, 4096);
+	assert_int_equal(moderate("usecs", "100000"), 6);
+	assert_int_equal(moderate("usecs", "100001"), -EINVAL);
+	moderation_is("usecs", "100000\n");
+	rig_stop();
+}
+
+static struct virtio_blk_config config;
+static struct virtio_device vdev;
+static struct pvg_blk blk;
+
+static void start(u64 features)
+{
+	memset(&model_block, 0, sizeof(model_block));
+	memset(&config, 0, sizeof(config));
+	vdev = (struct virtio_device) {
+		.features = features,
+		.space = &config,
+	};
+	blk = (struct pvg_blk) {
+		.vdev = &vdev,
+		.disk = &model_block.disk,
+	};
+	model_block.disk.private_data = &blk;
+}
+
+static void disk_shows(const char *name, const char *value)
+{
+	shows(&model_block.disk.dev, pvg_blk_attr_groups[0], name, value);
+	assert_int_equal(model_block.tables, 0);
+}
+
+/* A device without a serial number has an empty one. */
+static void test_sysfs_serial(void **state)
+{
+	struct device_attribute *attr = find(pvg_blk_attr_groups[0], "serial");
+	char buf[4096];
+
+	start(0);
+	disk_shows("serial", "model");
+	model_block.id_status = BLK_STS_IOERR;
+	disk_shows("serial", "");
+	model_block.id_status = BLK_STS_NOTSUPP;
+	disk_shows("serial", "");
+	model_block.id_status = BLK_STS_RESOURCE;
+	assert_int_equal(attr->show(&model_block.disk.dev, attr, buf), -ENOMEM);
+}
+
+static void test_sysfs_cache_type(void **state)
+{
+	const struct attribute_group *group = pvg_blk_attr_groups[0];
+	struct device *dev = &model_block.disk.dev;
+
+	start(BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE));
+	disk_shows("cache_type", "write through\n");
+	assert_int_equal(store(dev, group, "cache_type", "write back\n"), 11);
+	assert_int_equal(config.wce, 1);
+	assert_true(blk.limits.write_cache);
+	disk_shows("cache_type", "write back\n");
+	assert_int_equal(store(dev, group, "cache_type", "sideways"), -EINVAL);
+	assert_int_equal(config.wce, 1);
+	assert_int_equal(store(dev, group, "cache_type", "write through"), 13);
+	assert_int_equal(config.wce, 0);
+	assert_false(blk.limits.write_cache);
+}
+
+/* What the device does not let be changed cannot be written to. */
+static void test_sysfs_cache_type_mode(void **state)
+{
+	const struct attribute_group *group = pvg_blk_attr_groups[0];
+	struct attribute *attr = &find(group, "cache_type")->attr;
+	struct kobject *kobj = &model_block.disk.dev.kobj;
+
+	start(BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE));
+	assert_int_equal(group->is_visible(kobj, attr, 1), 0644);
+	start(BIT_ULL(VIRTIO_BLK_F_FLUSH));
+	assert_int_equal(group->is_visible(kobj, attr, 1), 0444);
+	disk_shows("cache_type", "write back\n");
+}
+
+const struct CMUnitTest sysfs_tests[] = {
+	cmocka_unit_test(test_sysfs_policy),
+	cmocka_unit_test(test_sysfs_numbers),
+	cmocka_unit_test(test_sysfs_serial),
+	cmocka_unit_test(test_sysfs_cache_type),
+	cmocka_unit_test(test_sysfs_cache_type_mode),
+};
+
+const size_t nr_sysfs_tests = sizeof(sysfs_tests) / sizeof(*sysfs_tests);
