@@ -147,7 +147,7 @@ tap_check "a disk that failed stays without a size" size_is 0
 echo freeze > "$FAKE/power"
 tap_fails "a device that failed does not come back with a resume" \
 	bash -c "echo restore > $FAKE/power"
-tap_is "$(sed -n 's/^bad: //p' "$FAKE/state")" "id 0" "the device did it once"
+tap_is "$(sed -n 's/^bad: //p' "$FAKE/state")" "id 0" "the device broke its ring once, as it was told to"
 again "failed and resumed"
 
 echo freeze > "$FAKE/power"
@@ -162,10 +162,11 @@ exec {open}<> "$DEV"
 dd if=/tmp/dirty of="$DEV" bs=4096 conv=notrunc,nocreat 2> /dev/null
 again_data()
 {
-	unbind && exec {open}>&- && bind && blk_wait pvgfake > /dev/null &&
+	unbind && bind && blk_wait pvgfake > /dev/null &&
 		cmp -n 262144 /tmp/dirty "/dev/$(blk_find pvgfake)"
 }
 tap_check "what was written and not synced is on the disk after an unbind" again_data
+exec {open}>&-
 rm -f /tmp/dirty
 
 # ---- before there is a disk --------------------------------------------------
