@@ -13,9 +13,9 @@
 #   alone   measures time: nothing runs beside it, and it comes last
 # Of the first two kinds there is only one at a time. Only "work" is niced.
 #
-# The order: a job that others need first, then the longest, as far as durations of
-# earlier runs are known. The counts jobs run one after the other, so they come
-# first while all of them together take longer than any other job.
+# The order: a kernel, then the jobs that most others need, then the longest, as far as
+# durations of earlier runs are known. The counts jobs run one after the other, so they
+# come first while all of them together take longer than any other job.
 
 UNKNOWN_SECONDS=150	# of a job that was never run here
 
@@ -78,7 +78,10 @@ weigh_jobs()
 		JOB_WEIGHTS[$n]=$seconds
 	done
 	for n in "${!JOB_NAMES[@]}"; do
-		[ "${JOB_KINDS[n]}" != counts ] || JOB_WEIGHTS[$n]=$counts
+		case ${JOB_KINDS[n]} in
+		counts) JOB_WEIGHTS[$n]=$counts ;;
+		kernel) JOB_WEIGHTS[$n]=1000000 ;;
+		esac
 	done
 }
 

@@ -138,10 +138,10 @@ durations()
 	tap_is "$(in_check "$TREE" eval '
 		job short work "" true; job long work "" true; job count-a counts "" true
 		job count-b counts "" true; job base work "" true; job needs work base true
-		job last alone "" true
+		job last alone "" true; job kernel kernel "" true
 		while weigh_jobs; n=$(next_job); do echo "${JOB_NAMES[n]}"; JOB_STATES[n]=over; done' | paste -sd' ')" \
-		"base needs count-b long count-a short last" \
-		"jobs: needed ones first, then the longest; counts by their sum; what runs alone last"
+		"kernel base needs count-b long count-a short last" \
+		"jobs: kernels first, then needed ones, then the longest; counts by their sum; what runs alone last"
 	tap_is "$(in_check "$TREE" eval '
 		job a counts "" true; job b counts "" true; job c work "" true; job d alone "" true
 		JOB_STATES[0]=running; for n in 1 2 3; do may_start $n && echo "${JOB_NAMES[n]}"; done
