@@ -127,7 +127,8 @@ static void fh_set_status(struct virtio_device *vdev, u8 status)
 	struct fh_dev *dev = to_fake(vdev);
 
 	mutex_lock(&dev->lock);
-	if (early && (status & ~dev->status & VIRTIO_CONFIG_S_DRIVER_OK))
+	if (early && dev->vqs[0].vq &&
+	    (status & ~dev->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		fh_push(&dev->vqs[0], U16_MAX, 0);
 	dev->status = status;
 	mutex_unlock(&dev->lock);
