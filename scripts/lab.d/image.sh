@@ -175,7 +175,21 @@ modules_assemble() {
 	rm -rf "$root"
 }
 
+# The kernel's own, which are the same for each build of ours: unpacked once.
 modules_intree() {
+	local to=$1 kept
+
+	kept=$CACHE/image/intree-$K_RELEASE-$(hash_of "$IMAGE_MODULES" "$(stat -c %Y "$K_DIR/image")" \
+		"$(declare -f modules_unpack)")
+	if [ ! -d "$kept" ]; then
+		# Another lab may do the same at the same time.
+		rm -rf "$kept.$$" && mkdir -p "$kept.$$" && modules_unpack "$kept.$$" || return
+		mv -T "$kept.$$" "$kept" 2>/dev/null || rm -rf "$kept.$$"
+	fi
+	cp -a "$kept/." "$to"
+}
+
+modules_unpack() {
 	local to=$1 from=$K_DIR/lib/modules/$K_RELEASE name file
 
 	[ -e "$from/modules.dep" ] || depmod -b "$K_DIR" "$K_RELEASE" || return
