@@ -141,7 +141,8 @@ collect()
 		"# "*" took "*" s")
 			showing=
 			line=${line#\# }
-			note durations "$name/${line%% took *} ${line##* took }"
+			what=${line%% took *}
+			note durations "$name/${what##* } ${line##* took }"
 			say "        $name: $line" ;;
 		"#"*)
 			[ -z "$showing" ] || printf '         | %s: %s\n' "$name" "${line#\# }" ;;
