@@ -138,7 +138,7 @@ collect()
 		"# totals:"*)
 			showing=
 			say "$name ${line#\# }" ;;
-		"# "*" took "*" s")
+		"# "*/*".sh took "*" s" | "# ${name%%-*}: "*" took "*" s")
 			showing=
 			line=${line#\# }
 			what=${line%% took *}
