@@ -118,7 +118,7 @@ suite_mutate()
 # long.list, a sample of the mutations, and then what measures time.
 jobs_long()
 {
-	local name test
+	local name
 
 	# shellcheck source=selftests/install/more.sh
 	. "$TREE/selftests/install/more.sh"
@@ -126,22 +126,21 @@ jobs_long()
 	for name in $LONG_CASES; do
 		job "install-$name" work '' suite_host install "$name"
 	done
-	while read -r test _; do
-		[[ $test == \#* ]] || job "long-$test" work build-6.1 run_vm "long-$test" 6.1 2 3600 '' "$test"
-	done < "$TREE/selftests/long.list"
+	jobs_vms '' "$TREE/selftests/long.list"
 	job mutate counts 'build-*' suite_mutate
 	for name in $ALONE_CASES; do
 		job "install-$name" alone '' suite_host install "$name"
 	done
 }
 
-# jobs_vms SUITE: a job for each VM of selftests/vm.list that has tests of it.
+# jobs_vms SUITE [LIST]: a job for each VM of selftests/vm.list, or another list, that has
+# tests of the suite, or any where SUITE is empty.
 jobs_vms()
 {
 	local name kernel cpus seconds tests kind qemu
 
 	while read -r name kernel cpus seconds tests <&4; do
-		[[ $name != \#* && " $tests" == *" $1/"* ]] || continue
+		[[ -n $name && $name != \#* && " $tests" == *" ${1:+$1/}"* ]] || continue
 		wanted_kernel "$kernel" || continue
 		kind=work qemu=${LAB_QEMU:-}
 		if [[ $tests == "counts "* ]]; then
@@ -154,5 +153,5 @@ jobs_vms()
 		# shellcheck disable=SC2086 # several tests
 		job "$name" $kind "build-$kernel" \
 			run_vm "$name" "$kernel" "$cpus" "$seconds" "$qemu" $tests
-	done 4< "$TREE/selftests/vm.list"
+	done 4< "${2:-$TREE/selftests/vm.list}"
 }

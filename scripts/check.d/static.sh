@@ -115,8 +115,9 @@ test_files()
 		grep -v '/run-host\.sh$'
 }
 
-# check_rows: each test is in its suite's TEST_PROGS, and in a row of vm.list or in
-# long.list; or the suite's `make check` runs it on this machine.
+# check_rows: each test is in its suite's TEST_PROGS, and in a row of vm.list or, with a
+# line that says what covers it, of long.list; or the suite's `make check` runs it on this
+# machine.
 check_rows()
 {
 	local test suite status=0
@@ -141,6 +142,9 @@ check_rows()
 		[ -x "$TREE/selftests/$test" ] || { echo "vm.list: no executable test $test"; status=1; }
 	done < <(grep -hv '^#' "$TREE/selftests/vm.list" "$TREE/selftests/long.list" |
 		tr ' ' '\n' | grep -E '^[a-z0-9]+/[a-z0-9_]+\.sh$' | sort -u)
+	awk '/^#/ { covered = 1; next } !NF { covered = 0; next }
+		!covered { print "long.list: no comment above says what covers " $1 " on each change"; bad = 1 }
+		END { exit bad }' "$TREE/selftests/long.list" || status=1
 	[ -n "$(test_files)" ] || { echo "no tests found"; status=1; }
 	return $status
 }

@@ -113,9 +113,13 @@ rows()
 	tap_is "$? $(cat "$TMP/rows.out")" \
 		"1 fake/b.sh is neither in selftests/vm.list nor in selftests/long.list" \
 		"rows: a test that nothing runs is told"
-	printf 'fake/b.sh: fake/a.sh covers it\n' | sed 's/:/ :/' > "$tree/selftests/long.list"
+	printf 'long-6.1 6.1 1 100 fake/b.sh\n' > "$tree/selftests/long.list"
 	in_check "$tree" check_rows > "$TMP/rows.out" 2>&1
-	tap_is $? 0 "rows: a test of the long check passes"
+	tap_is "$? $(cat "$TMP/rows.out")" "1 long.list: no comment above says what covers long-6.1 on each change" \
+		"rows: a test of the long check needs a line that says what covers it"
+	printf '# fake/a.sh covers it\nlong-6.1 6.1 1 100 fake/b.sh\n' > "$tree/selftests/long.list"
+	in_check "$tree" check_rows > "$TMP/rows.out" 2>&1
+	tap_is $? 0 "rows: a test of the long check with such a line passes"
 	printf 'TEST_PROGS := a.sh\n' > "$tree/selftests/fake/Makefile"
 	in_check "$tree" check_rows > "$TMP/rows.out" 2>&1
 	tap_is $? 1 "rows: a test that the suite's Makefile does not know is told"
