@@ -124,6 +124,9 @@ balloon_as()
 		"$(balloon_features "$2" | grep -v "page-poison\|${3:-page-poison}" | xargs)" "$1"
 }
 
+# The properties of the last balloon that a test of this VM plugged.
+BALLOON_PLUGGED=/run/pvg-balloon-plugged
+
 # balloon_need: there are the balloon that `devices` lists, with its features, and a host
 # that sets targets. Their absence where selftests/vm supplies them is a failure.
 balloon_need()
@@ -131,8 +134,13 @@ balloon_need()
 	[ -n "${PVG_QMP:-}" ] || tap_absent "no host sets a target"
 	wait_for 10 balloon_find || tap_absent "there is no balloon"
 	tap_check "the driver of the balloon is $BALLOON_DRIVER" wait_for 10 balloon_bound || tap_done
-	balloon_as "the balloon has the features that selftests/balloon/devices lists" \
-		"$(grep '^qemu -device virtio-balloon' "$BALLOON_DEVICES")"
+	if [ -e "$BALLOON_PLUGGED" ]; then
+		balloon_as "the balloon has the features with which a test before plugged it" \
+			"$(cat "$BALLOON_PLUGGED")"
+	else
+		balloon_as "the balloon has the features that selftests/balloon/devices lists" \
+			"$(grep '^qemu -device virtio-balloon' "$BALLOON_DEVICES")"
+	fi
 	RAM=$(field base-memory "$(ask qmp '{"execute": "query-memory-size-summary"}')")
 	tap_num "${RAM:-0} >= 256 * $MIB" "the host says how much memory the guest has" || tap_done
 }
@@ -152,6 +160,7 @@ balloon_plug()
 		qmp '{"execute": "device_add", "arguments": {"driver": "virtio-balloon-pci", '"\
 "'"id": "balloon", "bus": "balloon-port"'"${1:+, $1}"'}}'
 		if wait_for $((2 * try)) balloon_find; then
+			printf '%s\n' "${1:-}" > "$BALLOON_PLUGGED"
 			wait_for 20 balloon_bound
 			return
 		fi
