@@ -142,8 +142,9 @@ collect()
 			showing=
 			line=${line#\# }
 			what=${line%% took *}
+			line=${line% s}
 			note durations "$name/${what##* } ${line##* took }"
-			say "        $name: $line" ;;
+			say "        $name: $line s" ;;
 		"#"*)
 			[ -z "$showing" ] || printf '         | %s: %s\n' "$name" "${line#\# }" ;;
 		esac
