@@ -704,12 +704,55 @@ static const unsigned int features[] = {
 #endif
 };
 
+#if PVG_NET_TUNNEL
+/* has_all - @vdev has each of the @n features in @bits */
+static bool has_all(struct virtio_device *vdev, const unsigned int *bits,
+		    unsigned int n)
+{
+	while (n--)
+		if (!virtio_has_feature(vdev, bits[n]))
+			return false;
+	return true;
+}
+
+/*
+ * What a tunnel carries are segments of TCP and UDP: virtio 1.4, 5.1.3.1, requires the
+ * features for those, and 2.2.1 forbids a driver to take one without what it requires.
+ * QEMU offers segments in tunnels also where it was told not to offer any others, and a
+ * device without them needs no large buffers.
+ */
+static int pvg_net_validate(struct virtio_device *vdev)
+{
+	static const unsigned int guest[] = {
+		VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6,
+		VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6,
+	};
+	static const unsigned int host[] = {
+		VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6,
+		VIRTIO_NET_F_HOST_USO,
+	};
+
+	if (!has_all(vdev, guest, ARRAY_SIZE(guest))) {
+		__virtio_clear_bit(vdev, VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO);
+		__virtio_clear_bit(vdev, VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM);
+	}
+	if (!has_all(vdev, host, ARRAY_SIZE(host))) {
+		__virtio_clear_bit(vdev, VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO);
+		__virtio_clear_bit(vdev, VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO_CSUM);
+	}
+	return 0;
+}
+#endif
+
 static struct virtio_driver pvg_net_driver = {
 	.driver.name		= KBUILD_MODNAME,
 	.driver.owner		= THIS_MODULE,
 	.id_table		= id_table,
 	.feature_table		= features,
 	.feature_table_size	= ARRAY_SIZE(features),
+#if PVG_NET_TUNNEL
+	.validate		= pvg_net_validate,
+#endif
 	.probe			= pvg_net_probe,
 	.remove			= pvg_net_remove,
 	.config_changed		= pvg_net_config_changed,
