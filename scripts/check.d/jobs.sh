@@ -60,7 +60,7 @@ may_start()
 	done
 }
 
-# weight N: in JOB_WEIGHTS, how urgent a waiting job is.
+# weigh_jobs: in JOB_WEIGHTS, how urgent each waiting job is.
 declare -A JOB_WEIGHTS=()
 
 weigh_jobs()
