@@ -40,6 +40,12 @@ job()
 	JOB_STATES+=(waiting)
 }
 
+# expect_seconds SECONDS: what the job that was just added takes, where it was never run here.
+expect_seconds()
+{
+	[ -n "$(duration_of "${JOB_NAMES[-1]}")" ] || JOB_SECONDS[-1]=$1
+}
+
 # may_start N: nothing that is running or still to be run forbids it.
 may_start()
 {

@@ -153,7 +153,6 @@ jobs_vms()
 		# shellcheck disable=SC2086 # several tests
 		job "$name" $kind "build-$kernel" \
 			run_vm "$name" "$kernel" "$cpus" "$seconds" "$qemu" $tests
-		# Limits are several times of what a row takes.
-		[ -n "$(duration_of "$name")" ] || JOB_SECONDS[-1]=$((seconds / 3))
+		expect_seconds $((seconds / 3))	# limits are several times of what a row takes
 	done 4< "${2:-$TREE/selftests/vm.list}"
 }
