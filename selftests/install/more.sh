@@ -5,7 +5,7 @@
 
 # Roughly the longest first, for scripts/check-all.
 readonly LONG_CASES="dracut readme power_cut trixie from_tree roots headers_first kernel \
-dep kernel_stubs upgrade probe_fails root_probe_fails nothing_compiles"
+dep kernel_stubs upgrade probe_fails root_probe_fails nothing_compiles rescue unsigned"
 # Those that measure time.
 readonly ALONE_CASES="boot_time"
 
