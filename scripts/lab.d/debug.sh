@@ -102,7 +102,7 @@ debug_configure() {
 debug_compile() {
 	local log=$CACHE/debug.log watcher rc=0
 
-	say "building the debug kernel: about 10 minutes on two CPUs, once"
+	say "building the debug kernel: about 7 minutes on two CPUs, once"
 	: >"$log"
 	debug_progress "$log" {LOCK_FD}>&- &
 	watcher=$!
