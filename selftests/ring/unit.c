@@ -98,6 +98,7 @@ int main(void)
 	files[] = {
 		{ queue_tests, &nr_queue_tests },
 		{ adaptive_tests, &nr_adaptive_tests },
+		{ watch_tests, &nr_watch_tests },
 		{ receive_tests, &nr_receive_tests },
 		{ limits_tests, &nr_limits_tests },
 		{ request_tests, &nr_request_tests },
