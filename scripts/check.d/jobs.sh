@@ -17,7 +17,7 @@
 # durations of earlier runs are known. The counts jobs run one after the other, so they
 # come first while all of them together take longer than any other job.
 
-UNKNOWN_SECONDS=150	# of a job that was never run here
+UNKNOWN_SECONDS=150	# of a job that was never run here; a caller of job() may know better
 
 JOB_NAMES=()
 JOB_KINDS=()
@@ -38,12 +38,6 @@ job()
 	JOB_SECONDS+=("$(duration_of "$1")")
 	[ -n "${JOB_SECONDS[-1]}" ] || JOB_SECONDS[-1]=$UNKNOWN_SECONDS
 	JOB_STATES+=(waiting)
-}
-
-# expect_seconds SECONDS: what the job that was just added takes, where it was never run here.
-expect_seconds()
-{
-	[ -n "$(duration_of "${JOB_NAMES[-1]}")" ] || JOB_SECONDS[-1]=$1
 }
 
 # may_start N: nothing that is running or still to be run forbids it.

@@ -150,9 +150,9 @@ jobs_vms()
 			qemu=${tests%% *}
 			qemu=${qemu#*=} tests=${tests#* }
 		fi
+		# Limits are several times of what a row takes.
 		# shellcheck disable=SC2086 # several tests
-		job "$name" $kind "build-$kernel" \
+		UNKNOWN_SECONDS=$((seconds / 3)) job "$name" $kind "build-$kernel" \
 			run_vm "$name" "$kernel" "$cpus" "$seconds" "$qemu" $tests
-		expect_seconds $((seconds / 3))	# limits are several times of what a row takes
 	done 4< "${2:-$TREE/selftests/vm.list}"
 }
