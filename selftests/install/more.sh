@@ -9,6 +9,27 @@ dep kernel_stubs upgrade probe_fails root_probe_fails nothing_compiles rescue un
 # Those that measure time.
 readonly ALONE_CASES="boot_time"
 
+# The administrator needs to boot without pvguest, once.
+rescue()
+{
+	boot_files "$INSTALLED" || return
+	boot "$INSTALLED" "$ROOT_UUID module_blacklist=pvg_ring"
+	booted rescue || return
+	in_tree rescue
+	doctor rescue 1 "switched off for this boot"
+}
+
+# Secure Boot whose firmware does not know DKMS's key. QEMU's has none here, the
+# kernel can be told to be as strict.
+unsigned()
+{
+	boot_files "$INSTALLED" || return
+	boot "$INSTALLED" "$ROOT_UUID module.sig_enforce=1"
+	booted unsigned || return
+	in_tree unsigned
+	doctor unsigned 1 "mokutil --import"
+}
+
 # Whatever the kernel is told its root is, before and after.
 roots()
 {

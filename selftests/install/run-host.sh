@@ -241,27 +241,6 @@ fresh()
 	bound 11
 }
 
-# The administrator needs to boot without pvguest, once.
-rescue()
-{
-	boot_files "$INSTALLED" || return
-	boot "$INSTALLED" "$ROOT_UUID module_blacklist=pvg_ring"
-	booted rescue || return
-	in_tree rescue
-	doctor rescue 1 "switched off for this boot"
-}
-
-# Secure Boot whose firmware does not know DKMS's key. QEMU's has none here, the
-# kernel can be told to be as strict.
-unsigned()
-{
-	boot_files "$INSTALLED" || return
-	boot "$INSTALLED" "$ROOT_UUID module.sig_enforce=1"
-	booted unsigned || return
-	in_tree unsigned
-	doctor unsigned 1 "mokutil --import"
-}
-
 # A module that is there and does not load, as after a power cut.
 damaged()
 {
@@ -319,8 +298,7 @@ uninstall()
 	in_tree uninstall
 }
 
-# What the other cases boot is between these: in-tree drivers because of the kernel's command
-# line (rescue) or of signatures (unsigned) get them as after "damaged" and "uninstall".
+# Not "rescue" and "unsigned": each boots with none of the modules, as "stubs" does.
 readonly CHECK_CASES="packaging fresh damaged stubs uninstall"
 
 # guest SUITE INITRAMFS: the guest of the cases that follow.
