@@ -300,17 +300,22 @@ static void fail_device(struct pvg_blk *blk)
 	blk_mark_disk_dead(blk->disk);
 }
 
-/* A queue was found broken. */
+/*
+ * A queue was found broken. In a removal too, which writes back what is dirty
+ * and would wait for ever for what the device has.
+ */
 static void fail_work(struct work_struct *work)
 {
 	struct pvg_blk *blk = container_of(work, struct pvg_blk, fail_work);
 
 	mutex_lock(&blk->state_lock);
-	if (blk->state == PVG_BLK_LIVE && blk->disk && is_broken(blk)) {
+	if ((blk->state == PVG_BLK_LIVE || blk->state == PVG_BLK_DEAD) &&
+	    blk->disk && is_broken(blk)) {
 		if (!pvg_system_ends())
 			dev_err(&blk->vdev->dev,
 				"the device broke the protocol: all I/O fails from here on\n");
-		set_state(blk, PVG_BLK_FAILED);
+		if (blk->state == PVG_BLK_LIVE)
+			set_state(blk, PVG_BLK_FAILED);
 		fail_device(blk);
 	}
 	mutex_unlock(&blk->state_lock);
@@ -327,20 +332,21 @@ static void tear_down(struct pvg_blk *blk)
 	mutex_lock(&blk->state_lock);
 	was = blk->state;
 	set_state(blk, PVG_BLK_DEAD);
-	mutex_unlock(&blk->state_lock);
-	cancel_work_sync(&blk->config_work);
-	cancel_work_sync(&blk->fail_work);
-
-	/* del_gendisk() waits for all requests, and writes back. */
 	if (added && is_broken(blk))
 		fail_device(blk);
+	mutex_unlock(&blk->state_lock);
+	cancel_work_sync(&blk->config_work);
+
+	/* It writes back and waits for all requests; fail_work() may end them. */
 	if (added && was == PVG_BLK_STOPPED)
 		blk_mq_unquiesce_queue(blk->disk->queue);
 	if (added)
 		del_gendisk(blk->disk);
 	/* Submitters may be behind the completion of their last request. */
 	synchronize_rcu();
+	mutex_lock(&blk->state_lock);
 	stop_device(blk);
+	mutex_unlock(&blk->state_lock);
 	cancel_work_sync(&blk->fail_work);
 
 	if (blk->disk && !added)

@@ -142,6 +142,7 @@ struct blk_mq_ops {
  * @id_status: what the device answers when it is asked for its serial number
  * @request: that one
  * @at_tags: called when the tags are allocated
+ * @at_delete: called where del_gendisk() writes back
  */
 struct model_block {
 	bool no_memory;
@@ -156,6 +157,7 @@ struct model_block {
 	blk_status_t id_status;
 	struct request request;
 	void (*at_tags)(void);
+	void (*at_delete)(void);
 };
 
 extern struct model_block model_block;
@@ -328,6 +330,8 @@ static inline int blk_mq_alloc_tag_set(struct blk_mq_tag_set *tags)
 static inline void del_gendisk(struct gendisk *disk)
 {
 	assert(model_block.added);
+	if (model_block.at_delete)
+		model_block.at_delete();
 	model_block.deleted_dead = disk->dead;
 	model_block.added = false;
 }

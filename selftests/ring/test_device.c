@@ -175,7 +175,7 @@ static void test_device_broken(void **state)
 	stop();
 }
 
-/* A work that was scheduled for nothing, or too late. */
+/* A work that was scheduled for nothing; and what the removal finds broken. */
 static void test_device_not_broken(void **state)
 {
 	struct pvg_blk *blk;
@@ -185,12 +185,30 @@ static void test_device_not_broken(void **state)
 	run(&blk->fail_work);
 	assert_int_equal(blk->state, PVG_BLK_LIVE);
 	assert_false(model_block.disk.dead);
+	/* Before it waits for requests. */
 	vqs[0].broken = true;
-	blk->state = PVG_BLK_DEAD;
-	run(&blk->fail_work);
+	stop();
+	assert_true(model_block.deleted_dead);
+}
+
+/* What del_gendisk() writes back breaks the ring. */
+static void break_late(void)
+{
+	struct pvg_blk *blk = vdev.priv;
+
 	assert_int_equal(blk->state, PVG_BLK_DEAD);
 	assert_false(model_block.disk.dead);
-	/* Then the removal does it, before it waits for requests. */
+	broken(blk);
+	assert_int_equal(blk->state, PVG_BLK_DEAD);
+	/* The device is stopped: what it held has failed. */
+	assert_false(blk->have_vqs);
+}
+
+static void test_device_broken_late(void **state)
+{
+	start();
+	probe();
+	model_block.at_delete = break_late;
 	stop();
 	assert_true(model_block.deleted_dead);
 }
@@ -292,6 +310,7 @@ const struct CMUnitTest device_tests[] = {
 	cmocka_unit_test(test_device_broken),
 	cmocka_unit_test(test_device_not_broken),
 	cmocka_unit_test(test_device_broken_early),
+	cmocka_unit_test(test_device_broken_late),
 	cmocka_unit_test(test_device_resize),
 	cmocka_unit_test(test_device_suspend),
 	cmocka_unit_test(test_device_suspend_failed),
