@@ -150,6 +150,7 @@ static void stats_broken(struct pvg_queue *q)
 }
 
 const struct pvg_queue_ops pvg_balloon_stats_ops = {
+	.keeps	= true,
 	.used	= stats_used,
 	.done	= stats_done,
 	.broken	= stats_broken,

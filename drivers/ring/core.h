@@ -34,6 +34,17 @@ u32 pvg_receive_want(const struct pvg_queue *q);
 u64 pvg_receive_window_ns(const struct pvg_queue *q);
 bool pvg_receive_fresh(const struct pvg_queue *q);
 
+/* queue.c, for guard.c. Lock held. */
+u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done);
+bool pvg_queue_take(struct pvg_queue *q, struct pvg_done *done);
+
+/* guard.c: the progress guard. Lock held for start and moved, otherwise not. */
+void pvg_guard_init(struct pvg_queue *q);
+void pvg_guard_start(struct pvg_queue *q);
+void pvg_guard_moved(struct pvg_queue *q);
+void pvg_guard_stop(struct pvg_queue *q);
+void pvg_guard_notify(struct pvg_queue *q, struct virtqueue *vq);
+
 /* debugfs.c */
 void pvg_debugfs_init(void);
 void pvg_debugfs_exit(void);

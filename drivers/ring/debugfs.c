@@ -41,6 +41,9 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "doorbells: %llu\n", s.doorbells);
 	seq_printf(m, "doorbells_suppressed: %llu\n", s.doorbells_suppressed);
 	seq_printf(m, "doorbells_held: %llu\n", s.doorbells_held);
+	seq_printf(m, "doorbells_forced: %llu\n", s.doorbells_forced);
+	seq_printf(m, "healed_doorbell: %llu\n", s.healed_doorbell);
+	seq_printf(m, "healed_irq: %llu\n", s.healed_irq);
 	seq_printf(m, "prediction_hits: %llu\n", s.prediction_hits);
 	seq_printf(m, "prediction_misses: %llu\n", s.prediction_misses);
 	seq_printf(m, "inflight: %u\n", inflight);

@@ -41,6 +41,9 @@ static u32 drain_some(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 	}
 	if (n) {
 		done->count += n;
+		q->guard.taken += n;
+		if (unlikely(q->guard.idle_looks))
+			pvg_guard_moved(q);
 		q->lull = false;
 		q->waiting = false;
 		q->stats.completions += n;
@@ -58,6 +61,12 @@ static u32 drain(struct pvg_queue *q, struct pvg_done *done)
 {
 	/* Each round returns a token the device holds, so this ends. */
 	return drain_some(q, U32_MAX, done);
+}
+
+/* Take back all there is; the queue need not run. */
+u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done)
+{
+	return drain(q, done);
 }
 
 /* A timer that runs is left to run, unless it would come too late. */
@@ -271,7 +280,7 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 	pvg_queue_unlock(q, flags);
 
 	if (notify)
-		virtqueue_notify(q->vq);
+		pvg_guard_notify(q, q->vq);
 	if (poll)
 		q->ops->poll(q);
 	deliver(q, &done);
@@ -464,11 +473,13 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 		q->stats.reaped += done.count;
 		WRITE_ONCE(q->reaping, true);
 	}
+	if (unlikely(!q->guard.pending && q->inflight))
+		pvg_guard_start(q);
 	trace_pvg_commit(q, done.count, hold);
 	pvg_queue_unlock(q, flags);
 
 	if (notify)
-		virtqueue_notify(vq);
+		pvg_guard_notify(q, vq);
 	if (poll)
 		q->ops->poll(q);
 	if (done.count) {
@@ -511,26 +522,6 @@ void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
 EXPORT_SYMBOL_GPL(pvg_queue_flush_unlock);
 
 /**
- * pvg_queue_notify() - ring the doorbell, whatever the device wants to know
- * @q: the queue
- *
- * For devices that look at other things, too, when it rings. Context: any.
- */
-void pvg_queue_notify(struct pvg_queue *q)
-{
-	unsigned long flags;
-
-	/* Under the lock: nothing else keeps the virtqueue here. */
-	flags = pvg_queue_lock(q);
-	if (q->running) {
-		q->stats.doorbells++;
-		virtqueue_notify(q->vq);
-	}
-	pvg_queue_unlock(q, flags);
-}
-EXPORT_SYMBOL_GPL(pvg_queue_notify);
-
-/**
  * pvg_queue_init() - prepare a zeroed queue, once in its life
  * @q: the queue
  * @ops: the driver's
@@ -543,6 +534,7 @@ void pvg_queue_init(struct pvg_queue *q, const struct pvg_queue_ops *ops)
 	spin_lock_init(&q->lock);
 	pvg_hrtimer_setup(&q->timer, queue_timer, CLOCK_MONOTONIC,
 			  HRTIMER_MODE_REL_PINNED);
+	pvg_guard_init(q);
 }
 EXPORT_SYMBOL_GPL(pvg_queue_init);
 
@@ -576,6 +568,18 @@ static bool take_and_settle(struct pvg_queue *q, struct pvg_done *done)
 	return settle(q, done);
 }
 
+/*
+ * Take what there is as an interrupt would. Return: whether the queue is to be
+ * polled, once the lock is dropped.
+ */
+bool pvg_queue_take(struct pvg_queue *q, struct pvg_done *done)
+{
+	/* Or it would not be armed again, nor looked at, if it was armed. */
+	if (!q->polling)
+		pvg_event_park(q);
+	return take_and_settle(q, done);
+}
+
 /* Run; completions that came while the queue was stopped are delivered. */
 static void run(struct pvg_queue *q)
 {
@@ -587,6 +591,8 @@ static void run(struct pvg_queue *q)
 	learn_anew(q);
 	q->running = true;
 	poll = take_and_settle(q, &done);
+	if (q->inflight)
+		pvg_guard_start(q);
 	pvg_queue_unlock(q, flags);
 
 	if (poll)
@@ -638,6 +644,7 @@ static void quiesce(struct pvg_queue *q)
 		virtqueue_notify(q->vq);
 	hrtimer_cancel(&q->timer);
 	q->timer_active = false;
+	pvg_guard_stop(q);
 }
 
 /**
@@ -750,8 +757,8 @@ static void change(struct pvg_queue *q, struct pvg_moderation mod,
 	if (q->running) {
 		poll = take_and_settle(q, &done);
 		/* Under the lock: nothing else keeps the virtqueue here. */
-		if (q->held && ring_doorbell(q))
-			virtqueue_notify(q->vq);
+		if (q->held && ring_doorbell(q) && !virtqueue_notify(q->vq))
+			q->ops->broken(q);
 	}
 	pvg_queue_unlock(q, flags);
 

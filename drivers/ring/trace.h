@@ -54,6 +54,18 @@ DEFINE_EVENT(pvg_queue_event, pvg_timer,
 	TP_ARGS(q, drained)
 );
 
+/* The progress guard took completions that no interrupt had told of. */
+DEFINE_EVENT(pvg_queue_event, pvg_healed_irq,
+	TP_PROTO(const struct pvg_queue *q, u32 drained),
+	TP_ARGS(q, drained)
+);
+
+/* The device moved after the progress guard had rung its doorbell. */
+DEFINE_EVENT(pvg_queue_event, pvg_healed_doorbell,
+	TP_PROTO(const struct pvg_queue *q, u32 drained),
+	TP_ARGS(q, drained)
+);
+
 /* The end of a batch; hold=1 leaves the doorbell to a later one. */
 TRACE_EVENT(pvg_commit,
 	TP_PROTO(const struct pvg_queue *q, u32 drained, bool hold),

@@ -30,6 +30,7 @@
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/types.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -106,6 +107,8 @@ struct pvg_done {
  *	may leave the last one in flight for a millisecond, for
  *	pvg_queue_reap() or the next submission to take, and for up to eight
  *	where one of these always came in time
+ * @keeps: the device may keep buffers for as long as it likes, as with @receive,
+ *	though they are moderated as requests
  * @wait_max_us: with @receive: how long the adaptive policy may leave a buffer
  *	that has come for others to follow; 0: 200
  * @hold_us: without @receive: the timer that bounds a doorbell held for a
@@ -124,10 +127,15 @@ struct pvg_done {
  * @broken: the device violated the protocol or is gone; what it holds will not
  *	come back. Called with the queue lock held, possibly more than once;
  *	schedules the recovery.
+ * @stalled: NULL, or told when the device has done nothing for about 300 ms
+ *	though it has buffers, and again from time to time; not where it may
+ *	keep them. The driver sees whether the device is still there. Called
+ *	with the queue lock held, from a timer.
  */
 struct pvg_queue_ops {
 	bool receive;
 	bool lazy;
+	bool keeps;
 	u32 wait_max_us;
 	u32 hold_us;
 	void (*used)(struct pvg_queue *q, void *token, u32 len,
@@ -135,6 +143,7 @@ struct pvg_queue_ops {
 	void (*done)(struct pvg_queue *q, struct pvg_done *done);
 	void (*poll)(struct pvg_queue *q);
 	void (*broken)(struct pvg_queue *q);
+	void (*stalled)(struct pvg_queue *q);
 };
 
 /**
@@ -155,6 +164,9 @@ struct pvg_queue_stats {
 	u64 doorbells_held;	/* batches whose doorbell was left to a later one */
 	u64 prediction_hits;	/* a submission came as predicted */
 	u64 prediction_misses;	/* the timer fired instead */
+	u64 doorbells_forced;	/* of doorbells, by the progress guard */
+	u64 healed_doorbell;	/* of these, the device moved after them */
+	u64 healed_irq;		/* completions found that no interrupt told of */
 };
 
 #define PVG_GROUPS	16	/* doorbells remembered; power of two */
@@ -198,6 +210,26 @@ struct pvg_receiver {
 };
 
 /**
+ * struct pvg_guard - what the progress guard knows of a queue
+ *
+ * All are protected by &pvg_queue.lock. See drivers/ring/guard.c.
+ */
+struct pvg_guard {
+	struct timer_list timer;
+	bool pending;		/* @timer is; the only thing submitters look at */
+	bool suspect;		/* the last look found completions, the first */
+	u16 suspect_last;	/* of them at this value of &pvg_queue.last */
+	bool rung;		/* the doorbell was forced at the last look */
+	bool rang;		/* it ever was, for buffers up to @rang_at */
+	u16 rang_at;
+	u8 idle_looks;		/* in a row without progress */
+	u32 taken;		/* buffers taken back, free-running */
+	u32 seen;		/* @taken at the last look */
+	u32 wait_ms;		/* without progress, until the doorbell is forced */
+	unsigned long since;	/* jiffies of the last progress or such doorbell */
+};
+
+/**
  * struct pvg_queue - one moderated virtqueue
  *
  * Embedded in the driver's queue structure and zeroed by the driver before
@@ -236,6 +268,7 @@ struct pvg_queue {
 	struct pvg_predictor pred;	/* without ops->receive */
 	struct pvg_receiver rcv;	/* with */
 	struct pvg_queue_stats stats;
+	struct pvg_guard guard;
 
 	struct hrtimer timer;
 	struct dentry *debugfs;		/* of the owner; no lock */
@@ -284,6 +317,14 @@ int pvg_queue_resize(struct pvg_ring *ring, struct pvg_queue *q, u32 num,
 int pvg_queue_reset(struct pvg_ring *ring, struct pvg_queue *q,
 		    void (*recycle)(struct virtqueue *vq, void *token));
 
+/* guard.c: what a device or a queue was not told of */
+void pvg_queue_notify(struct pvg_queue *q);
+u32 pvg_queue_check(struct pvg_queue *q);
+void pvg_queue_collect(struct pvg_queue *q);
+
+/* reset.c */
+int pvg_device_renegotiate(struct virtio_device *vdev);
+
 /* queue.c: data path */
 void pvg_queue_callback(struct virtqueue *vq);
 int pvg_queue_add(struct pvg_queue *q, struct scatterlist *sgs[],
@@ -293,7 +334,6 @@ void pvg_queue_commit_unlock(struct pvg_queue *q, unsigned long flags)
 	__releases(&q->lock);
 void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
 	__releases(&q->lock);
-void pvg_queue_notify(struct pvg_queue *q);
 u32 pvg_queue_poll_locked(struct pvg_queue *q, u32 budget,
 			  struct pvg_done *done);
 u32 pvg_queue_poll(struct pvg_queue *q, u32 budget, struct pvg_done *done);

@@ -108,6 +108,8 @@ extern const void *model_task;
 #define local_clock()	model_now
 #define current		model_task
 
+#include "timer.h"
+
 typedef struct { bool held; } spinlock_t;
 struct mutex { bool held; };
 #define spin_lock_init(l)	((l)->held = false)
@@ -182,6 +184,7 @@ struct virtio_device;
 struct virtio_config_ops {
 	void (*get)(struct virtio_device *vdev);
 	u8 (*get_status)(struct virtio_device *vdev);
+	int (*finalize_features)(struct virtio_device *vdev);
 	void (*del_vqs)(struct virtio_device *vdev);
 };
 
@@ -215,7 +218,7 @@ extern size_t model_max_dma;
 #define VRING_PACKED_EVENT_FLAG_DISABLE	1
 #define VRING_PACKED_EVENT_FLAG_DESC	2
 struct vring_avail { u16 flags, idx, ring[]; };
-struct vring_used { u16 flags, idx; };
+struct vring_used { u16 flags, idx, event; };
 struct vring_packed_desc_event { u16 off_wrap, flags; };
 struct vring {
 	unsigned int num;
@@ -225,6 +228,7 @@ struct vring {
 };
 
 #define vring_used_event(vr)	((vr)->avail->ring[(vr)->num])
+#define vring_avail_event(vr)	((vr)->used->event)
 #define virtio_wmb(weak)	((void)(weak))
 
 struct virtqueue;
@@ -277,6 +281,7 @@ struct virtqueue {
 	bool enabled;
 	bool broken;
 	bool deaf;		/* needs no doorbell */
+	bool mute;		/* cannot be notified */
 	u32 notified;
 	u32 polls;
 	u32 sneaks;
@@ -308,5 +313,18 @@ const struct vring *virtqueue_get_vring(const struct virtqueue *vq);
 unsigned int virtqueue_get_vring_size(const struct virtqueue *vq);
 int virtqueue_resize(struct virtqueue *vq, u32 num,
 		     void (*recycle)(struct virtqueue *vq, void *token));
+
+/* What a device is told of its driver; it may refuse the features of before. */
+extern u8 model_status;
+extern bool model_refuses;
+#define VIRTIO_F_VERSION_1	32
+#define VIRTIO_CONFIG_S_ACKNOWLEDGE	1
+#define VIRTIO_CONFIG_S_DRIVER	2
+#define VIRTIO_CONFIG_S_DRIVER_OK	4
+#define VIRTIO_CONFIG_S_FEATURES_OK	8
+#define VIRTIO_CONFIG_S_NEEDS_RESET	0x40
+#define VIRTIO_CONFIG_S_FAILED	0x80
+void virtio_add_status(struct virtio_device *vdev, unsigned int status);
+void virtio_reset_device(struct virtio_device *vdev);
 
 #endif /* _PVG_TEST_KERNEL_H */

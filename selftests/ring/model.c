@@ -8,6 +8,8 @@
 
 int system_state = SYSTEM_RUNNING;
 u32 model_said;
+u8 model_status;
+bool model_refuses;
 struct virtqueue *model_vqs;
 unsigned int model_nr_vqs;
 u64 model_now = 1000000000;
@@ -239,6 +241,8 @@ int virtqueue_add_sgs(struct virtqueue *vq, struct scatterlist *sgs[],
 		return -ENOSPC;
 	vq->num_free -= vq->each;
 	vq->token[vq->added++ % MODEL_RING] = token;
+	if (!is_packed(vq))
+		vq->vring.avail->idx = vq->added;
 	return 0;
 }
 
@@ -271,7 +275,8 @@ bool virtqueue_kick_prepare(struct virtqueue *vq)
 bool virtqueue_notify(struct virtqueue *vq)
 {
 	vq->notified++;
-	return true;
+	vq->broken |= vq->mute;
+	return !vq->mute;
 }
 
 bool virtqueue_poll(struct virtqueue *vq, unsigned int at)
@@ -329,4 +334,15 @@ int virtqueue_resize(struct virtqueue *vq, u32 num,
 		     void (*recycle)(struct virtqueue *vq, void *token))
 {
 	return -ENOENT;
+}
+
+void virtio_add_status(struct virtio_device *vdev, unsigned int status)
+{
+	if (!model_refuses || status != VIRTIO_CONFIG_S_FEATURES_OK)
+		model_status |= status;
+}
+
+void virtio_reset_device(struct virtio_device *vdev)
+{
+	model_status = 0;
 }

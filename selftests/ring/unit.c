@@ -23,6 +23,11 @@ static void rig_broken(struct pvg_queue *q)
 	rig.broken++;
 }
 
+static void rig_stalled(struct pvg_queue *q)
+{
+	rig.stalled++;
+}
+
 static struct pvg_queue *rig_queue(struct pvg_ring *ring, unsigned int i)
 {
 	return &rig.q;
@@ -42,6 +47,7 @@ void rig_start(u64 features, enum pvg_policy policy, u32 frames, u32 usecs)
 	rig_ops.used = rig_used;
 	rig_ops.done = rig_done;
 	rig_ops.broken = rig_broken;
+	rig_ops.stalled = rig_stalled;
 	rig.ring.vdev = &rig.vdev;
 	rig.ring.queue = rig_queue;
 	rig.ring.nr_queues = 1;
@@ -60,6 +66,7 @@ void rig_stop(void)
 {
 	pvg_queue_stop(&rig.q);
 	assert_false(rig.q.timer.queued);
+	assert_false(rig.q.guard.timer.queued);
 	pvg_queue_detach(&rig.q, forget);
 	pvg_ring_unregister(&rig.ring);
 	rig.vq.fault = MODEL_FINE;
@@ -103,6 +110,7 @@ int main(void)
 		{ request_tests, &nr_request_tests },
 		{ device_tests, &nr_device_tests },
 		{ sysfs_tests, &nr_sysfs_tests },
+		{ guard_tests, &nr_guard_tests },
 	};
 	struct CMUnitTest all[100];
 	size_t n = 0, i;

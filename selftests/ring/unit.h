@@ -21,6 +21,7 @@
  * @used: buffers that came back to the driver
  * @done: calls of done()
  * @broken: calls of broken()
+ * @stalled: calls of stalled()
  */
 struct rig {
 	struct virtio_device vdev;
@@ -30,6 +31,7 @@ struct rig {
 	u32 used;
 	u32 done;
 	u32 broken;
+	u32 stalled;
 };
 
 extern struct rig rig;
@@ -44,9 +46,9 @@ void rig_moderate(enum pvg_policy policy, u32 frames, u32 usecs);
 /* Tests, by file. */
 extern const struct CMUnitTest queue_tests[], adaptive_tests[], receive_tests[];
 extern const struct CMUnitTest limits_tests[], request_tests[];
-extern const struct CMUnitTest device_tests[], sysfs_tests[];
+extern const struct CMUnitTest device_tests[], sysfs_tests[], guard_tests[];
 extern const size_t nr_queue_tests, nr_adaptive_tests, nr_receive_tests;
 extern const size_t nr_limits_tests, nr_request_tests, nr_device_tests;
-extern const size_t nr_sysfs_tests;
+extern const size_t nr_sysfs_tests, nr_guard_tests;
 
 #endif /* _PVG_TEST_UNIT_H */
