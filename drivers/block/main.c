@@ -2,9 +2,9 @@
 /*
  * pvg_blk: a driver for the virtio block device (virtio 1.2, section 5.2).
  *
- * Probe and resume share bring_up(); removal, surprise removal, suspend and a
- * failed probe share the steps of tear_down(). A failed probe leaves the device
- * reset, so that another driver can have it.
+ * Probe, resume and recovery share pvg_blk_bring_up(); removal, surprise removal
+ * and a failed probe share tear_down(). A failed probe leaves the device reset, so
+ * that another driver can have it.
  */
 #include <linux/error-injection.h>
 #include <linux/hdreg.h>
@@ -23,32 +23,6 @@
 
 /* Serialises choosing a disk's name with adding the disk. */
 static DEFINE_MUTEX(name_lock);
-
-static void set_state(struct pvg_blk *blk, enum pvg_blk_state next)
-{
-	bool legal = false;
-
-	switch (next) {
-	case PVG_BLK_NEW:
-		break;
-	case PVG_BLK_LIVE:
-		legal = blk->state == PVG_BLK_NEW ||
-			blk->state == PVG_BLK_STOPPED;
-		break;
-	case PVG_BLK_STOPPED:
-		legal = blk->state == PVG_BLK_LIVE;
-		break;
-	case PVG_BLK_FAILED:
-		legal = blk->state == PVG_BLK_LIVE ||
-			blk->state == PVG_BLK_STOPPED;
-		break;
-	case PVG_BLK_DEAD:
-		legal = true;
-		break;
-	}
-	WARN_ON_ONCE(!legal);
-	WRITE_ONCE(blk->state, next);
-}
 
 static struct pvg_queue *ring_queue(struct pvg_ring *ring, unsigned int i)
 {
@@ -98,76 +72,6 @@ static noinline int pvg_blk_register_ring(struct pvg_blk *blk)
 	blk->ring.nr_queues = blk->nr_queues;
 	err = pvg_ring_register(&blk->ring);
 	blk->ring_registered = !err;
-	return err;
-}
-
-static int find_vqs(struct pvg_blk *blk, struct virtqueue **vqs)
-{
-	struct irq_affinity affinity = {};
-	struct pvg_vq_info *info;
-	unsigned int i;
-	int err;
-
-	info = kcalloc(blk->nr_queues, sizeof(*info), GFP_KERNEL);
-	if (!info)
-		return -ENOMEM;
-	for (i = 0; i < blk->nr_queues; i++) {
-		info[i].name = blk->queues[i].name;
-		info[i].callback = pvg_queue_callback;
-	}
-	err = pvg_find_vqs(blk->vdev, blk->nr_queues, vqs, info, &affinity);
-	kfree(info);
-	return err;
-}
-
-/* Requests are sized for the smallest ring, and stay so over a resume. */
-static int check_ring_size(struct pvg_blk *blk, struct virtqueue **vqs)
-{
-	unsigned int least = blk->have_tags ? blk->ring_size : 4;
-	unsigned int size = U32_MAX, i;
-
-	for (i = 0; i < blk->nr_queues; i++)
-		size = min(size, virtqueue_get_vring_size(vqs[i]));
-	if (size < least) {
-		dev_err(&blk->vdev->dev,
-			"queue size is %u, at least %u is needed\n", size,
-			least);
-		return -EINVAL;
-	}
-	if (!blk->have_tags)
-		blk->ring_size = size;
-	return 0;
-}
-
-/*
- * From a reset device with negotiated features to one that takes requests.
- * Under @state_lock where anything else may look. On error stop_device() or
- * tear_down() is to follow.
- */
-static noinline int pvg_blk_bring_up(struct pvg_blk *blk)
-{
-	struct virtqueue **vqs;
-	unsigned int i;
-	int err;
-
-	vqs = kcalloc(blk->nr_queues, sizeof(*vqs), GFP_KERNEL);
-	if (!vqs)
-		return -ENOMEM;
-	err = find_vqs(blk, vqs);
-	if (err)
-		goto free_vqs;
-	blk->have_vqs = true;
-	err = check_ring_size(blk, vqs);
-	if (err)
-		goto free_vqs;
-
-	for (i = 0; i < blk->nr_queues; i++)
-		pvg_queue_start(&blk->ring, &blk->queues[i].pvg, vqs[i]);
-	virtio_device_ready(blk->vdev);
-	set_state(blk, PVG_BLK_LIVE);
-
-free_vqs:
-	kfree(vqs);
 	return err;
 }
 
@@ -258,70 +162,6 @@ static noinline int pvg_blk_add_disk(struct pvg_blk *blk)
 }
 
 /*
- * Stop using the device: no callback, timer, submission or DMA afterwards, and
- * every request it held has failed. Does nothing the second time.
- */
-static void stop_device(struct pvg_blk *blk)
-{
-	unsigned int i;
-
-	for (i = 0; blk->queues && i < blk->nr_queues; i++)
-		pvg_queue_stop(&blk->queues[i].pvg);
-	if (pvg_device_is_present(blk->vdev))
-		virtio_reset_device(blk->vdev);
-	for (i = 0; blk->queues && i < blk->nr_queues; i++)
-		pvg_queue_detach(&blk->queues[i].pvg, pvg_blk_reclaim);
-	if (blk->have_vqs)
-		blk->vdev->config->del_vqs(blk->vdev);
-	blk->have_vqs = false;
-}
-
-static bool is_broken(struct pvg_blk *blk)
-{
-	unsigned int i;
-
-	for (i = 0; blk->have_vqs && i < blk->nr_queues; i++)
-		if (virtqueue_is_broken(blk->queues[i].pvg.vq))
-			return true;
-	return false;
-}
-
-/* Nobody will complete what the device holds: fail it, and what comes. */
-static void fail_device(struct pvg_blk *blk)
-{
-	struct request_queue *q = blk->disk->queue;
-
-	blk_mq_quiesce_queue(q);
-	stop_device(blk);
-	/* No completion will restart who waits for descriptors. */
-	blk_mq_start_stopped_hw_queues(q, true);
-	blk_mq_unquiesce_queue(q);
-	/* Last, because it may wait for writeback. */
-	blk_mark_disk_dead(blk->disk);
-}
-
-/*
- * A queue was found broken. In a removal too, which writes back what is dirty
- * and would wait for ever for what the device has.
- */
-static void fail_work(struct work_struct *work)
-{
-	struct pvg_blk *blk = container_of(work, struct pvg_blk, fail_work);
-
-	mutex_lock(&blk->state_lock);
-	if ((blk->state == PVG_BLK_LIVE || blk->state == PVG_BLK_DEAD) &&
-	    blk->disk && is_broken(blk)) {
-		if (!pvg_system_ends())
-			dev_err(&blk->vdev->dev,
-				"the device broke the protocol: all I/O fails from here on\n");
-		if (blk->state == PVG_BLK_LIVE)
-			set_state(blk, PVG_BLK_FAILED);
-		fail_device(blk);
-	}
-	mutex_unlock(&blk->state_lock);
-}
-
-/*
  * Mark dead, drain, free. The device may be half built, or gone.
  */
 static void tear_down(struct pvg_blk *blk)
@@ -331,13 +171,13 @@ static void tear_down(struct pvg_blk *blk)
 
 	mutex_lock(&blk->state_lock);
 	was = blk->state;
-	set_state(blk, PVG_BLK_DEAD);
-	if (added && is_broken(blk))
-		fail_device(blk);
+	pvg_blk_set_state(blk, PVG_BLK_DEAD);
+	if (added && pvg_blk_is_broken(blk))
+		pvg_blk_give_up(blk);
 	mutex_unlock(&blk->state_lock);
 	cancel_work_sync(&blk->config_work);
 
-	/* It writes back and waits for all requests; fail_work() may end them. */
+	/* It writes back and waits for all requests; fault_work may end them. */
 	if (added && was == PVG_BLK_STOPPED)
 		blk_mq_unquiesce_queue(blk->disk->queue);
 	if (added)
@@ -345,9 +185,9 @@ static void tear_down(struct pvg_blk *blk)
 	/* Submitters may be behind the completion of their last request. */
 	synchronize_rcu();
 	mutex_lock(&blk->state_lock);
-	stop_device(blk);
+	pvg_blk_stop_device(blk, pvg_blk_reclaim);
 	mutex_unlock(&blk->state_lock);
-	cancel_work_sync(&blk->fail_work);
+	cancel_work_sync(&blk->fault_work);
 
 	if (blk->disk && !added)
 		put_disk(blk->disk);
@@ -379,10 +219,17 @@ static void announce(struct pvg_blk *blk)
 static void config_work(struct work_struct *work)
 {
 	struct pvg_blk *blk = container_of(work, struct pvg_blk, config_work);
-	u64 sectors = pvg_blk_read_capacity(blk);
+	u64 sectors;
 
-	if (READ_ONCE(blk->state) != PVG_BLK_LIVE ||
-	    sectors == get_capacity(blk->disk))
+	if (READ_ONCE(blk->state) != PVG_BLK_LIVE)
+		return;
+	if (blk->vdev->config->get_status(blk->vdev) &
+	    VIRTIO_CONFIG_S_NEEDS_RESET) {
+		schedule_work(&blk->fault_work);
+		return;
+	}
+	sectors = pvg_blk_read_capacity(blk);
+	if (sectors == get_capacity(blk->disk))
 		return;
 	dev_info(&blk->vdev->dev, "[%s] new size: %llu sectors\n",
 		 blk->disk->disk_name, sectors);
@@ -419,7 +266,7 @@ static int pvg_blk_probe(struct virtio_device *vdev)
 	vdev->priv = blk;
 	mutex_init(&blk->state_lock);
 	INIT_WORK(&blk->config_work, config_work);
-	INIT_WORK(&blk->fail_work, fail_work);
+	INIT_WORK(&blk->fault_work, pvg_blk_fault_work);
 
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		err = steps[i](blk);
@@ -438,61 +285,6 @@ static void pvg_blk_remove(struct virtio_device *vdev)
 {
 	tear_down(vdev->priv);
 }
-
-#ifdef CONFIG_PM_SLEEP
-static int pvg_blk_freeze(struct virtio_device *vdev)
-{
-	struct pvg_blk *blk = vdev->priv;
-
-	pvg_blk_drain_and_quiesce(blk->disk->queue);
-	cancel_work_sync(&blk->config_work);
-	mutex_lock(&blk->state_lock);
-	if (blk->state == PVG_BLK_LIVE) {
-		stop_device(blk);
-		set_state(blk, PVG_BLK_STOPPED);
-	}
-	mutex_unlock(&blk->state_lock);
-	return 0;
-}
-
-/* As probe's bring-up, and what the reset made the device forget. */
-static int resume(struct pvg_blk *blk)
-{
-	int err;
-
-	lockdep_assert_held(&blk->state_lock);
-
-	if (blk->state != PVG_BLK_STOPPED)
-		return -EIO;
-	err = pvg_blk_bring_up(blk);
-	if (err) {
-		stop_device(blk);
-		set_state(blk, PVG_BLK_FAILED);
-		return err;
-	}
-	if (virtio_has_feature(blk->vdev, VIRTIO_BLK_F_CONFIG_WCE))
-		virtio_cwrite8(blk->vdev,
-			       offsetof(struct virtio_blk_config, wce),
-			       blk->limits.write_cache);
-	return 0;
-}
-
-static int pvg_blk_restore(struct virtio_device *vdev)
-{
-	struct pvg_blk *blk = vdev->priv;
-	int err;
-
-	mutex_lock(&blk->state_lock);
-	err = resume(blk);
-	mutex_unlock(&blk->state_lock);
-	blk_mq_unquiesce_queue(blk->disk->queue);
-	if (err)
-		blk_mark_disk_dead(blk->disk);
-	else
-		schedule_work(&blk->config_work);
-	return err;
-}
-#endif
 
 static const struct virtio_device_id id_table[] = {
 	{ VIRTIO_ID_BLOCK, VIRTIO_DEV_ANY_ID },
@@ -521,8 +313,8 @@ static struct virtio_driver pvg_blk_driver = {
 	.freeze			= pvg_blk_freeze,
 	.restore		= pvg_blk_restore,
 #endif
-#if defined(CONFIG_PM_SLEEP) && defined(PVG_HAVE_VIRTIO_RESET_HOOKS)
-	.reset_prepare		= pvg_blk_freeze,
+#ifdef PVG_HAVE_VIRTIO_RESET_HOOKS
+	.reset_prepare		= pvg_blk_reset_prepare,
 	.reset_done		= pvg_blk_restore,
 #endif
 };
@@ -532,7 +324,6 @@ module_virtio_driver(pvg_blk_driver);
 ALLOW_ERROR_INJECTION(pvg_blk_check_device, ERRNO);
 ALLOW_ERROR_INJECTION(pvg_blk_alloc_queues, ERRNO);
 ALLOW_ERROR_INJECTION(pvg_blk_register_ring, ERRNO);
-ALLOW_ERROR_INJECTION(pvg_blk_bring_up, ERRNO);
 ALLOW_ERROR_INJECTION(pvg_blk_alloc_tags, ERRNO);
 ALLOW_ERROR_INJECTION(pvg_blk_alloc_disk, ERRNO);
 ALLOW_ERROR_INJECTION(pvg_blk_add_disk, ERRNO);

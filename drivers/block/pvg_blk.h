@@ -15,10 +15,10 @@
 struct virtio_device;
 
 /**
- * enum pvg_blk_state - life of a device; changed by set_state() in main.c only
+ * enum pvg_blk_state - life of a device; changed by pvg_blk_set_state() only
  * @PVG_BLK_NEW: being probed
  * @PVG_BLK_LIVE: virtqueues run
- * @PVG_BLK_STOPPED: suspended: reset, virtqueues gone
+ * @PVG_BLK_STOPPED: suspended or being reset: virtqueues gone, queue quiesced
  * @PVG_BLK_FAILED: broken beyond repair: as stopped, and all I/O fails
  * @PVG_BLK_DEAD: being removed; nothing brings it back
  */
@@ -28,6 +28,24 @@ enum pvg_blk_state {
 	PVG_BLK_STOPPED,
 	PVG_BLK_FAILED,
 	PVG_BLK_DEAD,
+};
+
+/**
+ * enum pvg_blk_timeout_action - what to do about a request that takes too long
+ * @PVG_BLK_TIMEOUT_WAIT: the request goes on waiting
+ * @PVG_BLK_TIMEOUT_FAIL: the device is given up
+ * @PVG_BLK_TIMEOUT_RESET: the device is reset, and gets its requests again
+ */
+enum pvg_blk_timeout_action {
+	PVG_BLK_TIMEOUT_WAIT,
+	PVG_BLK_TIMEOUT_FAIL,
+	PVG_BLK_TIMEOUT_RESET,
+};
+
+/* Bits of &pvg_blk.wants: what fault_work is asked to do. */
+enum {
+	PVG_BLK_WANT_FAIL,
+	PVG_BLK_WANT_RESET,
 };
 
 /**
@@ -74,7 +92,12 @@ struct pvg_blk {
 	struct pvg_ring ring;
 	struct blk_mq_tag_set tags;
 	struct work_struct config_work;
-	struct work_struct fail_work;
+	struct work_struct fault_work;
+	unsigned long wants;			/* bits; atomic */
+	enum pvg_blk_timeout_action timeout_action; /* no lock */
+	/* In a row without a completion, which sets it to 0 without a lock. */
+	unsigned int resets;
+	unsigned long first_reset;		/* jiffies; under @state_lock */
 };
 
 /* Scatterlist entries that come with each request; more are allocated. */
@@ -114,6 +137,20 @@ u64 pvg_blk_read_capacity(struct pvg_blk *blk);
 extern const struct blk_mq_ops pvg_blk_mq_ops;
 extern const struct pvg_queue_ops pvg_blk_queue_ops;
 void pvg_blk_reclaim(void *token);
+void pvg_blk_requeue(void *token);
+
+/* device.c */
+void pvg_blk_set_state(struct pvg_blk *blk, enum pvg_blk_state next);
+int pvg_blk_bring_up(struct pvg_blk *blk);
+void pvg_blk_stop_device(struct pvg_blk *blk, void (*reclaim)(void *token));
+bool pvg_blk_is_broken(struct pvg_blk *blk);
+
+/* recover.c */
+void pvg_blk_fault_work(struct work_struct *work);
+void pvg_blk_give_up(struct pvg_blk *blk);
+int pvg_blk_freeze(struct virtio_device *vdev);
+int pvg_blk_reset_prepare(struct virtio_device *vdev);
+int pvg_blk_restore(struct virtio_device *vdev);
 
 /* sysfs.c */
 extern const struct attribute_group *pvg_blk_attr_groups[];

@@ -369,13 +369,15 @@ static void pvg_blk_done(struct pvg_queue *q, struct pvg_done *done)
 	}
 	if (iob.complete)
 		iob.complete(&iob);
+	if (unlikely(READ_ONCE(to_blk_queue(q)->blk->resets)))
+		WRITE_ONCE(to_blk_queue(q)->blk->resets, 0);
 	restart_if_full(to_blk_queue(q));
 }
 
 /* Under the queue lock: the rest is for a worker. */
-static void pvg_blk_broken(struct pvg_queue *q)
+static void pvg_blk_suspect(struct pvg_queue *q)
 {
-	schedule_work(&to_blk_queue(q)->blk->fail_work);
+	schedule_work(&to_blk_queue(q)->blk->fault_work);
 }
 
 /**
@@ -388,6 +390,59 @@ void pvg_blk_reclaim(void *token)
 
 	req->result = BLK_STS_IOERR;
 	blk_mq_complete_request(blk_mq_rq_from_pdu(req));
+}
+
+/**
+ * pvg_blk_requeue() - take back a request the device held when it was reset
+ * @token: the struct pvg_blk_req
+ *
+ * It goes to the device again once blk_mq_kick_requeue_list() was called. Context:
+ * the queue is quiesced and no timeout is being handled.
+ */
+void pvg_blk_requeue(void *token)
+{
+	struct request *rq = blk_mq_rq_from_pdu(token);
+
+	unprepare(rq);
+	blk_mq_requeue_request(rq, false);
+}
+
+static void act_on_timeout(struct pvg_blk *blk, struct request *rq)
+{
+	switch (READ_ONCE(blk->timeout_action)) {
+	case PVG_BLK_TIMEOUT_WAIT:
+		dev_warn_ratelimited(&blk->vdev->dev,
+				     "[%s] a request at sector %llu has not completed in %u ms: it goes on waiting\n",
+				     blk->disk->disk_name, blk_rq_pos(rq),
+				     jiffies_to_msecs(rq->timeout));
+		break;
+	case PVG_BLK_TIMEOUT_FAIL:
+		set_bit(PVG_BLK_WANT_FAIL, &blk->wants);
+		break;
+	case PVG_BLK_TIMEOUT_RESET:
+		set_bit(PVG_BLK_WANT_RESET, &blk->wants);
+		break;
+	}
+	/* Whatever the action: the device may be gone, or want a reset. */
+	schedule_work(&blk->fault_work);
+}
+
+/*
+ * Often the device is done and only the interrupt is missing, or the device was
+ * not told: that is tried first. In a worker of the block layer, which recovery
+ * waits for before it deletes the virtqueues.
+ */
+static enum blk_eh_timer_return pvg_blk_timeout(struct request *rq)
+{
+	struct pvg_blk_queue *bq = rq->mq_hctx->driver_data;
+
+	pvg_queue_check(&bq->pvg);
+	if (blk_mq_rq_state(rq) != MQ_RQ_IN_FLIGHT)
+		return BLK_EH_DONE;
+	if (READ_ONCE(bq->blk->state) == PVG_BLK_LIVE ||
+	    READ_ONCE(bq->blk->state) == PVG_BLK_DEAD)
+		act_on_timeout(bq->blk, rq);
+	return BLK_EH_RESET_TIMER;
 }
 
 static int pvg_blk_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,
@@ -412,6 +467,7 @@ const struct blk_mq_ops pvg_blk_mq_ops = {
 	.queue_rqs	= pvg_blk_queue_rqs,
 	.commit_rqs	= pvg_blk_commit_rqs,
 	.complete	= pvg_blk_complete_rq,
+	.timeout	= pvg_blk_timeout,
 	.init_hctx	= pvg_blk_init_hctx,
 	.map_queues	= pvg_blk_map,
 };
@@ -419,5 +475,6 @@ const struct blk_mq_ops pvg_blk_mq_ops = {
 const struct pvg_queue_ops pvg_blk_queue_ops = {
 	.used	= pvg_blk_used,
 	.done	= pvg_blk_done,
-	.broken	= pvg_blk_broken,
+	.broken	= pvg_blk_suspect,
+	.stalled = pvg_blk_suspect,
 };

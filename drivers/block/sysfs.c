@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /sys/block/vdX/{serial,cache_type}, as the in-tree driver has them. */
+/*
+ * /sys/block/vdX/{serial,cache_type}, as the in-tree driver has them, and
+ * timeout_action. Documentation/ABI.md describes them.
+ */
 #include <linux/sysfs.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -86,9 +89,50 @@ static ssize_t cache_type_store(struct device *dev,
 
 static DEVICE_ATTR_RW(cache_type);
 
+static const char * const timeout_actions[] = {
+	[PVG_BLK_TIMEOUT_WAIT] = "wait",
+	[PVG_BLK_TIMEOUT_FAIL] = "fail",
+	[PVG_BLK_TIMEOUT_RESET] = "reset",
+};
+
+static ssize_t timeout_action_show(struct device *dev,
+				   struct device_attribute *attr, char *buf)
+{
+	enum pvg_blk_timeout_action now =
+		READ_ONCE(dev_to_blk(dev)->timeout_action);
+	ssize_t len = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(timeout_actions); i++)
+		len += sysfs_emit_at(buf, len, i == now ? "%s[%s]" : "%s%s",
+				     i ? " " : "", timeout_actions[i]);
+	len += sysfs_emit_at(buf, len, "\n");
+	return len;
+}
+
+/* Takes effect at the next timeout, of requests in flight too. */
+static ssize_t timeout_action_store(struct device *dev,
+				    struct device_attribute *attr,
+				    const char *buf, size_t count)
+{
+	struct pvg_blk *blk = dev_to_blk(dev);
+	int action = sysfs_match_string(timeout_actions, buf);
+
+	if (action < 0) {
+		dev_warn_ratelimited(&blk->vdev->dev,
+				     "unknown timeout_action, allowed are wait, fail and reset\n");
+		return action;
+	}
+	WRITE_ONCE(blk->timeout_action, action);
+	return count;
+}
+
+static DEVICE_ATTR_RW(timeout_action);
+
 static struct attribute *blk_attrs[] = {
 	&dev_attr_serial.attr,
 	&dev_attr_cache_type.attr,
+	&dev_attr_timeout_action.attr,
 	NULL,
 };
 

@@ -4,6 +4,7 @@
 #define _PVGUEST_COMPAT_BLK_H
 
 #include <linux/blk-mq.h>
+#include <linux/sched/mm.h>
 
 #include "pvguest/compat.h"
 
@@ -151,21 +152,27 @@ static inline int pvg_blk_rq_map_kern(struct request *rq, void *buf,
 }
 
 /*
- * Wait for all requests and for whoever is still submitting them; then none
- * starts until blk_mq_unquiesce_queue().
+ * Wait up to @timeout, in jiffies, for all requests and for whoever is still
+ * submitting them; then none starts until blk_mq_unquiesce_queue(). Return:
+ * whether all had completed.
  */
-static inline void pvg_blk_drain_and_quiesce(struct request_queue *q)
+static inline bool pvg_blk_drain_and_quiesce(struct request_queue *q,
+					     unsigned long timeout)
 {
+	bool drained;
 #ifdef PVG_HAVE_FREEZE_MEMFLAGS
-	unsigned int memflags = blk_mq_freeze_queue(q);
+	unsigned int memflags = memalloc_noio_save();
+#endif
 
+	blk_freeze_queue_start(q);
+	drained = blk_mq_freeze_queue_wait_timeout(q, timeout);
 	blk_mq_quiesce_queue(q);
+#ifdef PVG_HAVE_FREEZE_MEMFLAGS
 	blk_mq_unfreeze_queue(q, memflags);
 #else
-	blk_mq_freeze_queue(q);
-	blk_mq_quiesce_queue(q);
 	blk_mq_unfreeze_queue(q);
 #endif
+	return drained;
 }
 
 static inline void pvg_blk_map_queues(struct blk_mq_queue_map *map,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What drivers/block/{limits,main,name,queue,sysfs}.c need of the block layer, as kernel.h has
+ * What drivers/block need of the block layer, as kernel.h has
  * the rest. A request is followed by the driver's part of it; what became of it
  * stands in the request.
  */
@@ -55,7 +55,11 @@ struct blk_mq_tag_set {
 
 struct request_queue {
 	struct { u32 discard_granularity; } limits;
+	unsigned int rq_timeout;
 };
+
+enum mq_rq_state { MQ_RQ_IDLE, MQ_RQ_IN_FLIGHT, MQ_RQ_COMPLETE };
+enum blk_eh_timer_return { BLK_EH_DONE, BLK_EH_RESET_TIMER };
 
 struct gendisk {
 	struct request_queue *queue;
@@ -85,6 +89,8 @@ struct virtio_driver {
 	void (*config_changed)(struct virtio_device *vdev);
 	int (*freeze)(struct virtio_device *vdev);
 	int (*restore)(struct virtio_device *vdev);
+	int (*reset_prepare)(struct virtio_device *vdev);
+	int (*reset_done)(struct virtio_device *vdev);
 };
 
 struct bio {
@@ -107,6 +113,7 @@ struct request {
 	struct { void *bv_page; u32 bv_offset, bv_len; } special_vec;
 	/* What the tests look at. */
 	void *data;
+	unsigned int timeout;
 	bool started, ended, requeued;
 	blk_status_t status;
 };
@@ -123,6 +130,7 @@ struct blk_mq_ops {
 	void (*queue_rqs)(struct request **list);
 	void (*commit_rqs)(struct blk_mq_hw_ctx *hctx);
 	void (*complete)(struct request *rq);
+	enum blk_eh_timer_return (*timeout)(struct request *rq);
 	int (*init_hctx)(struct blk_mq_hw_ctx *hctx, void *data,
 			 unsigned int index);
 	void (*map_queues)(struct blk_mq_tag_set *set);
@@ -142,6 +150,9 @@ struct blk_mq_ops {
  * @id_status: what the device answers when it is asked for its serial number
  * @request: that one
  * @at_tags: called when the tags are allocated
+ * @quiesced: how often, and not unquiesced since
+ * @kicked: the list of requeued requests was, so often
+ * @slow: requests do not complete while a suspend waits
  * @at_delete: called where del_gendisk() writes back
  */
 struct model_block {
@@ -158,6 +169,9 @@ struct model_block {
 	struct request request;
 	void (*at_tags)(void);
 	void (*at_delete)(void);
+	int quiesced;
+	u32 kicked;
+	bool slow;
 };
 
 extern struct model_block model_block;
@@ -186,11 +200,24 @@ extern unsigned int nr_cpu_ids;
 #define cancel_work_sync(w)	((w)->scheduled = false)
 #define synchronize_rcu()	((void)0)
 #define string_get_size(size, ...)	((void)(size))
-#define virtio_device_ready(vdev)	((void)(vdev))
-#define virtio_reset_device(vdev)	((void)(vdev))
+#define virtio_device_ready(vdev)					\
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER_OK)
 #define virtio_cwrite8(vdev, at, value)					\
 	(((u8 *)(vdev)->space)[at] = (value))
-#define blk_mq_unquiesce_queue(q)	((void)(q))
+#define PVG_HAVE_VIRTIO_RESET_HOOKS
+#define blk_mq_unquiesce_queue(q)	((void)(q), model_block.quiesced--)
+#define blk_mq_quiesce_queue(q)	((void)(q), model_block.quiesced++)
+#define blk_sync_queue(q)	((void)(q))
+#define blk_freeze_queue_start(q)	((void)(q))
+#define blk_mq_freeze_queue_wait_timeout(q, t)	(!model_block.slow)
+#define blk_mq_kick_requeue_list(q)	((void)(q), model_block.kicked++)
+#define memalloc_noio_save()	0u
+#define memalloc_noio_restore(flags)	((void)(flags))
+#define set_bit(bit, word)	(*(word) |= 1ul << (bit))
+#define test_and_clear_bit(bit, word) ({				\
+	bool _was = *(word) >> (bit) & 1;				\
+	*(word) &= ~(1ul << (bit));					\
+	_was; })
 #define blk_mq_free_tag_set(tags)	((void)(tags))
 #define blk_mark_disk_dead(d)	((d)->dead = true, (d)->capacity = 0)
 #define set_disk_ro(d, ro)	((void)(d), (void)(ro))
@@ -220,8 +247,6 @@ extern unsigned int nr_cpu_ids;
 #define blk_mq_alloc_request(q, op, flags)	(&model_block.request)
 #define blk_mq_free_request(rq)	((rq)->data = NULL)
 #define dev_to_disk(d)	container_of(d, struct gendisk, dev)
-#define blk_mq_freeze_queue(q)	((void)(q))
-#define blk_mq_quiesce_queue(q)	((void)(q))
 #define blk_mq_unfreeze_queue(q)	((void)(q))
 #define blk_mq_virtio_map_queues(...)	((void)0)
 
@@ -247,6 +272,8 @@ extern unsigned int nr_cpu_ids;
 #define blk_mq_rq_to_pdu(rq)	((void *)((rq) + 1))
 #define blk_mq_rq_from_pdu(req)	((struct request *)(req) - 1)
 #define blk_mq_start_request(rq)	((rq)->started = true)
+#define blk_mq_rq_state(rq)						\
+	((rq)->ended ? MQ_RQ_IDLE : MQ_RQ_IN_FLIGHT)
 #define blk_mq_requeue_request(rq, kick)	((rq)->requeued = true)
 #define blk_mq_stop_hw_queue(hctx)	(model_block.stopped++)
 #define blk_mq_start_stopped_hw_queues(q, async)	(model_block.restarted++)

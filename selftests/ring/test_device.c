@@ -23,6 +23,11 @@ static void get(struct virtio_device *dev)
 
 static u8 get_status(struct virtio_device *dev)
 {
+	return model_status;
+}
+
+static int finalize_features(struct virtio_device *dev)
+{
 	return 0;
 }
 
@@ -37,7 +42,9 @@ static void start(void)
 {
 	model_block = (struct model_block) {};
 	model_block.disk.queue = &requests;
-	config_ops = (struct virtio_config_ops) { get, get_status, del_vqs };
+	config_ops = (struct virtio_config_ops) {
+		get, get_status, finalize_features, del_vqs
+	};
 	config = (struct virtio_blk_config) {
 		.capacity = 2048,
 		.seg_max = 1000,
@@ -53,6 +60,8 @@ static void start(void)
 	model_vqs = vqs;
 	model_nr_vqs = ARRAY_SIZE(vqs);
 	model_said = 0;
+	model_status = 0;
+	model_refuses = false;
 }
 
 static struct pvg_blk *probe(void)
@@ -91,8 +100,8 @@ static void broken(struct pvg_blk *blk)
 {
 	vqs[0].broken = true;
 	pvg_queue_callback(&vqs[0]);
-	assert_true(blk->fail_work.scheduled);
-	run(&blk->fail_work);
+	assert_true(blk->fault_work.scheduled);
+	run(&blk->fault_work);
 }
 
 static void test_device_life(void **state)
@@ -165,7 +174,7 @@ static void test_device_broken(void **state)
 	assert_true(model_block.disk.dead);
 	assert_int_equal(model_said, said + 1);
 	/* Once is enough. */
-	run(&blk->fail_work);
+	run(&blk->fault_work);
 	assert_int_equal(model_said, said + 1);
 	/* It has no size any more, whatever the device says. */
 	config.capacity = 4096;
@@ -182,7 +191,7 @@ static void test_device_not_broken(void **state)
 
 	start();
 	blk = probe();
-	run(&blk->fail_work);
+	run(&blk->fault_work);
 	assert_int_equal(blk->state, PVG_BLK_LIVE);
 	assert_false(model_block.disk.dead);
 	/* Before it waits for requests. */
@@ -227,7 +236,7 @@ static void test_device_broken_early(void **state)
 	blk = probe();
 	assert_int_equal(blk->state, PVG_BLK_LIVE);
 	/* The first request finds out. */
-	run(&blk->fail_work);
+	run(&blk->fault_work);
 	assert_int_equal(blk->state, PVG_BLK_FAILED);
 	stop();
 }
@@ -302,6 +311,165 @@ static void test_device_name(void **state)
 	stop();
 }
 
+/* What the queue was quiesced for is over. */
+static void goes_on(struct pvg_blk *blk)
+{
+	assert_int_equal(blk->state, PVG_BLK_LIVE);
+	assert_int_equal(model_block.quiesced, 0);
+	assert_true(model_block.kicked > 0);
+	assert_int_equal(model_status, VIRTIO_CONFIG_S_ACKNOWLEDGE |
+				       VIRTIO_CONFIG_S_DRIVER |
+				       VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+static void needs_reset(struct pvg_blk *blk)
+{
+	model_status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	model_driver->config_changed(&vdev);
+	run(&blk->config_work);
+	assert_true(blk->fault_work.scheduled);
+	run(&blk->fault_work);
+}
+
+/* The device asks for a reset, three times; then it is not believed any more. */
+static void test_device_needs_reset(void **state)
+{
+	struct pvg_blk *blk;
+	unsigned int i;
+	u32 said;
+
+	start();
+	blk = probe();
+	said = model_said;
+	for (i = 0; i < 3; i++) {
+		needs_reset(blk);
+		goes_on(blk);
+	}
+	assert_int_equal(model_said, said + 3);
+	needs_reset(blk);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	assert_int_equal(model_block.quiesced, 0);
+	assert_true(model_block.disk.dead);
+	assert_int_equal(model_said, said + 4);
+	stop();
+}
+
+/* With a request that completes in between, or a long time, it is. */
+static void test_device_needs_reset_again(void **state)
+{
+	struct pvg_blk *blk;
+	unsigned int i;
+
+	start();
+	blk = probe();
+	for (i = 0; i < 8; i++) {
+		needs_reset(blk);
+		goes_on(blk);
+		blk->resets = 0;
+	}
+	for (i = 0; i < 8; i++) {
+		needs_reset(blk);
+		goes_on(blk);
+		model_now += 61000 * MS;
+	}
+	stop();
+}
+
+/* A device that was reset by something else, such as a reset of its function. */
+static void test_device_forgot(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	model_status = 0;
+	pvg_blk_queue_ops.stalled(&blk->queues[0].pvg);
+	run(&blk->fault_work);
+	goes_on(blk);
+	stop();
+}
+
+static void test_device_gone(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	model_status = U8_MAX;
+	pvg_blk_queue_ops.stalled(&blk->queues[0].pvg);
+	run(&blk->fault_work);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	assert_true(model_block.disk.dead);
+	stop();
+}
+
+/* It comes back with a ring that is too small, or with other features. */
+static void test_device_does_not_come_back(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	vqs[0].size = MODEL_RING - 1;
+	needs_reset(blk);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	assert_int_equal(model_block.quiesced, 0);
+	assert_true(model_block.disk.dead);
+	stop();
+	start();
+	blk = probe();
+	vdev.features |= BIT_ULL(VIRTIO_F_VERSION_1);
+	model_refuses = true;
+	needs_reset(blk);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	assert_int_equal(model_block.quiesced, 0);
+	stop();
+}
+
+/* A reset by the transport, of a device that may hang: without waiting for it. */
+static void test_device_transport_reset(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	model_block.slow = true;
+	assert_int_equal(model_driver->reset_prepare(&vdev), 0);
+	assert_int_equal(blk->state, PVG_BLK_STOPPED);
+	assert_int_equal(model_block.quiesced, 1);
+	/* What is suspected meanwhile is found to be nothing. */
+	run(&blk->fault_work);
+	assert_int_equal(blk->state, PVG_BLK_STOPPED);
+	pvg_device_renegotiate(&vdev);
+	assert_int_equal(model_driver->reset_done(&vdev), 0);
+	goes_on(blk);
+	stop();
+}
+
+/* No quiesce is left behind by a suspend that finds the device failed. */
+static void test_device_suspend_quiesce(void **state)
+{
+	struct pvg_blk *blk;
+	u32 said;
+
+	start();
+	blk = probe();
+	said = model_said;
+	model_block.slow = true;
+	assert_int_equal(model_driver->freeze(&vdev), 0);
+	assert_int_equal(model_said, said + 1);
+	assert_int_equal(model_block.quiesced, 1);
+	stop();
+	assert_int_equal(model_block.quiesced, 0);
+	start();
+	blk = probe();
+	broken(blk);
+	assert_int_equal(model_driver->freeze(&vdev), 0);
+	assert_int_equal(model_block.quiesced, 0);
+	stop();
+	assert_int_equal(model_block.quiesced, 0);
+}
+
 const struct CMUnitTest device_tests[] = {
 	cmocka_unit_test(test_device_life),
 	cmocka_unit_test(test_device_no_config),
@@ -315,6 +483,13 @@ const struct CMUnitTest device_tests[] = {
 	cmocka_unit_test(test_device_suspend),
 	cmocka_unit_test(test_device_suspend_failed),
 	cmocka_unit_test(test_device_name),
+	cmocka_unit_test(test_device_needs_reset),
+	cmocka_unit_test(test_device_needs_reset_again),
+	cmocka_unit_test(test_device_forgot),
+	cmocka_unit_test(test_device_gone),
+	cmocka_unit_test(test_device_does_not_come_back),
+	cmocka_unit_test(test_device_transport_reset),
+	cmocka_unit_test(test_device_suspend_quiesce),
 };
 
 const size_t nr_device_tests = sizeof(device_tests) / sizeof(*device_tests);

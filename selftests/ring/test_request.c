@@ -154,7 +154,7 @@ static void test_request_broken(void **state)
 	start();
 	vq.broken = true;
 	assert_int_equal(queue(&a.rq, REQ_OP_READ, 1), BLK_STS_IOERR);
-	assert_true(blk.fail_work.scheduled);
+	assert_true(blk.fault_work.scheduled);
 	assert_int_equal(bq.pvg.inflight, 0);
 	assert_int_equal(model_block.stopped, 0);
 	stop();
@@ -170,7 +170,45 @@ static void test_request_unknown(void **state)
 	stop();
 }
 
+/* A request that takes long: what is there is taken, else it is as it was set. */
+static void test_request_timeout(void **state)
+{
+	struct blk_mq_queue_data bd = { .rq = &a.rq, .last = true };
+
+	start();
+	blk.state = PVG_BLK_LIVE;
+	a.rq = (struct request) { .op = REQ_OP_READ, .mq_hctx = &hctx };
+	assert_int_equal(pvg_blk_mq_ops.queue_rq(&hctx, &bd), BLK_STS_OK);
+	model_said = 0;
+	assert_int_equal(pvg_blk_mq_ops.timeout(&a.rq), BLK_EH_RESET_TIMER);
+	assert_int_equal(model_said, 1);
+	assert_int_equal(blk.wants, 0);
+	assert_int_equal(bq.pvg.stats.doorbells_forced, 1);
+	blk.timeout_action = PVG_BLK_TIMEOUT_FAIL;
+	assert_int_equal(pvg_blk_mq_ops.timeout(&a.rq), BLK_EH_RESET_TIMER);
+	assert_int_equal(blk.wants, 1 << PVG_BLK_WANT_FAIL);
+	assert_true(blk.fault_work.scheduled);
+	blk.timeout_action = PVG_BLK_TIMEOUT_RESET;
+	blk.wants = 0;
+	assert_int_equal(pvg_blk_mq_ops.timeout(&a.rq), BLK_EH_RESET_TIMER);
+	assert_int_equal(blk.wants, 1 << PVG_BLK_WANT_RESET);
+	/* Nothing of that while the device is stopped. */
+	blk.wants = 0;
+	blk.state = PVG_BLK_STOPPED;
+	assert_int_equal(pvg_blk_mq_ops.timeout(&a.rq), BLK_EH_RESET_TIMER);
+	assert_int_equal(blk.wants, 0);
+	/* Its interrupt was lost. */
+	blk.state = PVG_BLK_LIVE;
+	model_use(&vq, 1, NULL);
+	assert_int_equal(pvg_blk_mq_ops.timeout(&a.rq), BLK_EH_DONE);
+	assert_int_equal(bq.pvg.stats.healed_irq, 1);
+	assert_true(a.rq.ended);
+	assert_int_equal(blk.wants, 0);
+	stop();
+}
+
 const struct CMUnitTest request_tests[] = {
+	cmocka_unit_test(test_request_timeout),
 	cmocka_unit_test(test_request_status),
 	cmocka_unit_test(test_request_no_memory),
 	cmocka_unit_test(test_request_full),

@@ -142,6 +142,25 @@ static void test_sysfs_cache_type(void **state)
 	assert_false(blk.limits.write_cache);
 }
 
+static void test_sysfs_timeout_action(void **state)
+{
+	const struct attribute_group *group = pvg_blk_attr_groups[0];
+	struct device *dev = &model_block.disk.dev;
+
+	start(0);
+	disk_shows("timeout_action", "[wait] fail reset\n");
+	assert_int_equal(store(dev, group, "timeout_action", "fail\n"), 5);
+	assert_int_equal(blk.timeout_action, PVG_BLK_TIMEOUT_FAIL);
+	assert_int_equal(store(dev, group, "timeout_action", "reset"), 5);
+	disk_shows("timeout_action", "wait fail [reset]\n");
+	model_said = 0;
+	assert_int_equal(store(dev, group, "timeout_action", "hope\n"), -EINVAL);
+	assert_int_equal(model_said, 1);
+	assert_int_equal(blk.timeout_action, PVG_BLK_TIMEOUT_RESET);
+	assert_int_equal(store(dev, group, "timeout_action", "wait"), 4);
+	assert_int_equal(blk.timeout_action, PVG_BLK_TIMEOUT_WAIT);
+}
+
 /* What the device does not let be changed cannot be written to. */
 static void test_sysfs_cache_type_mode(void **state)
 {
@@ -162,6 +181,7 @@ const struct CMUnitTest sysfs_tests[] = {
 	cmocka_unit_test(test_sysfs_serial),
 	cmocka_unit_test(test_sysfs_cache_type),
 	cmocka_unit_test(test_sysfs_cache_type_mode),
+	cmocka_unit_test(test_sysfs_timeout_action),
 };
 
 const size_t nr_sysfs_tests = sizeof(sysfs_tests) / sizeof(*sysfs_tests);
