@@ -96,7 +96,8 @@ static void answer(struct fh_dev *dev, struct fh_vq *q,
 		fh_write(c, room, &status, sizeof(status));
 	q->packets++;
 	q->bytes += room;
-	fh_push_spoiled(dev, q, c->head, room + 1);
+	if (!fh_push_later(dev, q, c->head, room + 1))
+		fh_push_spoiled(dev, q, c->head, room + 1);
 }
 
 static void process(struct fh_dev *dev)

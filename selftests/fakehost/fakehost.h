@@ -6,8 +6,10 @@
 #ifndef _PVG_FAKEHOST_H
 #define _PVG_FAKEHOST_H
 
+#include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mutex.h>
+#include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_balloon.h>
@@ -91,6 +93,18 @@ enum fh_bad {
 	FH_BAD_MODES,
 };
 
+/* Faults on the way between driver and device: see fault.c. */
+enum fh_fault {
+	FH_LOSE_KICK,
+	FH_LOSE_IRQ,
+	FH_STALE_EVENT,
+	FH_SILENT,
+	FH_SLOW_EVERY,
+	FH_SLOW_MS,
+	FH_MUTE,
+	FH_FAULTS,
+};
+
 struct fh_dev;
 
 /**
@@ -124,6 +138,9 @@ struct fh_kind {
  * @chain: what is being served; @lock
  * @other: what is filled meanwhile; @lock
  * @bad: what to do wrong the next @bad_count times
+ * @fault: value of each, as it was written
+ * @fault_turn: what was counted for each, to find the Nth
+ * @late: a request that takes long, while @late.q is set; @lock
  */
 struct fh_dev {
 	struct virtio_device vdev;
@@ -148,6 +165,16 @@ struct fh_dev {
 	struct { u32 max_packets, max_usecs; } coal[2];	/* receive, transmit */
 	enum fh_bad bad;
 	u32 bad_count;
+	atomic_t fault[FH_FAULTS];
+	atomic_t fault_turn[FH_FAULTS];
+	atomic_t lost_kicks;
+	atomic_t lost_irqs;
+	struct {
+		struct delayed_work work;
+		struct fh_vq *q;
+		u16 id;
+		u32 len;
+	} late;
 };
 
 /* ring.c */
@@ -165,6 +192,18 @@ void fh_set_coalescing(struct fh_vq *q, u32 max_packets, u32 max_usecs);
 /* main.c */
 bool fh_take_bad(struct fh_dev *dev, enum fh_bad bad);
 void fh_push_spoiled(struct fh_dev *dev, struct fh_vq *q, u16 id, u32 len);
+
+/* fault.c */
+extern const struct file_operations fh_fault_fops;
+bool fh_kick_is_lost(struct fh_dev *dev);
+bool fh_is_mute(struct fh_dev *dev);
+bool fh_irq_is_lost(struct fh_vq *q);
+bool fh_event_is_stale(struct fh_vq *q);
+bool fh_is_silent(struct fh_dev *dev);
+bool fh_push_later(struct fh_dev *dev, struct fh_vq *q, u16 id, u32 len);
+void fh_fault_init(struct fh_dev *dev);
+void fh_fault_reset(struct fh_dev *dev);
+void fh_fault_show(struct seq_file *m, struct fh_dev *dev);
 
 /* block.c */
 extern const struct fh_kind fh_block;

@@ -9,6 +9,7 @@
  *	.../bad		"MODE COUNT": the next COUNT times, see bad_names[]
  *	.../needs_reset	anything: DEVICE_NEEDS_RESET
  *	.../target	pages that a balloon shall have, sectors of a disk
+ *	.../fault	see fault.c
  *	.../power	"freeze" or "restore", as a transport does for a suspend
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -146,6 +147,7 @@ static void fh_reset(struct virtio_device *vdev)
 	memset(dev->coal, 0, sizeof(dev->coal));
 	for (i = 0; i < FH_VQS; i++)
 		fh_vq_stop(&dev->vqs[i]);
+	fh_fault_reset(dev);
 	if (dev->kind->reset)
 		dev->kind->reset(dev);
 	mutex_unlock(&dev->lock);
@@ -155,8 +157,11 @@ static bool fh_notify(struct virtqueue *vq)
 {
 	struct fh_dev *dev = to_fake(vq->vdev);
 
+	if (fh_is_mute(dev))
+		return false;
 	dev->vqs[vq->index].kicks++;
-	schedule_work(&dev->work);
+	if (!fh_kick_is_lost(dev))
+		schedule_work(&dev->work);
 	return true;
 }
 
@@ -289,7 +294,7 @@ static void fh_work(struct work_struct *work)
 	struct fh_dev *dev = container_of(work, struct fh_dev, work);
 
 	mutex_lock(&dev->lock);
-	if (dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
+	if ((dev->status & VIRTIO_CONFIG_S_DRIVER_OK) && !fh_is_silent(dev))
 		dev->kind->process(dev);
 	mutex_unlock(&dev->lock);
 }
@@ -308,6 +313,7 @@ static int state_show(struct seq_file *m, void *unused)
 	if (dev->kind == &fh_balloon)
 		seq_printf(m, "actual: %u\n", le32_to_cpu(dev->balloon.actual));
 	seq_printf(m, "bad: %s %u\n", bad_names[dev->bad], dev->bad_count);
+	fh_fault_show(m, dev);
 	for (i = 0; i < FH_VQS; i++) {
 		struct fh_vq *q = &dev->vqs[i];
 
@@ -475,6 +481,7 @@ static struct fh_dev *fh_create(const struct fh_kind *what)
 		return ERR_PTR(-ENOMEM);
 	mutex_init(&dev->lock);
 	INIT_WORK(&dev->work, fh_work);
+	fh_fault_init(dev);
 	for (i = 0; i < FH_VQS; i++)
 		fh_vq_init(&dev->vqs[i]);
 	dev->kind = what;
@@ -535,6 +542,7 @@ static int __init fh_init(void)
 	debugfs_create_file("state", 0400, root, fake, &state_fops);
 	debugfs_create_file("inject", 0200, root, fake, &inject_fops);
 	debugfs_create_file("bad", 0200, root, fake, &bad_fops);
+	debugfs_create_file("fault", 0200, root, fake, &fh_fault_fops);
 	debugfs_create_file("needs_reset", 0200, root, fake, &needs_reset_fops);
 	debugfs_create_file("target", 0200, root, fake, &target_fops);
 #ifdef CONFIG_PM_SLEEP
@@ -553,6 +561,7 @@ static void __exit fh_exit(void)
 	get_device(&fake->vdev.dev);
 	unregister_virtio_device(&fake->vdev);
 	cancel_work_sync(&fake->work);
+	cancel_delayed_work_sync(&fake->late.work);
 	put_device(&fake->vdev.dev);
 	root_device_unregister(parent);
 }

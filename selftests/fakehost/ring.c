@@ -118,6 +118,8 @@ static void interrupt(struct fh_vq *q)
 {
 	unsigned long flags;
 
+	if (fh_irq_is_lost(q))
+		return;
 	local_bh_disable();
 	local_irq_save(flags);
 	vring_interrupt(0, q->vq);
@@ -190,6 +192,11 @@ bool fh_enable_kicks(struct fh_vq *q)
 	const struct vring *vr = vring_of(q);
 	struct virtio_device *vdev = q->vq->vdev;
 
+	if (fh_event_is_stale(q)) {
+		WRITE_ONCE(vring_avail_event(vr),
+			   cpu_to_virtio16(vdev, q->seen + 0x4000));
+		return false;
+	}
 	if (virtio_has_feature(vdev, VIRTIO_RING_F_EVENT_IDX))
 		WRITE_ONCE(vring_avail_event(vr),
 			   cpu_to_virtio16(vdev, q->seen));
