@@ -320,16 +320,53 @@ static bool recovers_too_often(struct pvg_balloon *b)
 	return b->recovery_count > RECOVERIES_MAX;
 }
 
+static int pvg_balloon_freeze(struct virtio_device *vdev)
+{
+	struct pvg_balloon *b = vdev->priv;
+
+	mutex_lock(&b->state_lock);
+	if (b->state == PVG_BALLOON_LIVE) {
+		set_state(b, PVG_BALLOON_STOPPED);
+		cancel_all_work(b);
+		stop_device(b);
+	}
+	mutex_unlock(&b->state_lock);
+	return 0;
+}
+
+static int pvg_balloon_restore(struct virtio_device *vdev)
+{
+	struct pvg_balloon *b = vdev->priv;
+	int err = -EIO;
+
+	mutex_lock(&b->state_lock);
+	if (b->state == PVG_BALLOON_STOPPED) {
+		err = pvg_balloon_bring_up(b);
+		if (err) {
+			dev_err(&vdev->dev,
+				"the device does not come back: %pe: the balloon stays as it is\n",
+				ERR_PTR(err));
+			stop_device(b);
+			set_state(b, PVG_BALLOON_FAILED);
+		}
+	}
+	mutex_unlock(&b->state_lock);
+	if (err)
+		return err;
+	clear_bit(PVG_STUCK, &b->flags);
+	set_bit(PVG_RETELL, &b->flags);
+	start_work(b);
+	return 0;
+}
+
 /* Reset, negotiate and bring up again, as suspending and resuming does. */
 static int reset_and_resume(struct pvg_balloon *b)
 {
-#ifdef CONFIG_PM_SLEEP
-	int err = virtio_device_freeze(b->vdev);
+	int err;
 
-	return err ?: virtio_device_restore(b->vdev);
-#else
-	return -EOPNOTSUPP;
-#endif
+	pvg_balloon_freeze(b->vdev);
+	err = pvg_device_renegotiate(b->vdev);
+	return err ?: pvg_balloon_restore(b->vdev);
 }
 
 static void give_up(struct pvg_balloon *b)
@@ -562,47 +599,6 @@ static void pvg_balloon_remove(struct virtio_device *vdev)
 	tear_down(vdev->priv);
 }
 
-#ifdef CONFIG_PM_SLEEP
-static int pvg_balloon_freeze(struct virtio_device *vdev)
-{
-	struct pvg_balloon *b = vdev->priv;
-
-	mutex_lock(&b->state_lock);
-	if (b->state == PVG_BALLOON_LIVE) {
-		set_state(b, PVG_BALLOON_STOPPED);
-		cancel_all_work(b);
-		stop_device(b);
-	}
-	mutex_unlock(&b->state_lock);
-	return 0;
-}
-
-static int pvg_balloon_restore(struct virtio_device *vdev)
-{
-	struct pvg_balloon *b = vdev->priv;
-	int err = -EIO;
-
-	mutex_lock(&b->state_lock);
-	if (b->state == PVG_BALLOON_STOPPED) {
-		err = pvg_balloon_bring_up(b);
-		if (err) {
-			dev_err(&vdev->dev,
-				"the device does not come back: %pe: the balloon stays as it is\n",
-				ERR_PTR(err));
-			stop_device(b);
-			set_state(b, PVG_BALLOON_FAILED);
-		}
-	}
-	mutex_unlock(&b->state_lock);
-	if (err)
-		return err;
-	clear_bit(PVG_STUCK, &b->flags);
-	set_bit(PVG_RETELL, &b->flags);
-	start_work(b);
-	return 0;
-}
-#endif
-
 /*
  * Reported free pages come back as zeroes, unless the device knows better: so
  * a guest that counts on what free pages contain has to tell it.
@@ -643,6 +639,10 @@ static struct virtio_driver pvg_balloon_driver = {
 #ifdef CONFIG_PM_SLEEP
 	.freeze			= pvg_balloon_freeze,
 	.restore		= pvg_balloon_restore,
+#endif
+#ifdef PVG_HAVE_VIRTIO_RESET_HOOKS
+	.reset_prepare		= pvg_balloon_freeze,
+	.reset_done		= pvg_balloon_restore,
 #endif
 };
 module_virtio_driver(pvg_balloon_driver);

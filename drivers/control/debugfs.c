@@ -81,8 +81,6 @@ static ssize_t reset_write(struct file *filp, const char __user *from,
 {
 	struct pvg_ctl *ctl = filp->private_data;
 
-	if (!IS_ENABLED(CONFIG_PM_SLEEP))
-		return -EOPNOTSUPP;
 	mutex_lock(&ctl->state_lock);
 	ctl->reset_wanted = true;
 	mutex_unlock(&ctl->state_lock);

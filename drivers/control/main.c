@@ -347,24 +347,72 @@ static bool may_recover(struct pvg_ctl *ctl)
 	again = ctl->recovered &&
 		time_before(jiffies, ctl->recovered + RECOVERY_PAUSE);
 	ctl->recovered = jiffies ?: 1;
-	if (!again && IS_ENABLED(CONFIG_PM_SLEEP)) {
+	if (!again) {
 		dev_warn(&ctl->vdev->dev,
 			 "the device broke the protocol: reset, what was on its way is lost\n");
 		return true;
 	}
 	dev_err(&ctl->vdev->dev,
-		"the device broke the protocol%s: giving it up\n",
-		again ? " again" : "");
+		"the device broke the protocol again: giving it up\n");
 	stop_device(ctl);
 	remove_ports(ctl);
 	set_state(ctl, PVG_CTL_FAILED);
 	return false;
 }
 
+static void cancel_works(struct pvg_ctl *ctl)
+{
+	cancel_work_sync(&ctl->config_work);
+	cancel_work_sync(&ctl->inbox_work);
+	cancel_delayed_work_sync(&ctl->confirm_work);
+}
+
+static bool is_drained(struct pvg_ctl *ctl)
+{
+	unsigned int i;
+
+	for (i = 1; i < ctl->nr_queues; i += 2)
+		if (READ_ONCE(ctl->queues[i].pvg.inflight) &&
+		    !pvg_ctl_tx_idle(&ctl->queues[i]))
+			return false;
+	return true;
+}
+
+static int pvg_ctl_freeze(struct virtio_device *vdev)
+{
+	struct pvg_ctl *ctl = vdev->priv;
+	unsigned int i;
+
+	/* A host that does not read loses what it has not read. */
+	for (i = 0; i < DRAIN_STEPS && !is_broken(ctl) && !is_drained(ctl); i++)
+		msleep(DRAIN_STEP_MS);
+
+	mutex_lock(&ctl->state_lock);
+	if (ctl->state == PVG_CTL_LIVE) {
+		stop_device(ctl);
+		set_state(ctl, PVG_CTL_STOPPED);
+	}
+	mutex_unlock(&ctl->state_lock);
+	cancel_works(ctl);
+	return 0;
+}
+
+static int pvg_ctl_restore(struct virtio_device *vdev)
+{
+	struct pvg_ctl *ctl = vdev->priv;
+	int err = -EIO;
+
+	mutex_lock(&ctl->state_lock);
+	if (ctl->state == PVG_CTL_STOPPED)
+		err = revive(ctl);
+	mutex_unlock(&ctl->state_lock);
+	return err;
+}
+
 /*
  * A queue was found broken, the device asked for it, or debugfs did. Reset is
- * suspend and resume, since only the virtio core can negotiate features. On a
- * freezable workqueue, so that it never meets the real ones.
+ * suspend and resume. On a freezable workqueue, so that it never meets the real
+ * ones.
  */
 static void fail_work(struct work_struct *work)
 {
@@ -375,12 +423,11 @@ static void fail_work(struct work_struct *work)
 	may = may_recover(ctl);
 	ctl->reset_wanted = false;
 	mutex_unlock(&ctl->state_lock);
-#ifdef CONFIG_PM_SLEEP
-	if (!may || virtio_device_freeze(ctl->vdev))
+	if (!may)
 		return;
-	if (virtio_device_restore(ctl->vdev))
+	pvg_ctl_freeze(ctl->vdev);
+	if (pvg_device_renegotiate(ctl->vdev) || pvg_ctl_restore(ctl->vdev))
 		dev_err(&ctl->vdev->dev, "it did not come back\n");
-#endif
 }
 
 /**
@@ -434,13 +481,6 @@ static void pvg_ctl_config_changed(struct virtio_device *vdev)
 	/* Otherwise each console has its own size, told by a message. */
 	if (!ctl->multiport)
 		schedule_work(&ctl->config_work);
-}
-
-static void cancel_works(struct pvg_ctl *ctl)
-{
-	cancel_work_sync(&ctl->config_work);
-	cancel_work_sync(&ctl->inbox_work);
-	cancel_delayed_work_sync(&ctl->confirm_work);
 }
 
 static void free_queue_bufs(struct pvg_ctl_queue *cq)
@@ -549,50 +589,6 @@ static void pvg_ctl_remove(struct virtio_device *vdev)
 	tear_down(vdev->priv);
 }
 
-#ifdef CONFIG_PM_SLEEP
-static bool is_drained(struct pvg_ctl *ctl)
-{
-	unsigned int i;
-
-	for (i = 1; i < ctl->nr_queues; i += 2)
-		if (READ_ONCE(ctl->queues[i].pvg.inflight) &&
-		    !pvg_ctl_tx_idle(&ctl->queues[i]))
-			return false;
-	return true;
-}
-
-static int pvg_ctl_freeze(struct virtio_device *vdev)
-{
-	struct pvg_ctl *ctl = vdev->priv;
-	unsigned int i;
-
-	/* A host that does not read loses what it has not read. */
-	for (i = 0; i < DRAIN_STEPS && !is_broken(ctl) && !is_drained(ctl); i++)
-		msleep(DRAIN_STEP_MS);
-
-	mutex_lock(&ctl->state_lock);
-	if (ctl->state == PVG_CTL_LIVE) {
-		stop_device(ctl);
-		set_state(ctl, PVG_CTL_STOPPED);
-	}
-	mutex_unlock(&ctl->state_lock);
-	cancel_works(ctl);
-	return 0;
-}
-
-static int pvg_ctl_restore(struct virtio_device *vdev)
-{
-	struct pvg_ctl *ctl = vdev->priv;
-	int err = -EIO;
-
-	mutex_lock(&ctl->state_lock);
-	if (ctl->state == PVG_CTL_STOPPED)
-		err = revive(ctl);
-	mutex_unlock(&ctl->state_lock);
-	return err;
-}
-#endif
-
 static const struct virtio_device_id id_table[] = {
 	{ VIRTIO_ID_CONSOLE, VIRTIO_DEV_ANY_ID },
 	{ 0 },
@@ -617,6 +613,10 @@ static struct virtio_driver pvg_ctl_driver = {
 #ifdef CONFIG_PM_SLEEP
 	.freeze			= pvg_ctl_freeze,
 	.restore		= pvg_ctl_restore,
+#endif
+#ifdef PVG_HAVE_VIRTIO_RESET_HOOKS
+	.reset_prepare		= pvg_ctl_freeze,
+	.reset_done		= pvg_ctl_restore,
 #endif
 };
 

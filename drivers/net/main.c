@@ -449,9 +449,11 @@ static void tear_down(struct pvg_net *net)
 {
 	unsigned int i;
 
+	rtnl_lock();	/* not in the midst of a recovery */
 	mutex_lock(&net->state_lock);
 	set_state(net, PVG_NET_DEAD);
 	mutex_unlock(&net->state_lock);
+	rtnl_unlock();
 	if (net->failover)
 		net_failover_destroy(net->failover);
 	if (net->netdev_registered)
@@ -497,38 +499,55 @@ static void attach(struct pvg_net *net)
 	pvg_net_update_link(net);
 }
 
-/* Suspend, recovery, and a reset of the PCI function, as the next one. */
-static int pvg_net_freeze(struct virtio_device *vdev)
+static void pause(struct pvg_net *net)
 {
-	struct pvg_net *net = vdev->priv;
-
-	rtnl_lock();
+	ASSERT_RTNL();
 	mutex_lock(&net->state_lock);
 	if (net->state == PVG_NET_LIVE) {
 		set_state(net, PVG_NET_STOPPED);
 		detach(net);
 	}
 	mutex_unlock(&net->state_lock);
-	rtnl_unlock();
-	return 0;
 }
 
-static int pvg_net_restore(struct virtio_device *vdev)
+static void give_up(struct pvg_net *net)
 {
-	struct pvg_net *net = vdev->priv;
+	mutex_lock(&net->state_lock);
+	if (net->state == PVG_NET_STOPPED)
+		set_state(net, PVG_NET_FAILED);
+	mutex_unlock(&net->state_lock);
+}
+
+static int resume(struct pvg_net *net)
+{
 	int err = -EIO;
 
-	rtnl_lock();
 	if (READ_ONCE(net->state) == PVG_NET_STOPPED)
 		err = pvg_net_bring_up(net);
 	if (!err) {
 		attach(net);
 	} else if (READ_ONCE(net->state) == PVG_NET_STOPPED) {
 		stop_device(net);
-		mutex_lock(&net->state_lock);
-		set_state(net, PVG_NET_FAILED);
-		mutex_unlock(&net->state_lock);
+		give_up(net);
 	}
+	return err;
+}
+
+/* Suspend, and a reset of the PCI function, as the next one. */
+static int pvg_net_freeze(struct virtio_device *vdev)
+{
+	rtnl_lock();
+	pause(vdev->priv);
+	rtnl_unlock();
+	return 0;
+}
+
+static int pvg_net_restore(struct virtio_device *vdev)
+{
+	int err;
+
+	rtnl_lock();
+	err = resume(vdev->priv);
 	rtnl_unlock();
 	return err;
 }
@@ -547,24 +566,21 @@ static void recover_work(struct work_struct *work)
 	struct pvg_net *net = container_of(work, struct pvg_net, recover_work);
 	int err = -EIO;
 
-	if (READ_ONCE(net->state) != PVG_NET_LIVE || pvg_system_ends())
-		return;
-	dev_warn(&net->vdev->dev, "resetting the device\n");
-	/* They call freeze and restore above. */
-	virtio_device_freeze(net->vdev);
-	if (!xchg(&net->faulty, false) || may_recover(net))
-		err = virtio_device_restore(net->vdev);
-	if (!err)
-		return;
-	dev_err(&net->vdev->dev,
-		"the device was given up, no packets from here on: %pe\n",
-		ERR_PTR(err));
+	/* All under one lock: suspend and removal come before or after. */
 	rtnl_lock();
+	if (READ_ONCE(net->state) != PVG_NET_LIVE || pvg_system_ends())
+		goto unlock;
+	dev_warn(&net->vdev->dev, "resetting the device\n");
+	pause(net);
+	if (!xchg(&net->faulty, false) || may_recover(net))
+		err = pvg_device_renegotiate(net->vdev) ?: resume(net);
+	if (!err)
+		goto unlock;
+	dev_err(&net->vdev->dev, "the device was given up, no packets from here on: %pe\n",
+		ERR_PTR(err));
 	netif_carrier_off(net->dev);
-	mutex_lock(&net->state_lock);
-	if (net->state == PVG_NET_STOPPED)
-		set_state(net, PVG_NET_FAILED);
-	mutex_unlock(&net->state_lock);
+	give_up(net);
+unlock:
 	rtnl_unlock();
 }
 
