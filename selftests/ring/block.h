@@ -152,6 +152,8 @@ struct blk_mq_ops {
  * @at_tags: called when the tags are allocated
  * @quiesced: how often, and not unquiesced since
  * @kicked: the list of requeued requests was, so often
+ * @frozen: no request is to be had, but after so many waits; beyond five of them
+ *	a signal comes
  * @slow: requests do not complete while a suspend waits
  * @at_delete: called where del_gendisk() writes back
  */
@@ -172,6 +174,7 @@ struct model_block {
 	int quiesced;
 	u32 kicked;
 	bool slow;
+	u32 frozen;
 };
 
 extern struct model_block model_block;
@@ -244,7 +247,11 @@ extern unsigned int nr_cpu_ids;
 #define blk_queue_max_write_zeroes_sectors(...)	((void)0)
 #define blk_rq_map_sg(q, rq, sg)	((rq)->segments)
 #define blk_rq_map_kern(q, rq, buf, len, gfp)	((rq)->data = (buf), 0)
-#define blk_mq_alloc_request(q, op, flags)	(&model_block.request)
+#define BLK_MQ_REQ_NOWAIT	1
+#define blk_mq_alloc_request(q, op, flags)				\
+	((struct request *)(model_block.frozen ? ERR_PTR(-EAGAIN) :	\
+						 &model_block.request))
+#define msleep_interruptible(ms)	((void)(ms), model_block.frozen-- > 5)
 #define blk_mq_free_request(rq)	((rq)->data = NULL)
 #define dev_to_disk(d)	container_of(d, struct gendisk, dev)
 #define blk_mq_unfreeze_queue(q)	((void)(q))

@@ -124,6 +124,24 @@ static void test_sysfs_serial(void **state)
 	assert_int_equal(attr->show(&model_block.disk.dev, attr, buf), -ENOMEM);
 }
 
+/* Who asks a disk that was given up does not wait for it. */
+static void test_sysfs_serial_frozen(void **state)
+{
+	struct device_attribute *attr = find(pvg_blk_attr_groups[0], "serial");
+	char buf[4096];
+
+	start(0);
+	blk.state = PVG_BLK_LIVE;
+	model_block.frozen = 3;
+	disk_shows("serial", "model");
+	assert_int_equal(model_block.frozen, 0);
+	model_block.frozen = 10;
+	assert_int_equal(attr->show(&model_block.disk.dev, attr, buf), -EINTR);
+	blk.state = PVG_BLK_FAILED;
+	model_block.frozen = 3;
+	assert_int_equal(attr->show(&model_block.disk.dev, attr, buf), -ENODEV);
+}
+
 static void test_sysfs_cache_type(void **state)
 {
 	const struct attribute_group *group = pvg_blk_attr_groups[0];
@@ -179,6 +197,7 @@ const struct CMUnitTest sysfs_tests[] = {
 	cmocka_unit_test(test_sysfs_policy),
 	cmocka_unit_test(test_sysfs_numbers),
 	cmocka_unit_test(test_sysfs_serial),
+	cmocka_unit_test(test_sysfs_serial_frozen),
 	cmocka_unit_test(test_sysfs_cache_type),
 	cmocka_unit_test(test_sysfs_cache_type_mode),
 	cmocka_unit_test(test_sysfs_timeout_action),
