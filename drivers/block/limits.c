@@ -37,6 +37,9 @@ static int read_segments(struct pvg_blk *blk)
 
 	if (read_feature(vdev, VIRTIO_BLK_F_SIZE_MAX, size_max, &size_max))
 		size_max = U32_MAX;
+	/* qemu-storage-daemon's vhost-user devices offer it, and leave it 0. */
+	if (!size_max)
+		size_max = PAGE_SIZE;
 	if (size_max < PAGE_SIZE) {
 		dev_err(&vdev->dev, "size_max is %u, at least %lu is needed\n",
 			size_max, PAGE_SIZE);

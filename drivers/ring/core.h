@@ -34,7 +34,8 @@ u32 pvg_receive_want(const struct pvg_queue *q);
 u64 pvg_receive_window_ns(const struct pvg_queue *q);
 bool pvg_receive_fresh(const struct pvg_queue *q);
 
-/* queue.c, for guard.c. Lock held. */
+/* queue.c, for guard.c and reap.c. Lock held. */
+void pvg_timer_start(struct pvg_queue *q, u64 ns);
 u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done);
 bool pvg_queue_take(struct pvg_queue *q, struct pvg_done *done);
 
@@ -44,6 +45,10 @@ void pvg_guard_start(struct pvg_queue *q);
 void pvg_guard_moved(struct pvg_queue *q);
 void pvg_guard_stop(struct pvg_queue *q);
 void pvg_guard_notify(struct pvg_queue *q, struct virtqueue *vq);
+
+/* reap.c: submitters that complete. Lock held. */
+const void **pvg_reaper(struct pvg_queue *q);
+void pvg_reap_later(struct pvg_queue *q, u64 ns);
 
 /* debugfs.c */
 void pvg_debugfs_init(void);

@@ -70,7 +70,7 @@ u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done)
 }
 
 /* A timer that runs is left to run, unless it would come too late. */
-static void timer_start(struct pvg_queue *q, u64 ns)
+void pvg_timer_start(struct pvg_queue *q, u64 ns)
 {
 	u64 expires = local_clock() + ns;
 
@@ -143,14 +143,14 @@ static bool settle(struct pvg_queue *q, struct pvg_done *done)
 			return true;
 		}
 		if (!done) {
-			n = 0;
-			break;
+			pvg_reap_later(q, window_ns(q));
+			return false;
 		}
 		if (!drain(q, done))
 			break;
 	}
 	if (n != 1 && q->inflight)
-		timer_start(q, window_ns(q));
+		pvg_timer_start(q, window_ns(q));
 	return false;
 }
 
@@ -266,7 +266,7 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 	q->stats.timer_fires++;
 	if (is_fresh(q)) {
 		if (q->inflight)
-			timer_start(q, window_ns(q));
+			pvg_timer_start(q, window_ns(q));
 		pvg_queue_unlock(q, flags);
 		return HRTIMER_NORESTART;
 	}
@@ -437,12 +437,7 @@ EXPORT_SYMBOL_GPL(pvg_queue_add);
 static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 	__releases(&q->lock)
 {
-	/*
-	 * A completion may submit the next request, which ends up here while
-	 * ops->done() below runs further up the stack. That one must not reap,
-	 * or the two would recurse.
-	 */
-	bool may_reap = !READ_ONCE(q->reaping);
+	const void **reaper = pvg_reaper(q);
 	struct virtqueue *vq = q->vq;
 	struct pvg_done done = {};
 	u32 before = q->inflight;
@@ -458,20 +453,20 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 		return;
 	}
 	if (q->mod.policy == PVG_POLICY_ADAPTIVE && !q->ops->receive) {
-		if (may_reap && before > q->batch)
+		if (reaper && before > q->batch)
 			drain(q, &done);
 		hold = pvg_adaptive_commit(q, before, may_hold);
 	}
 	q->batch = 0;
 	q->waiting = !may_hold;
-	poll = settle(q, may_reap ? &done : NULL);
+	poll = settle(q, reaper ? &done : NULL);
 	if (hold)
 		q->stats.doorbells_held++;
 	else
 		notify = ring_doorbell(q);
 	if (done.count) {
 		q->stats.reaped += done.count;
-		WRITE_ONCE(q->reaping, true);
+		WRITE_ONCE(*reaper, current);
 	}
 	if (unlikely(!q->guard.pending && q->inflight))
 		pvg_guard_start(q);
@@ -484,7 +479,7 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 		q->ops->poll(q);
 	if (done.count) {
 		q->ops->done(q, &done);
-		WRITE_ONCE(q->reaping, false);
+		WRITE_ONCE(*reaper, NULL);
 	}
 }
 

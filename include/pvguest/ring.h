@@ -209,6 +209,8 @@ struct pvg_receiver {
 	u32 want;		/* buffers to the next interrupt */
 };
 
+#define PVG_REAPERS	4	/* submitters that complete at the same time */
+
 /**
  * struct pvg_guard - what the progress guard knows of a queue
  *
@@ -247,7 +249,6 @@ struct pvg_queue {
 	/* Written by whoever submits or drains. */
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	bool running;		/* between start and stop */
-	bool reaping;		/* submitter is in done(); cleared unlocked */
 	bool timer_active;	/* the timer is queued, for @timer_ns */
 	bool lull;		/* the timer found nothing to do */
 	bool waiting;		/* a submitter is known to wait */
@@ -269,6 +270,7 @@ struct pvg_queue {
 	struct pvg_receiver rcv;	/* with */
 	struct pvg_queue_stats stats;
 	struct pvg_guard guard;
+	const void *reapers[PVG_REAPERS]; /* tasks in done(); cleared unlocked */
 
 	struct hrtimer timer;
 	struct dentry *debugfs;		/* of the owner; no lock */

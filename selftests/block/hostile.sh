@@ -108,6 +108,12 @@ else
 	tap_check "num_queues=65535: the disk appears, with one queue for one CPU" blk_wait pvgfake
 fi
 
+# As a vhost-user device of qemu-storage-daemon has it.
+tap_check "size_max=0: pvg_fakehost makes the device" fake size_max=0
+tap_check "size_max=0: the disk appears" blk_wait pvgfake
+tap_is "$(cat "/sys/block/$(blk_find pvgfake)/queue/max_segment_size")" "$(getconf PAGESIZE)" \
+	"size_max=0: segments are as large as a page"
+
 # A size that no disk can have is cut to one that may be, and is not read there.
 tap_check "capacity of all ones: pvg_fakehost makes the device" fake capacity=$((2 ** 63 - 1))
 tap_check "capacity of all ones: the disk appears" blk_wait pvgfake

@@ -280,7 +280,67 @@ static void test_queue_moderation_check(void **state)
 	assert_int_equal(check(1, U32_MAX), -EINVAL);
 }
 
+static int submit_urgent(void)
+{
+	unsigned long flags = pvg_queue_lock(&rig.q);
+	struct scatterlist *sgs[1] = {};
+	int err = pvg_queue_add(&rig.q, sgs, 0, 1, &rig, true);
+
+	pvg_queue_commit_unlock(&rig.q, flags);
+	return err;
+}
+
+static u32 taken_by_other, taken_by_nested;
+
+/* In done() of one submitter: another comes by, and then one below this one. */
+static void done_and_submit(struct pvg_queue *q, struct pvg_done *done)
+{
+	static int other;
+	const void *task = model_task;
+	unsigned long flags;
+
+	rig.done++;
+	if (rig.done > 1)
+		return;
+	model_use(&rig.vq, 1, NULL);
+	model_task = &other;
+	taken_by_other = rig.used;
+	assert_int_equal(submit_urgent(), 0);
+	taken_by_other = rig.used - taken_by_other;
+	model_task = task;
+
+	/* No interrupt is asked for when this one comes. */
+	flags = pvg_queue_lock(&rig.q);
+	pvg_event_park(&rig.q);
+	pvg_queue_unlock(&rig.q, flags);
+	model_use(&rig.vq, 1, NULL);
+	taken_by_nested = rig.used;
+	assert_int_equal(submit_urgent(), 0);
+	taken_by_nested = rig.used - taken_by_nested;
+	/* What it may not take comes soon, since somebody waits for it. */
+	assert_true(rig.q.timer.queued);
+	assert_true(rig.q.timer.expires - model_now <= 20 * US);
+}
+
+static void test_queue_reapers(void **state)
+{
+	static int task;
+
+	rig_start(EVENT, PVG_POLICY_ADAPTIVE, 16, 100);
+	rig_ops.done = done_and_submit;
+	model_task = &task;
+	rig_submit(4);
+	model_use(&rig.vq, 1, NULL);
+	rig_submit(1);
+	assert_true(rig.done >= 1);
+	assert_int_equal(taken_by_other, 1);
+	assert_int_equal(taken_by_nested, 0);
+	model_task = NULL;
+	rig_stop();
+}
+
 const struct CMUnitTest queue_tests[] = {
+	cmocka_unit_test(test_queue_reapers),
 	cmocka_unit_test(test_queue_fixed_exact),
 	cmocka_unit_test(test_queue_fixed_few),
 	cmocka_unit_test(test_queue_fixed_plain),
