@@ -50,7 +50,7 @@ heals()
 	read -r idle < /tmp/standstill
 	idle=$((idle / 1000))
 	echo "# $1: lost $lost, $5 $healed, longest read $worst ms, longest standstill $idle ms"
-	tap_num "$lost > 20" "$1: more than 20 are lost" "$lost"
+	tap_num "$lost >= 8" "$1: at least 8 are lost" "$lost"
 	tap_num "$healed > 0 && $healed <= $lost" "$1: $5 counts at most what was lost" "$healed of $lost"
 	[ "$7" -gt 1 ] || tap_num "$healed > $lost * 0.9" "$1: at depth 1 $5 counts nearly all" "$healed of $lost"
 	tap_num "$worst <= 100 + $SLACK_MS + $idle" "$1: no read takes longer than 100 ms and what the machine needs" "$worst ms"

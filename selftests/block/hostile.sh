@@ -111,7 +111,7 @@ fi
 # As a vhost-user device of qemu-storage-daemon has it.
 tap_check "size_max=0: pvg_fakehost makes the device" fake size_max=0
 tap_check "size_max=0: the disk appears" blk_wait pvgfake
-tap_is "$(cat "/sys/block/$(blk_find pvgfake)/queue/max_segment_size")" "$(getconf PAGESIZE)" \
+tap_is "$(cat "/sys/block/$(blk_find pvgfake)/queue/max_segment_size")" 4096 \
 	"size_max=0: segments are as large as a page"
 
 # A size that no disk can have is cut to one that may be, and is not read there.

@@ -42,7 +42,12 @@ verifies()
 verified()
 {
 	LOAD_PID=$VERIFY_PID
-	tap_check "$1: fio ends" blk_load_ended 120 || tap_done
+	if ! tap_check "$1: fio ends" blk_load_ended 30; then
+		blk_stats "$VIRTIO" | sort | sed 's/^/# /'
+		sed 's/^/# /' "$FAKE/state"
+		grep -H . "$DEBUGFS/block/$DISK"/{state,requeue_list,hctx*/{state,dispatch,busy}} 2> /dev/null | sed 's/^/# /'
+		tap_done
+	fi
 	wait $VERIFY_PID
 	tap_is $? 0 "$1: all that fio wrote is read back, without an error"
 	[ $TAP_FAILED -eq 0 ] || tail -n 3 /tmp/verify | sed 's/^/# /'
@@ -209,7 +214,7 @@ unplug()
 if [ -n "${PVG_QMP:-}" ]; then
 	for _ in 1 2 3 4 5; do
 		plug
-		! blk_wait pvghot 10 || break
+		! blk_wait pvghot 10 > /dev/null || break
 	done
 	blk_need pvghot
 	pci=$(readlink -f "/sys/bus/virtio/devices/$VIRTIO/..")

@@ -19,7 +19,7 @@ blk_find()
 
 	for dir in /sys/block/vd*; do
 		serial=
-		[ ! -r "$dir/serial" ] || read -r serial < "$dir/serial" || true
+		[ ! -r "$dir/serial" ] || read -r serial 2> /dev/null < "$dir/serial" || true
 		if [ "$serial" = "$1" ]; then
 			echo "${dir##*/}"
 			return 0
