@@ -74,6 +74,7 @@ shout()
 
 ctl_begin
 ctl_need pvg.conhost
+tap_check "the console that pvg.conhost is the host of is the first" ctl_hvc0 "$VIRTIO"
 HVC_PORT=$(ports_line | cut -d' ' -f1)
 tap_check "the console port has a tty, /dev/hvc0" test -c /dev/hvc0
 tap_fails "the console port cannot be opened as a port" sh -c ": < /dev/$HVC_PORT"

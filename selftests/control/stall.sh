@@ -12,6 +12,7 @@ set -u
 [ -n "${PVG_QMP:-}" ] || tap_skip_all "no selftests/vm to stop the host"
 ctl_begin
 ctl_need pvg.conhost
+tap_check "the console that pvg.conhost is the host of is the first" ctl_hvc0 "$VIRTIO"
 cat "$PORT" > /dev/null &
 tap_at_exit kill $!
 ctl_need pvg.pka

@@ -164,6 +164,25 @@ ctl_begin()
 	done
 }
 
+# ctl_has_console VIRTIO
+ctl_has_console()
+{
+	grep -qs held_by=console "$DEBUGFS/pvguest/$1/ports"
+}
+
+# ctl_hvc0 VIRTIO: /dev/hvc0 is the console of this device. control/devices has two
+# consoles, and the kernel numbers them as they come.
+ctl_hvc0()
+{
+	local device
+
+	for device in $(ctl_devices); do
+		virtio_unbind "$device"
+	done
+	virtio_bind "$CTL_DRIVER" "$1" && wait_for 60 ctl_has_console "$1" &&
+		ctl_claim && { [ -z "${PVG_QMP:-}" ] || wait_for 60 ctl_all_there; }
+}
+
 # ctl_qmp COMMAND: asks the host; see selftests/vm.
 ctl_qmp()
 {
