@@ -42,7 +42,7 @@ refused()
 
 reads()
 {
-	timeout 40 dd if="$DEV" of=/dev/null bs=4096 count=8 iflag=direct 2> /dev/null
+	blk_gives "$DEV" 8 40
 }
 
 # writes: and reads the same again.

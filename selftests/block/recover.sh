@@ -68,7 +68,7 @@ logged()
 
 fails_from_now_on()
 {
-	tap_fails "$1: a later read fails" timeout 20 dd if="$DEV" of=/dev/null bs=4k count=1 iflag=direct
+	tap_fails "$1: a later read fails" blk_gives "$DEV"
 	tap_check "$1: the driver can be unbound" timeout 60 bash -c "echo $VIRTIO > $VIRTIO_BUS/devices/$VIRTIO/driver/unbind"
 	fault silent 0
 	tap_check "$1: the driver can be bound afterwards" virtio_bind "$BLK_DRIVER" "$VIRTIO"

@@ -249,6 +249,17 @@ blk_load_status()
 	wait "$LOAD_PID"
 }
 
+# blk_gives DEV [BLOCKS [SECONDS]]: a read from the device gets something, and no error. A
+# disk that is dead has no size on newer kernels, so that a read ends without an error there.
+blk_gives()
+{
+	local got
+
+	got=$(set -o pipefail
+		timeout "${3:-20}" dd if="$1" bs=4k count="${2:-1}" iflag=direct status=none \
+			2> /dev/null | wc -c) && [ "$got" -gt 0 ]
+}
+
 # blk_rw DEVICE: write a fresh pattern, read it back.
 blk_rw()
 {
