@@ -38,11 +38,22 @@ verifies()
 	done
 }
 
+# gets_on: fio ends, however long that takes, as long as 30 s do not pass without an answer.
+gets_on()
+{
+	local before=
+
+	until blk_load_ended 30; do
+		[ "$(blk_ios "$DISK")" != "$before" ] || return 1
+		before=$(blk_ios "$DISK")
+	done
+}
+
 # verified WHAT: it ends without an error.
 verified()
 {
 	LOAD_PID=$VERIFY_PID
-	if ! tap_check "$1: fio ends" blk_load_ended 30; then
+	if ! tap_check "$1: fio ends" gets_on; then
 		blk_stats "$VIRTIO" | sort | sed 's/^/# /'
 		sed 's/^/# /' "$FAKE/state"
 		grep -H . "$DEBUGFS/block/$DISK"/{state,requeue_list,hctx*/{state,dispatch,busy}} 2> /dev/null | sed 's/^/# /'
