@@ -21,37 +21,6 @@
 #include "pvg_net.h"
 #include "pvguest/version.h"
 
-#define RECOVERY_WINDOW	(30 * HZ)
-#define RECOVERIES_MAX	5	/* within the window; then we give up */
-
-static void set_state(struct pvg_net *net, enum pvg_net_state next)
-{
-	bool legal = false;
-
-	lockdep_assert_held(&net->state_lock);
-
-	switch (next) {
-	case PVG_NET_NEW:
-		break;
-	case PVG_NET_LIVE:
-		legal = net->state == PVG_NET_NEW ||
-			net->state == PVG_NET_STOPPED;
-		break;
-	case PVG_NET_STOPPED:
-		legal = net->state == PVG_NET_LIVE;
-		break;
-	case PVG_NET_FAILED:
-		legal = net->state == PVG_NET_LIVE ||
-			net->state == PVG_NET_STOPPED;
-		break;
-	case PVG_NET_DEAD:
-		legal = true;
-		break;
-	}
-	WARN_ON_ONCE(!legal);
-	WRITE_ONCE(net->state, next);
-}
-
 static struct pvg_queue *ring_queue(struct pvg_ring *ring, unsigned int i)
 {
 	struct pvg_net *net = container_of(ring, struct pvg_net, ring);
@@ -336,7 +305,7 @@ static noinline int pvg_net_bring_up(struct pvg_net *net)
 	pvg_net_ctrl_start(net, ctrl ? vqs[n - 1] : NULL);
 	virtio_device_ready(net->vdev);
 	mutex_lock(&net->state_lock);
-	set_state(net, PVG_NET_LIVE);
+	pvg_net_set_state(net, PVG_NET_LIVE);
 	mutex_unlock(&net->state_lock);
 
 free_vqs:
@@ -451,7 +420,7 @@ static void tear_down(struct pvg_net *net)
 
 	rtnl_lock();	/* not in the midst of a recovery */
 	mutex_lock(&net->state_lock);
-	set_state(net, PVG_NET_DEAD);
+	pvg_net_set_state(net, PVG_NET_DEAD);
 	mutex_unlock(&net->state_lock);
 	rtnl_unlock();
 	if (net->failover)
@@ -504,17 +473,9 @@ static void pause(struct pvg_net *net)
 	ASSERT_RTNL();
 	mutex_lock(&net->state_lock);
 	if (net->state == PVG_NET_LIVE) {
-		set_state(net, PVG_NET_STOPPED);
+		pvg_net_set_state(net, PVG_NET_STOPPED);
 		detach(net);
 	}
-	mutex_unlock(&net->state_lock);
-}
-
-static void give_up(struct pvg_net *net)
-{
-	mutex_lock(&net->state_lock);
-	if (net->state == PVG_NET_STOPPED)
-		set_state(net, PVG_NET_FAILED);
 	mutex_unlock(&net->state_lock);
 }
 
@@ -528,7 +489,7 @@ static int resume(struct pvg_net *net)
 		attach(net);
 	} else if (READ_ONCE(net->state) == PVG_NET_STOPPED) {
 		stop_device(net);
-		give_up(net);
+		pvg_net_give_up(net);
 	}
 	return err;
 }
@@ -552,15 +513,6 @@ static int pvg_net_restore(struct virtio_device *vdev)
 	return err;
 }
 
-/* Too many faults in a row mean that a reset does not help. */
-static bool may_recover(struct pvg_net *net)
-{
-	if (time_after(jiffies, net->recovered + RECOVERY_WINDOW))
-		net->recoveries = 0;
-	net->recovered = jiffies;
-	return net->recoveries++ < RECOVERIES_MAX;
-}
-
 static void recover_work(struct work_struct *work)
 {
 	struct pvg_net *net = container_of(work, struct pvg_net, recover_work);
@@ -572,42 +524,16 @@ static void recover_work(struct work_struct *work)
 		goto unlock;
 	dev_warn(&net->vdev->dev, "resetting the device\n");
 	pause(net);
-	if (!xchg(&net->faulty, false) || may_recover(net))
+	if (!xchg(&net->faulty, false) || pvg_net_may_recover(net))
 		err = pvg_device_renegotiate(net->vdev) ?: resume(net);
 	if (!err)
 		goto unlock;
 	dev_err(&net->vdev->dev, "the device was given up, no packets from here on: %pe\n",
 		ERR_PTR(err));
 	netif_carrier_off(net->dev);
-	give_up(net);
+	pvg_net_give_up(net);
 unlock:
 	rtnl_unlock();
-}
-
-/**
- * pvg_net_restart() - reset a device that did nothing wrong, and go on
- * @net: the device
- *
- * What it held is lost; settings are not. May be repeated as often as need be.
- * Context: any.
- */
-void pvg_net_restart(struct pvg_net *net)
-{
-	if (READ_ONCE(net->state) == PVG_NET_LIVE)
-		schedule_work(&net->recover_work);
-}
-
-/**
- * pvg_net_recover() - reset a device that does not work as it must, and go on
- * @net: the device
- *
- * As pvg_net_restart(), but after RECOVERIES_MAX in a row the device is given
- * up. Context: any.
- */
-void pvg_net_recover(struct pvg_net *net)
-{
-	WRITE_ONCE(net->faulty, true);
-	pvg_net_restart(net);
 }
 
 /* The virtio core calls this only between probe and remove. */

@@ -222,7 +222,8 @@ struct pvg_net_rxq {
 };
 
 /**
- * enum pvg_net_state - life of a device; see set_state() for the transitions
+ * enum pvg_net_state - life of a device; see pvg_net_set_state() for the
+ *	transitions
  * @PVG_NET_NEW: probe has not brought it up yet
  * @PVG_NET_LIVE: virtqueues work
  * @PVG_NET_STOPPED: reset for suspend or recovery
@@ -345,7 +346,10 @@ static inline void pvg_net_rx_count(struct pvg_net_rxq *rxq,
 	u64_stats_update_end(&rxq->stats.sync);
 }
 
-/* main.c: life of the device */
+/* state.c: life of the device; calls nothing of the other files */
+void pvg_net_set_state(struct pvg_net *net, enum pvg_net_state next);
+bool pvg_net_may_recover(struct pvg_net *net);
+void pvg_net_give_up(struct pvg_net *net);
 void pvg_net_restart(struct pvg_net *net);
 void pvg_net_recover(struct pvg_net *net);
 
