@@ -462,9 +462,10 @@ static void attach(struct pvg_net *net)
 	if (netif_running(net->dev))
 		pvg_net_start_queues(net);
 	pvg_net_restore_settings(net);
+	/* It wakes all queues, also those that are full. */
 	netif_device_attach(net->dev);
 	if (netif_running(net->dev))
-		netif_tx_wake_all_queues(net->dev);
+		pvg_net_open_queues(net);
 	pvg_net_update_link(net);
 }
 

@@ -18,7 +18,7 @@
 				 BIT_ULL(VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM_MAPPED))
 
 /**
- * pvg_net_start_queues() - let packets through
+ * pvg_net_start_queues() - let packets in; pvg_net_open_queues() is to follow
  * @net: the device, live
  *
  * Context: rtnl; may sleep.
@@ -34,8 +34,22 @@ void pvg_net_start_queues(struct pvg_net *net)
 }
 
 /**
+ * pvg_net_open_queues() - let packets out
+ * @net: the device, live and told of its settings; its queues are started
+ *
+ * Context: rtnl; may sleep.
+ */
+void pvg_net_open_queues(struct pvg_net *net)
+{
+	unsigned int i;
+
+	for (i = 0; i < net->active_pairs; i++)
+		pvg_net_tx_open(&net->txqs[i]);
+}
+
+/**
  * pvg_net_stop_queues() - no packet comes through afterwards
- * @net: the device; its netdev queues are stopped
+ * @net: the device
  *
  * Context: rtnl; may sleep. Does nothing the second time.
  */
@@ -56,7 +70,9 @@ static int pvg_net_open(struct net_device *dev)
 	if (net->state != PVG_NET_LIVE)
 		return -EIO;
 	pvg_net_start_queues(net);
+	/* Those out of use, too, or the watchdog would take them for stuck. */
 	netif_tx_start_all_queues(dev);
+	pvg_net_open_queues(net);
 	pvg_net_update_link(net);
 	return 0;
 }
@@ -107,6 +123,7 @@ int pvg_net_set_pairs(struct pvg_net *net, unsigned int pairs)
 	for (i = net->active_pairs; i < pairs && netif_running(net->dev); i++) {
 		pvg_net_rx_start(&net->rxqs[i]);
 		pvg_net_tx_start(&net->txqs[i]);
+		pvg_net_tx_open(&net->txqs[i]);
 	}
 	net->active_pairs = pairs;
 	return 0;

@@ -117,6 +117,9 @@ struct pvg_net_coal {
  * @coal: rtnl
  * @reqs: one for each descriptor
  * @free: of @reqs; the netdev queue's lock
+ * @open: packets may be added, and taken back by others than NAPI; written and
+ *	tested under the netdev queue's lock, so that who closes the queue knows
+ *	when nobody is at it any more. Only an open queue may be woken.
  * @sg: for building a request; the netdev queue's lock
  */
 struct pvg_net_txq {
@@ -125,6 +128,7 @@ struct pvg_net_txq {
 	struct napi_struct napi;
 	struct pvg_net_tx_req *reqs;
 	struct pvg_net_tx_req *free;
+	bool open;
 	struct scatterlist sg[PVG_NET_TX_SG];
 	struct xsk_buff_pool *xsk;	/* rtnl, with the ring stopped */
 	struct pvg_net_tx_stats stats;
@@ -369,6 +373,7 @@ int pvg_net_apply_rsc(const struct pvg_net *net, struct sk_buff *skb,
 extern const struct net_device_ops pvg_net_netdev_ops;
 void pvg_net_init_netdev(struct pvg_net *net);
 void pvg_net_start_queues(struct pvg_net *net);
+void pvg_net_open_queues(struct pvg_net *net);
 void pvg_net_stop_queues(struct pvg_net *net);
 int pvg_net_set_pairs(struct pvg_net *net, unsigned int pairs);
 u64 pvg_net_wanted_offloads(const struct pvg_net *net, netdev_features_t f);
@@ -412,6 +417,7 @@ void pvg_net_tx_reap(struct pvg_net_txq *txq, int budget);
 int pvg_net_tx_alloc(struct pvg_net_txq *txq, u32 ring_size);
 void pvg_net_tx_free(struct pvg_net_txq *txq);
 void pvg_net_tx_start(struct pvg_net_txq *txq);
+void pvg_net_tx_open(struct pvg_net_txq *txq);
 void pvg_net_tx_stop(struct pvg_net_txq *txq);
 void pvg_net_tx_reclaim(void *token);
 struct netdev_queue *pvg_net_netdev_queue(const struct pvg_net_txq *txq);

@@ -5,6 +5,8 @@
  *
  * Everything of a queue but its counters is protected by the lock of the
  * netdev queue, which start_xmit() holds anyway; &pvg_queue.lock nests in it.
+ * A queue that was closed under that lock is left alone by all but NAPI: with NAPI
+ * off as well, its requests may be freed.
  */
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
@@ -139,6 +141,11 @@ netdev_tx_t pvg_net_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	bool kick;
 	int err;
 
+	/* netif_device_attach() wakes what is to be opened only now. */
+	if (unlikely(!txq->open)) {
+		netif_tx_stop_queue(nq);
+		return NETDEV_TX_BUSY;
+	}
 	skb_tx_timestamp(skb);
 	flags = pvg_queue_lock(&txq->pvg);
 	err = add_skb(txq, skb);
@@ -219,7 +226,7 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 		xsk_tx_completed(txq->xsk, xsk);
 	if (packets)
 		netdev_tx_completed_queue(nq, packets, bytes);
-	if (netif_tx_queue_stopped(nq) && has_room(txq))
+	if (txq->open && netif_tx_queue_stopped(nq) && has_room(txq))
 		netif_tx_wake_queue(nq);
 }
 
@@ -267,6 +274,8 @@ static bool send_frame(struct pvg_net_txq *txq, struct xdp_frame *frame)
 	unsigned long flags;
 	int err;
 
+	if (unlikely(!txq->open))
+		return false;
 	req = get_req(txq);
 	if (unlikely(!req))
 		return false;
@@ -285,7 +294,7 @@ static bool send_frame(struct pvg_net_txq *txq, struct xdp_frame *frame)
 }
 
 /**
- * pvg_net_tx_has_room() - can another packet be added?
+ * pvg_net_tx_has_room() - is the queue open, and can another packet be added?
  * @txq: the queue
  *
  * Context: the netdev queue's lock held.
@@ -296,7 +305,7 @@ bool pvg_net_tx_has_room(struct pvg_net_txq *txq)
 	bool room;
 
 	flags = pvg_queue_lock(&txq->pvg);
-	room = txq->pvg.running && has_room(txq);
+	room = txq->open && txq->pvg.running && has_room(txq);
 	pvg_queue_unlock(&txq->pvg, flags);
 	return room;
 }
@@ -377,7 +386,8 @@ void pvg_net_xdp_send_flush(struct pvg_net *net)
 	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
 
 	__netif_tx_lock(nq, smp_processor_id());
-	pvg_queue_commit_unlock(&txq->pvg, pvg_queue_lock(&txq->pvg));
+	if (txq->open)
+		pvg_queue_commit_unlock(&txq->pvg, pvg_queue_lock(&txq->pvg));
 	__netif_tx_unlock(nq);
 }
 
@@ -400,10 +410,12 @@ int pvg_net_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
 
 	if (flags & ~XDP_XMIT_FLAGS_MASK)
 		return -EINVAL;
-	if (!netif_running(dev) || READ_ONCE(net->state) != PVG_NET_LIVE)
-		return -ENETDOWN;
 
 	__netif_tx_lock(nq, smp_processor_id());
+	if (unlikely(!txq->open)) {
+		__netif_tx_unlock(nq);
+		return -ENETDOWN;
+	}
 	for (i = 0; i < n; i++)
 		if (!send_frame(txq, frames[i]))
 			break;
@@ -479,7 +491,7 @@ void pvg_net_tx_reap(struct pvg_net_txq *txq, int budget)
 	/* If someone is sending, they take it. */
 	if (!READ_ONCE(txq->pvg.inflight) || !__netif_tx_trylock(nq))
 		return;
-	if (pvg_queue_reap(&txq->pvg, budget, &done))
+	if (txq->open && pvg_queue_reap(&txq->pvg, budget, &done))
 		finish(txq, &done, budget);
 	__netif_tx_unlock(nq);
 }
@@ -502,10 +514,10 @@ void pvg_net_tx_reclaim(void *token)
 }
 
 /**
- * pvg_net_tx_start() - let NAPI run, and look once
- * @txq: the queue; may be started
+ * pvg_net_tx_start() - let NAPI run; pvg_net_tx_open() is to follow
+ * @txq: the queue, its virtqueue running; may be started
  *
- * Context: may sleep.
+ * Context: rtnl; may sleep.
  */
 void pvg_net_tx_start(struct pvg_net_txq *txq)
 {
@@ -513,46 +525,83 @@ void pvg_net_tx_start(struct pvg_net_txq *txq)
 		return;
 	napi_enable(&txq->napi);
 	txq->napi_on = true;
-	local_bh_disable();
-	napi_schedule(&txq->napi);
-	local_bh_enable();
 }
 
 /**
- * pvg_net_tx_stop() - nothing is completed by NAPI afterwards
+ * pvg_net_tx_open() - take packets, and look once for what was sent
+ * @txq: the queue; does nothing unless it is started and not yet open
+ *
+ * Context: rtnl; may sleep.
+ */
+void pvg_net_tx_open(struct pvg_net_txq *txq)
+{
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+
+	if (!txq->napi_on)
+		return;
+	__netif_tx_lock_bh(nq);
+	if (!txq->open) {
+		txq->open = true;
+		/* One that is full is woken by finish(). */
+		if (has_room(txq))
+			netif_tx_wake_queue(nq);
+		else
+			netif_tx_stop_queue(nq);
+		napi_schedule(&txq->napi);
+	}
+	__netif_tx_unlock_bh(nq);
+}
+
+/*
+ * Whoever has the lock later than this finds the queue closed: no packet is added,
+ * and none is taken back but by NAPI. The watchdog takes a queue for stuck that has
+ * been stopped since long, so one that was not open is not stopped, and the time of
+ * the others begins now.
+ */
+static void close(struct pvg_net_txq *txq)
+{
+	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+
+	__netif_tx_lock_bh(nq);
+	if (txq->open) {
+		WRITE_ONCE(nq->trans_start, jiffies);
+		netif_tx_stop_queue(nq);
+	}
+	txq->open = false;
+	__netif_tx_unlock_bh(nq);
+}
+
+/**
+ * pvg_net_tx_stop() - nothing is sent or completed afterwards
  * @txq: the queue; may be stopped
  *
- * Context: may sleep.
+ * Its requests belong to the caller from then on, until pvg_net_tx_start().
+ * Context: rtnl; may sleep.
  */
 void pvg_net_tx_stop(struct pvg_net_txq *txq)
 {
 	if (!txq->napi_on)
 		return;
+	close(txq);
 	txq->napi_on = false;
 	napi_disable(&txq->napi);
 }
 
-/* Nothing is sent or completed until unpause(). */
 static void pause(struct pvg_net_txq *txq)
 {
-	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
-
 	txq->was_on = txq->napi_on;
 	pvg_net_tx_stop(txq);
-	__netif_tx_lock_bh(nq);
-	netif_tx_stop_queue(nq);
-	__netif_tx_unlock_bh(nq);
 }
 
 static void unpause(struct pvg_net_txq *txq)
 {
-	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
-
-	netdev_tx_reset_queue(nq);
+	/* The packets that it counts were lost with the ring, if that is empty. */
+	if (!txq->pvg.inflight)
+		netdev_tx_reset_queue(pvg_net_netdev_queue(txq));
 	if (!txq->was_on)
 		return;
 	pvg_net_tx_start(txq);
-	netif_tx_wake_queue(nq);
+	pvg_net_tx_open(txq);
 }
 
 static void recycle(struct virtqueue *vq, void *token)
@@ -596,7 +645,8 @@ int pvg_net_tx_resize(struct pvg_net_txq *txq, u32 num)
 
 	pause(txq);
 	err = pvg_queue_resize(&txq->net->ring, &txq->pvg, num, recycle);
-	if (!err) {
+	/* Of the same size, it is the ring of before, with what was in it. */
+	if (!err && !txq->pvg.inflight) {
 		err = pvg_net_tx_alloc(txq,
 				       virtqueue_get_vring_size(txq->pvg.vq));
 		pvg_net_coal_forget(&txq->coal);
@@ -607,7 +657,7 @@ int pvg_net_tx_resize(struct pvg_net_txq *txq, u32 num)
 
 /**
  * pvg_net_tx_alloc() - make the requests of a queue
- * @txq: the queue, stopped and reclaimed
+ * @txq: the queue, stopped, and none of its requests in the ring
  * @ring_size: descriptors
  *
  * Context: may sleep. Return: 0 or -ENOMEM, then with the old ones in place.
