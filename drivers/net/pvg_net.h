@@ -55,6 +55,7 @@ enum pvg_net_tx_type {
  * @next: free list, or list of the completed
  * @skb: PVG_NET_TX_SKB
  * @frame: PVG_NET_TX_XDP
+ * @txq: its queue
  * @type: which of them
  * @bytes: of the packet, without header
  * @hdr: sent with the packet unless that has room for it
@@ -65,6 +66,7 @@ struct pvg_net_tx_req {
 		struct sk_buff *skb;
 		struct xdp_frame *frame;
 	};
+	struct pvg_net_txq *txq;
 	enum pvg_net_tx_type type;
 	u32 bytes;
 	union pvg_net_hdr hdr;

@@ -500,17 +500,27 @@ void pvg_net_tx_reap(struct pvg_net_txq *txq, int budget)
  * pvg_net_tx_reclaim() - the device will not send this one any more
  * @token: a struct pvg_net_tx_req
  *
- * Its memory is freed by pvg_net_tx_free(). Context: queue stopped; may sleep.
+ * The packet is lost, and its sender has its memory back. Context: queue stopped;
+ * may sleep.
  */
 void pvg_net_tx_reclaim(void *token)
 {
 	struct pvg_net_tx_req *req = token;
+	struct pvg_net_txq *txq = req->txq;
 
-	if (req->type == PVG_NET_TX_SKB)
+	switch (req->type) {
+	case PVG_NET_TX_SKB:
 		dev_kfree_skb_any(req->skb);
-	else if (req->type == PVG_NET_TX_XDP)
+		break;
+	case PVG_NET_TX_XDP:
 		xdp_return_frame(req->frame);
-	req->skb = NULL;
+		break;
+	case PVG_NET_TX_XSK:
+		if (txq->xsk)
+			xsk_tx_completed(txq->xsk, 1);
+		break;
+	}
+	put_req(txq, req);
 }
 
 /**
@@ -623,8 +633,6 @@ int pvg_net_tx_reset(struct pvg_net_txq *txq, struct xsk_buff_pool *pool)
 	pause(txq);
 	err = pvg_queue_reset(&txq->net->ring, &txq->pvg, recycle);
 	if (!err) {
-		err = pvg_net_tx_alloc(txq,
-				       virtqueue_get_vring_size(txq->pvg.vq));
 		txq->xsk = pool;
 		pvg_net_coal_forget(&txq->coal);
 	}
@@ -673,8 +681,10 @@ int pvg_net_tx_alloc(struct pvg_net_txq *txq, u32 ring_size)
 	kvfree(txq->reqs);
 	txq->reqs = reqs;
 	txq->free = NULL;
-	for (i = ring_size; i--; )
+	for (i = ring_size; i--; ) {
+		reqs[i].txq = txq;
 		put_req(txq, &reqs[i]);
+	}
 	return 0;
 }
 
