@@ -139,6 +139,9 @@ static int send_vlan(struct pvg_net *net, u8 cmd, u16 vid)
 {
 	__virtio16 value = cpu_to_virtio16(net->vdev, vid);
 
+	/* A device that is reset is told by pvg_net_restore_settings(), if ever. */
+	if (!is_live(net))
+		return 0;
 	return pvg_net_ctrl(net, VIRTIO_NET_CTRL_VLAN, cmd, &value,
 			    sizeof(value));
 }

@@ -413,6 +413,15 @@ static noinline int pvg_net_add_failover(struct pvg_net *net)
 	return 0;
 }
 
+/* rtnl held: nobody uses the device until attach(). */
+static void detach(struct pvg_net *net)
+{
+	netif_device_detach(net->dev);
+	netif_tx_disable(net->dev);
+	pvg_net_stop_queues(net);
+	stop_device(net);
+}
+
 /* Mark dead, drain, free. The device may be half built, or gone. */
 static void tear_down(struct pvg_net *net)
 {
@@ -422,6 +431,9 @@ static void tear_down(struct pvg_net *net)
 	mutex_lock(&net->state_lock);
 	pvg_net_set_state(net, PVG_NET_DEAD);
 	mutex_unlock(&net->state_lock);
+	/* From here on an AF_XDP pool may go: nothing of it is in a ring any more. */
+	if (net->netdev_registered)
+		detach(net);
 	rtnl_unlock();
 	if (net->failover)
 		net_failover_destroy(net->failover);
@@ -448,15 +460,6 @@ static void tear_down(struct pvg_net *net)
 	free_netdev(net->dev);
 }
 
-/* rtnl held: nobody uses the device until attach(). */
-static void detach(struct pvg_net *net)
-{
-	netif_device_detach(net->dev);
-	netif_tx_disable(net->dev);
-	pvg_net_stop_queues(net);
-	stop_device(net);
-}
-
 static void attach(struct pvg_net *net)
 {
 	if (netif_running(net->dev))
@@ -469,15 +472,31 @@ static void attach(struct pvg_net *net)
 	pvg_net_update_link(net);
 }
 
-static void pause(struct pvg_net *net)
+/* Nothing uses the device from here on, nor has it any buffer. */
+static void quiesce(struct pvg_net *net, enum pvg_net_state next)
 {
+	enum pvg_net_state was;
+
 	ASSERT_RTNL();
 	mutex_lock(&net->state_lock);
-	if (net->state == PVG_NET_LIVE) {
-		pvg_net_set_state(net, PVG_NET_STOPPED);
+	was = net->state;
+	if (was == PVG_NET_LIVE ||
+	    (was == PVG_NET_HALTED && next == PVG_NET_STOPPED))
+		pvg_net_set_state(net, next);
+	if (was == PVG_NET_LIVE)
 		detach(net);
-	}
 	mutex_unlock(&net->state_lock);
+}
+
+static void pause(struct pvg_net *net)
+{
+	quiesce(net, PVG_NET_STOPPED);
+}
+
+/* &pvg_net.halt */
+static void halt_device(struct pvg_net *net)
+{
+	quiesce(net, PVG_NET_HALTED);
 }
 
 static int resume(struct pvg_net *net)
@@ -521,7 +540,8 @@ static void recover_work(struct work_struct *work)
 
 	/* All under one lock: suspend and removal come before or after. */
 	rtnl_lock();
-	if (READ_ONCE(net->state) != PVG_NET_LIVE || pvg_system_ends())
+	if ((net->state != PVG_NET_LIVE && net->state != PVG_NET_HALTED) ||
+	    pvg_system_ends())
 		goto unlock;
 	dev_warn(&net->vdev->dev, "resetting the device\n");
 	pause(net);
@@ -560,6 +580,7 @@ static struct pvg_net *alloc_net(struct virtio_device *vdev, unsigned int pairs)
 	net->vdev = vdev;
 	net->pairs = used;
 	net->device_pairs = pairs;
+	net->halt = halt_device;
 	mutex_init(&net->state_lock);
 	mutex_init(&net->ctrl.lock);
 	init_completion(&net->ctrl.answered);

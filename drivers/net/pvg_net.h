@@ -232,6 +232,7 @@ struct pvg_net_rxq {
  *	transitions
  * @PVG_NET_NEW: probe has not brought it up yet
  * @PVG_NET_LIVE: virtqueues work
+ * @PVG_NET_HALTED: reset after a fault; recovery is to follow
  * @PVG_NET_STOPPED: reset for suspend or recovery
  * @PVG_NET_FAILED: could not be brought up again: no carrier, drops packets
  * @PVG_NET_DEAD: being removed
@@ -239,6 +240,7 @@ struct pvg_net_rxq {
 enum pvg_net_state {
 	PVG_NET_NEW,
 	PVG_NET_LIVE,
+	PVG_NET_HALTED,
 	PVG_NET_STOPPED,
 	PVG_NET_FAILED,
 	PVG_NET_DEAD,
@@ -281,6 +283,7 @@ struct pvg_net_rss {
  * @pairs: queue pairs that are of use here
  * @device_pairs: those that the device has
  * @active_pairs: those in use; rtnl
+ * @halt: main.c: stop it if it is live; rtnl held
  * @state: written under @state_lock
  * @guest_offloads: GUEST_* feature bits the device is allowed; rtnl
  * @guest_offloads_all: those that were negotiated
@@ -308,6 +311,7 @@ struct pvg_net {
 	bool little_endian;
 	bool ring_registered;
 	bool netdev_registered;
+	void (*halt)(struct pvg_net *net);
 
 	struct mutex state_lock;	/* of state; under rtnl */
 	enum pvg_net_state state;
@@ -358,6 +362,7 @@ bool pvg_net_may_recover(struct pvg_net *net);
 void pvg_net_give_up(struct pvg_net *net);
 void pvg_net_restart(struct pvg_net *net);
 void pvg_net_recover(struct pvg_net *net);
+void pvg_net_halt(struct pvg_net *net);
 
 /* hdr.c: what precedes packets */
 void pvg_net_hdr_init(struct pvg_net *net);

@@ -14,6 +14,7 @@
  * it, a buffer holds the largest packet: a frame, or (big) 64 KiB in three
  * elements.
  */
+#include <linux/error-injection.h>
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
@@ -461,3 +462,6 @@ int pvg_net_rx_resize(struct pvg_net_rxq *rxq, u32 num)
 		pvg_net_rx_start(rxq);
 	return err;
 }
+
+/* See pvg_net_tx_reset(). */
+ALLOW_ERROR_INJECTION(pvg_net_rx_reset, ERRNO);

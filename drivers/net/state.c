@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state of a device, and requests to reset it. This file calls no other file
- * of the driver: each of them may call it. main.c carries out what is requested.
+ * The state of a device, and requests to stop or reset it. This file calls no other
+ * file of the driver: each of them may call it. main.c carries out what is requested.
  */
 #include <linux/jiffies.h>
+#include <linux/rtnetlink.h>
 #include <linux/workqueue.h>
 
 #include "pvg_net.h"
@@ -31,8 +32,12 @@ void pvg_net_set_state(struct pvg_net *net, enum pvg_net_state next)
 		legal = net->state == PVG_NET_NEW ||
 			net->state == PVG_NET_STOPPED;
 		break;
-	case PVG_NET_STOPPED:
+	case PVG_NET_HALTED:
 		legal = net->state == PVG_NET_LIVE;
+		break;
+	case PVG_NET_STOPPED:
+		legal = net->state == PVG_NET_LIVE ||
+			net->state == PVG_NET_HALTED;
 		break;
 	case PVG_NET_FAILED:
 		legal = net->state == PVG_NET_LIVE ||
@@ -83,7 +88,9 @@ bool pvg_net_may_recover(struct pvg_net *net)
  */
 void pvg_net_restart(struct pvg_net *net)
 {
-	if (READ_ONCE(net->state) == PVG_NET_LIVE)
+	enum pvg_net_state state = READ_ONCE(net->state);
+
+	if (state == PVG_NET_LIVE || state == PVG_NET_HALTED)
 		schedule_work(&net->recover_work);
 }
 
@@ -98,4 +105,18 @@ void pvg_net_recover(struct pvg_net *net)
 {
 	WRITE_ONCE(net->faulty, true);
 	pvg_net_restart(net);
+}
+
+/**
+ * pvg_net_halt() - stop a device that does not work as it must, at once
+ * @net: the device
+ *
+ * For a caller that is about to free what the device may hold: afterwards the device
+ * has no buffer, nor has a ring. pvg_net_recover() follows. Context: rtnl; may sleep.
+ */
+void pvg_net_halt(struct pvg_net *net)
+{
+	ASSERT_RTNL();
+	net->halt(net);
+	pvg_net_recover(net);
 }

@@ -8,6 +8,7 @@
  * A queue that was closed under that lock is left alone by all but NAPI: with NAPI
  * off as well, its requests may be freed.
  */
+#include <linux/error-injection.h>
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
@@ -694,3 +695,6 @@ void pvg_net_tx_free(struct pvg_net_txq *txq)
 	txq->reqs = NULL;
 	txq->free = NULL;
 }
+
+/* So that a test can have one of two rings change its pool only. */
+ALLOW_ERROR_INJECTION(pvg_net_tx_reset, ERRNO);

@@ -212,8 +212,9 @@ static int switch_pool(struct pvg_net *net, u32 queue,
 	if (!err)
 		err = pvg_net_tx_reset(txq, pool);
 	mutex_unlock(&net->ring.lock);
+	/* Either ring may hold what the caller is about to free. */
 	if (err)
-		pvg_net_recover(net);
+		pvg_net_halt(net);
 	return err;
 }
 
@@ -280,21 +281,22 @@ unmap:
 	return err;
 }
 
+/* It cannot fail: if the rings are not reset, the device is. */
 static int release_pool(struct pvg_net *net, u32 queue)
 {
 	struct pvg_net_rxq *rxq = &net->rxqs[queue];
 	struct xsk_buff_pool *pool = rxq->xsk;
-	int err = 0;
 
 	if (!pool)
 		return -EINVAL;
+	/* In any other state the rings are gone. */
 	if (net->state == PVG_NET_LIVE)
-		err = switch_pool(net, queue, NULL);
+		switch_pool(net, queue, NULL);
 	rxq->xsk = NULL;
 	net->txqs[queue].xsk = NULL;
 	xdp_rxq_info_unreg(&rxq->xsk_rxq);
 	xsk_pool_dma_unmap(pool, 0);
-	return err;
+	return 0;
 }
 
 /**
@@ -303,8 +305,8 @@ static int release_pool(struct pvg_net *net, u32 queue)
  * @pool: to bind, or NULL to release
  * @queue: pair to do it for
  *
- * Context: rtnl; may sleep. Return: 0, -EINVAL, -EOPNOTSUPP, -ENETDOWN, or
- * what resetting the rings returned, and then the device is recovered.
+ * Context: rtnl; may sleep. Return: 0, -EINVAL, -EOPNOTSUPP, -ENETDOWN, or for
+ * a pool what resetting the rings returned, and then the device is recovered.
  */
 int pvg_net_xsk_setup(struct pvg_net *net, struct xsk_buff_pool *pool,
 		      u16 queue)
