@@ -240,7 +240,8 @@ static bool is_possible(const struct pvg_net_rxq *rxq,
 	const struct pvg_net *net = rxq->net;
 	u32 most = buf->room;
 
-	if (net->big)
+	/* AF_XDP memory has nothing beyond its room. */
+	if (net->big && !buf->xdp)
 		most += PVG_NET_BIG_SEGS * PVG_NET_BIG_SEG_SIZE;
 	return buf->used >= net->hdr_len + ETH_HLEN && buf->used <= most &&
 	       buffers && buffers <= virtqueue_get_vring_size(rxq->pvg.vq);

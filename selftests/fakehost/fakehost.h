@@ -74,6 +74,7 @@ struct fh_vq {
 enum fh_bad {
 	FH_BAD_NONE,
 	FH_BAD_LEN_HUGE,	/* more was written than there was room for */
+	FH_BAD_LEN_MORE,	/* a little more */
 	FH_BAD_LEN_SHORT,	/* less than a header */
 	FH_BAD_LEN_ZERO,
 	FH_BAD_BUFFERS_ZERO,	/* a packet of no buffers */
@@ -184,6 +185,7 @@ void fh_signal(struct fh_vq *q);
 bool fh_enable_kicks(struct fh_vq *q);
 u32 fh_read(const struct fh_chain *c, u32 offset, void *to, u32 len);
 u32 fh_write(const struct fh_chain *c, u32 offset, const void *from, u32 len);
+u32 fh_room(const struct fh_chain *c);
 void fh_vq_init(struct fh_vq *q);
 void fh_vq_start(struct fh_vq *q, struct virtqueue *vq);
 void fh_vq_stop(struct fh_vq *q);

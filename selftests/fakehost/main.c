@@ -15,6 +15,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
+#include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -45,6 +46,7 @@ static struct dentry *root;
 static const char * const bad_names[FH_BAD_MODES] = {
 	[FH_BAD_NONE] = "none",
 	[FH_BAD_LEN_HUGE] = "len-huge",
+	[FH_BAD_LEN_MORE] = "len-more",
 	[FH_BAD_LEN_SHORT] = "len-short",
 	[FH_BAD_LEN_ZERO] = "len-zero",
 	[FH_BAD_BUFFERS_ZERO] = "buffers-zero",
@@ -528,6 +530,9 @@ static int __init fh_init(void)
 	parent = root_device_register("pvg_fakehost");
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
+	/* For AF_XDP, which maps its memory whatever the device needs. */
+	parent->dma_mask = &parent->coherent_dma_mask;
+	*parent->dma_mask = DMA_BIT_MASK(64);
 	fake = fh_create(what);
 	if (IS_ERR(fake)) {
 		err = PTR_ERR(fake);

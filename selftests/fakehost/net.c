@@ -22,6 +22,10 @@ static bool mergeable = true;
 module_param(mergeable, bool, 0444);
 MODULE_PARM_DESC(mergeable, "offer VIRTIO_NET_F_MRG_RXBUF");
 
+static bool guest_tso;
+module_param(guest_tso, bool, 0444);
+MODULE_PARM_DESC(guest_tso, "offer VIRTIO_NET_F_GUEST_TSO4, and CTRL_GUEST_OFFLOADS");
+
 static unsigned int rsc;
 module_param(rsc, uint, 0444);
 MODULE_PARM_DESC(rsc, "offer VIRTIO_NET_F_RSC_EXT, and inject so many segments in one");
@@ -112,6 +116,8 @@ static void receive(struct fh_dev *dev, unsigned int pair, const void *frame,
 	q->bytes += len - HDR_LEN;
 	if (fh_take_bad(dev, FH_BAD_LEN_SHORT))
 		len = HDR_LEN - 1;
+	if (fh_take_bad(dev, FH_BAD_LEN_MORE))
+		len = fh_room(c) + 1;
 	fh_push_spoiled(dev, q, c->head, len);
 }
 
@@ -259,8 +265,12 @@ static u8 obey(struct fh_dev *dev, const u8 *command, u32 len,
 		dev->pairs_set = command[2];
 		return VIRTIO_NET_OK;
 	}
-	if (command[0] == VIRTIO_NET_CTRL_RX || command[0] == VIRTIO_NET_CTRL_MAC)
+	switch (command[0]) {
+	case VIRTIO_NET_CTRL_RX:
+	case VIRTIO_NET_CTRL_MAC:
+	case VIRTIO_NET_CTRL_GUEST_OFFLOADS:
 		return VIRTIO_NET_OK;
+	}
 	return VIRTIO_NET_ERR;
 }
 
@@ -351,6 +361,9 @@ static u64 features(void)
 	if (rsc)
 		features |= BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) |
 			    BIT_ULL(VIRTIO_NET_F_RSC_EXT);
+	if (guest_tso)
+		features |= BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) |
+			    BIT_ULL(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
 	if (mergeable)
 		features |= BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
 	if (notf_coal)

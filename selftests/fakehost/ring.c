@@ -84,6 +84,17 @@ u32 fh_write(const struct fh_chain *c, u32 offset, const void *from, u32 len)
 	return copy(c, c->out, c->n, offset, (void *)from, len, true);
 }
 
+/* Bytes that may be written. */
+u32 fh_room(const struct fh_chain *c)
+{
+	u32 room = 0;
+	unsigned int i;
+
+	for (i = c->out; i < c->n; i++)
+		room += c->seg[i].len;
+	return room;
+}
+
 static bool wants_interrupt(const struct fh_vq *q, u16 old)
 {
 	const struct vring *vr = vring_of(q);
