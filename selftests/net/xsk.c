@@ -110,6 +110,15 @@ static int make_rings(struct xsk *x)
 	return map_rings(x);
 }
 
+static void give_frame(struct xsk *x, __u64 addr)
+{
+	struct ring *r = &x->fill;
+	__u32 at = *r->producer;
+
+	((__u64 *)r->entries)[at % FRAMES] = addr;
+	__atomic_store_n(r->producer, at + 1, __ATOMIC_RELEASE);
+}
+
 static int open_xsk(struct xsk *x, const char *dev, int queue, int flags)
 {
 	struct sockaddr_xdp at = {
@@ -118,9 +127,13 @@ static int open_xsk(struct xsk *x, const char *dev, int queue, int flags)
 		.sxdp_flags = flags | XDP_USE_NEED_WAKEUP,
 	};
 
+	__u64 i;
+
 	x->fd = socket(AF_XDP, SOCK_RAW, 0);
 	if (x->fd < 0 || !at.sxdp_ifindex || make_rings(x))
 		return -1;
+	for (i = 0; i < FRAMES; i++)
+		give_frame(x, i * FRAME_SIZE);
 	return bind(x->fd, (struct sockaddr *)&at, sizeof(at));
 }
 
@@ -128,15 +141,6 @@ static int open_xsk(struct xsk *x, const char *dev, int queue, int flags)
 static __u32 ready(const struct ring *r)
 {
 	return __atomic_load_n(r->producer, __ATOMIC_ACQUIRE) - *r->consumer;
-}
-
-static void give_frame(struct xsk *x, __u64 addr)
-{
-	struct ring *r = &x->fill;
-	__u32 at = *r->producer;
-
-	((__u64 *)r->entries)[at % FRAMES] = addr;
-	__atomic_store_n(r->producer, at + 1, __ATOMIC_RELEASE);
 }
 
 static void exchange(__u8 *a, __u8 *b, size_t len)
@@ -201,7 +205,6 @@ int serve_xsk(const char *dev, int queue, const char *mode)
 	int flags = strcmp(mode, "zerocopy") ? XDP_COPY : XDP_ZEROCOPY;
 	static struct xsk x;
 	struct pollfd p[2];
-	__u64 i;
 
 	if (open_xsk(&x, dev, queue, flags) || put_in_map("xsks", queue, x.fd)) {
 		fprintf(stderr, "peer: AF_XDP on %s, queue %d, %s: %s\n", dev,
@@ -210,8 +213,6 @@ int serve_xsk(const char *dev, int queue, const char *mode)
 	}
 	p[0] = (struct pollfd) { .fd = open_signals(), .events = POLLIN };
 	p[1] = (struct pollfd) { .fd = x.fd, .events = POLLIN };
-	for (i = 0; i < FRAMES; i++)
-		give_frame(&x, i * FRAME_SIZE);
 	puts("ready");
 	fflush(stdout);
 	while (poll(p, 2, 100) >= 0 && !p[0].revents) {
