@@ -193,8 +193,10 @@ struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
 			forget(first);
 	} else if (copied) {
 		pvg_net_rx_put_piece(rxq->pages, xdp.data_hard_start);
-	} else if (xdp_buff_has_frags(&xdp)) {
-		/* The program may have cut some off. */
+	} else if (first->next) {
+		/* Those that the program cut off are freed already. When it was
+		 * all of them, @xdp no longer says that there were any.
+		 */
 		xdp_return_buff(&xdp);
 		forget(first);
 	}

@@ -13,6 +13,15 @@ static void *(*bpf_map_lookup_elem)(void *map, const void *key) =
 static long (*bpf_redirect_map)(void *map, __u64 key, __u64 flags) =
 	(void *)BPF_FUNC_redirect_map;
 
+static long (*bpf_redirect)(__u32 ifindex, __u64 flags) =
+	(void *)BPF_FUNC_redirect;
+
+static long (*bpf_xdp_adjust_tail)(struct xdp_md *ctx, int delta) =
+	(void *)BPF_FUNC_xdp_adjust_tail;
+
+static __u64 (*bpf_xdp_get_buff_len)(struct xdp_md *ctx) =
+	(void *)BPF_FUNC_xdp_get_buff_len;
+
 #define COUNTER(name)							\
 struct {								\
 	int (*type)[BPF_MAP_TYPE_PERCPU_ARRAY];				\
@@ -97,6 +106,34 @@ SEC("xdp/xsk") int give_udp(struct xdp_md *ctx)
 	if (!is_udp(ctx))
 		return XDP_PASS;
 	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+}
+
+/* The port that UDP goes to, from 0 to 255; -1 for anything else. */
+static __attribute__((always_inline)) int port_of(struct xdp_md *ctx)
+{
+	const __u8 *p = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	if (!is_udp(ctx) || p + 38 > end || p[36])
+		return -1;
+	return p[37];
+}
+
+/*
+ * With fragments. Of a datagram to port 9 or 10 that has any, all are cut off; then
+ * it is dropped (9) or redirected to where no interface is (10).
+ */
+SEC("xdp.frags") int cut_udp(struct xdp_md *ctx)
+{
+	__u64 len = bpf_xdp_get_buff_len(ctx);
+	int port = port_of(ctx);
+
+	count(&count_pass);
+	if (len <= 4096 || (port != 9 && port != 10))
+		return XDP_PASS;
+	if (bpf_xdp_adjust_tail(ctx, 1000 - (int)len))
+		return XDP_PASS;
+	count(&count_drop);
+	return port == 9 ? XDP_DROP : bpf_redirect(0x7fffffff, 0);
 }
 
 char _license[] SEC("license") = "GPL";

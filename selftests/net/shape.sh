@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Receive buffers that do not have the shape that is wanted now: cut by programs, moved
+# in AF_XDP memory, without a program to look at them, or from before there was one.
+# And packets whose checksum was left to the driver, and too little memory.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/net.sh
+. ../lib/net.sh
+
+attach()
+{
+	ip link set dev "$DEV" xdpdrv obj xdp.bpf sec "$1"
+}
+
+detach()
+{
+	ip link set dev "$DEV" xdpdrv off
+}
+
+# fresh MTU: the interface of $N is as after a probe: down, and without buffers.
+fresh()
+{
+	net_need $N
+	virtio_unbind "$VIRTIO"
+	virtio_bind "$NET_DRIVER" "$VIRTIO"
+	wait_for 20 net_find $N
+	DEV=$(net_find $N)
+	ip link set "$DEV" mtu "$1"
+}
+
+# push PORT COUNT SIZE [SECONDS]: the host sends datagrams, and waits so long for them to
+# come back.
+push()
+{
+	timeout 60 "$PEER" push "$HOST" "10.9.$N.2" "$1" "$2" "$3" 2000 2 "${4:-1}"
+}
+
+# What a program has cut off is freed, and the rest once.
+cut_fragments()
+{
+	local what="fragments cut off" port cut=0
+
+	N=1
+	fresh 9000
+	tap_check "$what: a program with fragments is attached before up" attach xdp.frags
+	net_up $N
+	tap_check "$what: the host answers" net_answers || return
+	for port in 9 10; do
+		push $port "$(scaled 600)" 8000 > /dev/null
+		tap_num "$("$PEER" map count_drop) > $cut" \
+			"$what: the program cuts datagrams to port $port" "$cut before"
+		cut=$("$PEER" map count_drop)
+	done
+	tap_check "$what: datagrams of 8000 bytes come back intact" \
+		timeout 100 "$PEER" echo "$HOST" "$(scaled 100)" 8000
+	tap_check "$what: a stream each way is intact" net_intact "$(scaled 1000000)"
+	tap_check "$what: the driver is unbound" virtio_unbind "$VIRTIO"
+	virtio_bind "$NET_DRIVER" "$VIRTIO"
+	wait_for 20 net_find $N
+}
+
+cut_fragments
+N=1
+fresh 1500
+net_up $N
+
+tap_done
