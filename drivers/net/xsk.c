@@ -68,6 +68,8 @@ void pvg_net_xsk_map(struct pvg_net_rx_buf *buf)
 	struct pvg_net_rxq *rxq = buf->rxq;
 	u32 len = rxq->net->hdr_len;
 
+	/* A program may have moved the start of the packet before. */
+	xsk_buff_set_size(buf->xdp, 0);
 	buf->room = len + xsk_pool_get_rx_frame_size(rxq->xsk);
 	set_sg(rxq->sg, buf->xdp->data - len, buf->room);
 }
@@ -122,8 +124,12 @@ u64_stats_t *pvg_net_xsk_receive(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 		*skb = to_skb(rxq, buf->xdp);
 		return *skb ? NULL : &rxq->stats.dropped;
 	case XDP_REDIRECT:
-		if (xdp_do_redirect(dev, buf->xdp, prog))
+		if (xdp_do_redirect(dev, buf->xdp, prog)) {
+			/* Free already if it was copied before it failed. */
+			xsk_buff_free(buf->xdp);
+			buf->xdp = NULL;
 			return &rxq->stats.dropped;
+		}
 		buf->xdp = NULL;
 		rxq->xdp_flush |= PVG_NET_FLUSH_REDIRECT;
 		return &rxq->stats.xdp_redirect;

@@ -77,15 +77,35 @@ static int push_one(int udp, const void *buf, size_t len)
 	return n < 0 && errno != ENOBUFS && errno != EAGAIN ? -1 : 0;
 }
 
-/* Until it is silent for @ms. Return: messages of the size that is expected. */
+#define NUMBERS	65536
+
+/* Is it an answer that has not come before? Of numbers beyond NUMBERS, each is. */
+static bool is_new(__u32 number)
+{
+	static bool seen[NUMBERS];
+	bool is = number >= NUMBERS || !seen[number];
+
+	if (number < NUMBERS)
+		seen[number] = true;
+	return is;
+}
+
+/*
+ * Until it is silent for @ms. Return: answers of the size that is expected, each
+ * message counted once.
+ */
 static __u32 count_answers(int udp, __u32 size, int ms)
 {
 	struct pollfd p = { .fd = udp, .events = POLLIN };
 	char buf[PEER_SIZE_MAX];
-	__u32 n = 0;
+	__u32 n = 0, number;
 
-	while (poll(&p, 1, ms) > 0)
-		n += recv(udp, buf, sizeof(buf), MSG_DONTWAIT) == (ssize_t)size;
+	while (poll(&p, 1, ms) > 0) {
+		if (recv(udp, buf, sizeof(buf), MSG_DONTWAIT) != (ssize_t)size)
+			continue;
+		memcpy(&number, buf, sizeof(number));
+		n += is_new(number);
+	}
 	return n;
 }
 

@@ -63,7 +63,59 @@ cut_fragments()
 	wait_for 20 net_find $N
 }
 
+gone()
+{
+	! kill -0 "$1" 2> /dev/null
+}
+
+# socket_opens NAME: a zero-copy AF_XDP socket on queue 0 sends back what it is given.
+socket_opens()
+{
+	"$PEER" xsk "$DEV" 0 zerocopy > "$TMP/xsk" 2>&1 &
+	SOCKET=$!
+	tap_check "$1: a zero-copy socket is bound" wait_for 10 grep -qx ready "$TMP/xsk" || return
+	# What was in the ring before goes another way.
+	sleep 0.3
+}
+
+socket_ends()
+{
+	kill "$SOCKET"
+	tap_check "$1: the socket's program ends" wait_for 10 gone "$SOCKET"
+	wait "$SOCKET"
+}
+
+# sent_back NAME: the socket has its 200 datagrams, and the host has them back.
+sent_back()
+{
+	tap_is "$(push 11 200 1000 15)" "200 sent, 200 answered" "$1: the socket sends 200 of 200 datagrams back"
+}
+
+# Whatever a program did to a packet, the next one in its memory begins where it should.
+moved_start()
+{
+	local what="AF_XDP"
+
+	N=1
+	fresh 1500
+	net_up $N
+	ethtool -L "$DEV" combined 1 2> /dev/null
+	tap_check "$what: the program is attached" attach xdp/head
+	socket_opens "$what" || return
+	sent_back "$what, before"
+	push 9 300 1000 > /dev/null
+	sent_back "$what, after 300 datagrams that were dropped with their start moved"
+	push 10 300 1000 > /dev/null
+	sent_back "$what, after 300 datagrams that were redirected to no interface"
+	tap_num "$("$PEER" map count_drop) >= 600" "$what: the program sees the 600 datagrams"
+	socket_ends "$what"
+	detach
+}
+
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
 cut_fragments
+moved_start
 N=1
 fresh 1500
 net_up $N

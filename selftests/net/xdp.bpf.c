@@ -16,6 +16,9 @@ static long (*bpf_redirect_map)(void *map, __u64 key, __u64 flags) =
 static long (*bpf_redirect)(__u32 ifindex, __u64 flags) =
 	(void *)BPF_FUNC_redirect;
 
+static long (*bpf_xdp_adjust_head)(struct xdp_md *ctx, int delta) =
+	(void *)BPF_FUNC_xdp_adjust_head;
+
 static long (*bpf_xdp_adjust_tail)(struct xdp_md *ctx, int delta) =
 	(void *)BPF_FUNC_xdp_adjust_tail;
 
@@ -101,11 +104,16 @@ SEC("xdp/tx") int tx_udp(struct xdp_md *ctx)
 }
 
 /* To the AF_XDP socket of "peer xsk". */
-SEC("xdp/xsk") int give_udp(struct xdp_md *ctx)
+static __attribute__((always_inline)) int give(struct xdp_md *ctx)
 {
 	if (!is_udp(ctx))
 		return XDP_PASS;
 	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+}
+
+SEC("xdp/xsk") int give_udp(struct xdp_md *ctx)
+{
+	return give(ctx);
 }
 
 /* The port that UDP goes to, from 0 to 255; -1 for anything else. */
@@ -134,6 +142,24 @@ SEC("xdp.frags") int cut_udp(struct xdp_md *ctx)
 		return XDP_PASS;
 	count(&count_drop);
 	return port == 9 ? XDP_DROP : bpf_redirect(0x7fffffff, 0);
+}
+
+/*
+ * The same as xdp/xsk, but a datagram to port 9 is dropped after its start was moved,
+ * and one to port 10 redirected to where no interface is.
+ */
+SEC("xdp/head") int move_udp(struct xdp_md *ctx)
+{
+	switch (port_of(ctx)) {
+	case 9:
+		count(&count_drop);
+		bpf_xdp_adjust_head(ctx, 4);
+		return XDP_DROP;
+	case 10:
+		count(&count_drop);
+		return bpf_redirect(0x7fffffff, 0);
+	}
+	return give(ctx);
 }
 
 char _license[] SEC("license") = "GPL";
