@@ -210,7 +210,7 @@ static int pvg_net_change_mtu(struct net_device *dev, int mtu)
 	bool grows = mtu > dev->mtu;
 
 	if (mtu > pvg_net_xdp_mtu_max(net)) {
-		net_warn_ratelimited("%s: MTU %d is too large for the XDP program, at most %u is possible\n",
+		net_warn_ratelimited("%s: MTU %d is too large for XDP, at most %u is possible\n",
 				     dev->name, mtu, pvg_net_xdp_mtu_max(net));
 		return -EINVAL;
 	}
@@ -240,12 +240,11 @@ static int pvg_net_netdev_set_features(struct net_device *dev,
 {
 	struct pvg_net *net = netdev_priv(dev);
 	netdev_features_t changed = dev->features ^ features;
-	bool xdp = rtnl_dereference(net->rxqs[0].xdp_prog);
 
 	if (net->state != PVG_NET_LIVE)
 		return -EIO;
-	/* With a program they are all off, and are set when it goes. */
-	if (changed & NETIF_F_GRO_HW && !xdp)
+	/* With a program or a pool all are off, and are set when these go. */
+	if (changed & NETIF_F_GRO_HW && !pvg_net_is_raw(net))
 		return pvg_net_set_guest_offloads(net,
 				pvg_net_wanted_offloads(net, features));
 	return 0;

@@ -447,6 +447,9 @@ struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
 void pvg_net_xdp_flush(struct pvg_net_rxq *rxq);
 int pvg_net_bpf(struct net_device *dev, struct netdev_bpf *bpf);
 u32 pvg_net_xdp_mtu_max(const struct pvg_net *net);
+bool pvg_net_is_raw(const struct pvg_net *net);
+bool pvg_net_can_be_raw(const struct pvg_net *net);
+int pvg_net_set_raw(struct pvg_net *net, bool raw);
 
 /* xsk.c */
 int pvg_net_xsk_prepare(struct pvg_net_rx_buf *buf);
@@ -456,6 +459,8 @@ u64_stats_t *pvg_net_xsk_receive(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 				 struct sk_buff **skb);
 int pvg_net_xsk_send(struct pvg_net_txq *txq, int budget);
 int pvg_net_xsk_wakeup(struct net_device *dev, u32 queue, u32 flags);
+bool pvg_net_xsk_bound(const struct pvg_net *net);
+u32 pvg_net_xsk_mtu_max(const struct pvg_net *net);
 int pvg_net_xsk_setup(struct pvg_net *net, struct xsk_buff_pool *pool,
 		      u16 queue);
 

@@ -281,10 +281,8 @@ static void take_xsk(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	rcu_read_lock();
 	prog = rcu_dereference(rxq->xdp_prog);
 	/* It has to be one buffer; what follows is dropped, too. */
-	if (prog && !rxq->packet.missing) {
-		pvg_net_rx_count(rxq, &rxq->stats.xdp_packets);
+	if (!rxq->packet.missing)
 		counter = pvg_net_xsk_receive(rxq, prog, buf, &skb);
-	}
 	rcu_read_unlock();
 	if (counter)
 		pvg_net_rx_count(rxq, counter);

@@ -225,22 +225,51 @@ static const char *objection(struct pvg_net *net, const struct bpf_prog *prog)
 {
 	u32 most = linear_max() - net->hdr_len - PVG_NET_FRAME_MAX;
 
-	if (net->guest_offloads_all &&
-	    !pvg_net_has(net, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+	if (!pvg_net_can_be_raw(net))
 		return "the device cannot be told to send unmerged packets, as programs need";
 	if (net->dev->mtu > most && (!prog->aux->xdp_has_frags || net->big))
 		return "the MTU is too large for a program without support for fragments";
 	return NULL;
 }
 
-static int set_offloads(struct pvg_net *net, bool xdp)
+/**
+ * pvg_net_is_raw() - is each packet to be one frame as it was on the wire?
+ * @net: the device
+ *
+ * Programs need that, and so do AF_XDP pools, whose buffers hold no more.
+ * Context: rtnl.
+ */
+bool pvg_net_is_raw(const struct pvg_net *net)
+{
+	return rtnl_dereference(net->rxqs[0].xdp_prog) ||
+	       pvg_net_xsk_bound(net);
+}
+
+/**
+ * pvg_net_can_be_raw() - can the device send such packets only?
+ * @net: the device
+ */
+bool pvg_net_can_be_raw(const struct pvg_net *net)
+{
+	return !net->guest_offloads_all ||
+	       pvg_net_has(net, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
+}
+
+/**
+ * pvg_net_set_raw() - have the device send such packets only, or not
+ * @net: the device; pvg_net_can_be_raw()
+ * @raw: or what the features of the netdev ask for
+ *
+ * Context: rtnl; may sleep. Return: as pvg_net_ctrl().
+ */
+int pvg_net_set_raw(struct pvg_net *net, bool raw)
 {
 	u64 offloads = 0;
 
-	if (!net->guest_offloads_all)
-		return 0;
-	if (!xdp)
+	if (!raw)
 		offloads = pvg_net_wanted_offloads(net, net->dev->features);
+	if (offloads == net->guest_offloads)
+		return 0;
 	/* It is told when it is brought up. */
 	if (net->state != PVG_NET_LIVE) {
 		net->guest_offloads = offloads;
@@ -265,7 +294,6 @@ static void replace(struct pvg_net *net, struct bpf_prog *prog)
 static int setup(struct pvg_net *net, struct bpf_prog *prog,
 		 struct netlink_ext_ack *extack)
 {
-	bool had = rtnl_dereference(net->rxqs[0].xdp_prog);
 	const char *wrong = prog ? objection(net, prog) : NULL;
 	int err;
 
@@ -273,13 +301,11 @@ static int setup(struct pvg_net *net, struct bpf_prog *prog,
 		pvg_extack_set(extack, wrong);
 		return -EOPNOTSUPP;
 	}
-	if (had != !!prog) {
-		err = set_offloads(net, prog);
-		if (err) {
-			pvg_extack_set(extack,
-				       "the device refused to change its offloads");
-			return err;
-		}
+	err = pvg_net_set_raw(net, prog || pvg_net_xsk_bound(net));
+	if (err) {
+		pvg_extack_set(extack,
+			       "the device refused to change its offloads");
+		return err;
 	}
 	/* The caller's reference is for one queue. */
 	if (prog)
@@ -309,7 +335,7 @@ int pvg_net_bpf(struct net_device *dev, struct netdev_bpf *bpf)
 }
 
 /**
- * pvg_net_xdp_mtu_max() - the largest MTU the attached program can do with
+ * pvg_net_xdp_mtu_max() - the largest MTU that program and AF_XDP pools can do with
  * @net: the device
  *
  * Context: rtnl.
@@ -317,8 +343,9 @@ int pvg_net_bpf(struct net_device *dev, struct netdev_bpf *bpf)
 u32 pvg_net_xdp_mtu_max(const struct pvg_net *net)
 {
 	const struct bpf_prog *prog = rtnl_dereference(net->rxqs[0].xdp_prog);
+	u32 most = pvg_net_xsk_mtu_max(net);
 
 	if (!prog || (prog->aux->xdp_has_frags && !net->big))
-		return U32_MAX;
-	return linear_max() - net->hdr_len - PVG_NET_FRAME_MAX;
+		return most;
+	return min(most, linear_max() - net->hdr_len - PVG_NET_FRAME_MAX);
 }

@@ -6,7 +6,8 @@
  * While a pool is bound to a queue pair, all its receive buffers are the
  * pool's; the rings are reset when it is bound and released, so that nothing
  * else is left in them. Ordinary packets go on being sent through the transmit
- * queue beside the pool's.
+ * queue beside the pool's. Packets for the stack are copied, with a program or
+ * without, and the device merges none meanwhile: a buffer has room for one frame.
  */
 #include <linux/bpf_trace.h>
 #include <linux/filter.h>
@@ -103,7 +104,7 @@ static bool transmit(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 /**
  * pvg_net_xsk_receive() - run the program on a packet in the pool's memory
  * @rxq: the queue
- * @prog: its program
+ * @prog: its program; NULL passes each packet
  * @buf: the packet, its length validated; the buffer keeps its chunk unless
  *	that went with the packet
  * @skb: set to the packet if it is to go on to the stack
@@ -115,10 +116,13 @@ u64_stats_t *pvg_net_xsk_receive(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 				 struct sk_buff **skb)
 {
 	struct net_device *dev = rxq->net->dev;
-	u32 act;
+	u32 act = XDP_PASS;
 
 	xsk_buff_set_size(buf->xdp, buf->used - rxq->net->hdr_len);
-	act = bpf_prog_run_xdp(prog, buf->xdp);
+	if (prog) {
+		act = bpf_prog_run_xdp(prog, buf->xdp);
+		pvg_net_rx_count(rxq, &rxq->stats.xdp_packets);
+	}
 	switch (act) {
 	case XDP_PASS:
 		*skb = to_skb(rxq, buf->xdp);
@@ -233,7 +237,39 @@ static const char *objection(struct pvg_net *net, struct xsk_buff_pool *pool)
 	if (net->dev->mtu + PVG_NET_FRAME_MAX >
 	    xsk_pool_get_rx_frame_size(pool))
 		return "the MTU is larger than the pool's frames";
+	if (!pvg_net_can_be_raw(net))
+		return "the device cannot be told to send unmerged packets";
 	return NULL;
+}
+
+/**
+ * pvg_net_xsk_bound() - has a queue a pool?
+ * @net: the device
+ *
+ * Context: rtnl.
+ */
+bool pvg_net_xsk_bound(const struct pvg_net *net)
+{
+	return pvg_net_xsk_mtu_max(net) != U32_MAX;
+}
+
+/**
+ * pvg_net_xsk_mtu_max() - the largest MTU that all pools have room for
+ * @net: the device
+ *
+ * Context: rtnl. Return: U32_MAX without a pool.
+ */
+u32 pvg_net_xsk_mtu_max(const struct pvg_net *net)
+{
+	u32 most = U32_MAX;
+	unsigned int i;
+
+	for (i = 0; i < net->pairs; i++)
+		if (net->rxqs[i].xsk)
+			most = min(most,
+				   xsk_pool_get_rx_frame_size(net->rxqs[i].xsk) -
+				   PVG_NET_FRAME_MAX);
+	return most;
 }
 
 static int register_pool(struct pvg_net_rxq *rxq, struct xsk_buff_pool *pool)
@@ -266,10 +302,13 @@ static int bind_pool(struct pvg_net *net, struct xsk_buff_pool *pool, u32 queue)
 				     net->dev->name, queue, wrong);
 		return -EOPNOTSUPP;
 	}
+	err = pvg_net_set_raw(net, true);
+	if (err)
+		return err;
 	/* Not used, but the core insists. */
 	err = xsk_pool_dma_map(pool, dma_dev, 0);
 	if (err)
-		return err;
+		goto merge;
 	err = register_pool(rxq, pool);
 	if (err)
 		goto unmap;
@@ -284,6 +323,8 @@ unregister:
 	xdp_rxq_info_unreg(&rxq->xsk_rxq);
 unmap:
 	xsk_pool_dma_unmap(pool, 0);
+merge:
+	pvg_net_set_raw(net, pvg_net_is_raw(net));
 	return err;
 }
 
@@ -302,6 +343,7 @@ static int release_pool(struct pvg_net *net, u32 queue)
 	net->txqs[queue].xsk = NULL;
 	xdp_rxq_info_unreg(&rxq->xsk_rxq);
 	xsk_pool_dma_unmap(pool, 0);
+	pvg_net_set_raw(net, pvg_net_is_raw(net));
 	return 0;
 }
 

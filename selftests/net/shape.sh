@@ -112,10 +112,45 @@ moved_start()
 	detach
 }
 
+# merged: prints bytes per packet of a stream that comes from the host.
+merged()
+{
+	local packets bytes
+
+	packets=$(net_count rx_packets) bytes=$(net_count rx_bytes)
+	timeout 60 "$PEER" source "$HOST" 2000000 > /dev/null
+	packets=$(($(net_count rx_packets) - packets)) bytes=$(($(net_count rx_bytes) - bytes))
+	echo $((packets > 0 ? bytes / packets : 0))
+}
+
+# A process that only sends through its pool does not cut the interface off.
+no_program()
+{
+	local what="AF_XDP without a program" mark
+
+	N=1
+	fresh 1500
+	net_up $N
+	ethtool -L "$DEV" combined 1 2> /dev/null
+	# The socket's program puts itself into a map of this one.
+	attach xdp/xsk
+	socket_opens "$what" || return
+	tap_check "$what: the program is detached" detach
+	tap_check "$what: the host answers" timeout 25 "$PEER" echo "$HOST" 1
+	tap_check "$what: a stream from the host is intact" timeout 60 "$PEER" source "$HOST" "$(scaled 1000000)"
+	mark=$(kmsg_mark)
+	tap_fails "$what: an MTU beyond the pool's frames is refused" ip link set "$DEV" mtu 9000
+	tap_check "$what: the log names the largest MTU" kmsg_has "at most 38" "$mark"
+	socket_ends "$what"
+	tap_num "$(merged) > 1514" "$what: the device merges again after the socket's end"
+	tap_check "$what: an MTU of 9000 is taken after the socket's end" ip link set "$DEV" mtu 9000
+}
+
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 cut_fragments
 moved_start
+no_program
 N=1
 fresh 1500
 net_up $N
