@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ethtool, but for moderation, which has a file of its own. */
 #include <linux/ethtool.h>
+#include <linux/log2.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio.h>
 
@@ -53,6 +54,7 @@ static int set_channels(struct net_device *dev,
 	struct pvg_net *net = netdev_priv(dev);
 	unsigned int pairs = channels->combined_count;
 	unsigned int was = net->active_pairs;
+	bool spread = !netif_is_rxfh_configured(dev);
 	int err;
 
 	/* The core has checked the range; only combined ones exist. */
@@ -60,7 +62,7 @@ static int set_channels(struct net_device *dev,
 		return -EINVAL;
 	if (pairs == was)
 		return 0;
-	if (!netif_is_rxfh_configured(dev))
+	if (spread)
 		pvg_net_rss_spread(net, pairs);
 	/* Nothing may be sent to a queue that is about to stop. */
 	if (pairs < was) {
@@ -70,7 +72,11 @@ static int set_channels(struct net_device *dev,
 	}
 	err = pvg_net_set_pairs(net, pairs);
 	if (err) {
-		pvg_net_rss_spread(net, was);
+		/* There is no extack here. */
+		net_warn_ratelimited("%s: the device did not take %u queue pairs: %pe\n",
+				     dev->name, pairs, ERR_PTR(err));
+		if (spread)
+			pvg_net_rss_spread(net, was);
 		netif_set_real_num_queues(dev, was, was);
 		return err;
 	}
@@ -95,40 +101,89 @@ static void get_ringparam(struct net_device *dev,
 	ring->tx_pending = virtqueue_get_vring_size(tx);
 }
 
+#define RX_RING_MIN	(1 + PVG_NET_BIG_SEGS)
+#define TX_RING_MIN	PVG_NET_TX_SG
+
+static bool is_packed(const struct pvg_net *net)
+{
+	return virtio_has_feature(net->vdev, VIRTIO_F_RING_PACKED);
+}
+
+/* The rings may differ in their maxima. Return: 0, or -EINVAL with the range. */
+static int check_sizes(struct pvg_net *net, u32 rx, u32 tx,
+		       struct netlink_ext_ack *extack)
+{
+	bool possible = rx >= RX_RING_MIN && tx >= TX_RING_MIN;
+	unsigned int i;
+
+	if (!is_packed(net))
+		possible &= is_power_of_2(rx) && is_power_of_2(tx);
+	for (i = 0; i < net->pairs; i++)
+		possible &= rx <= net->rxqs[i].pvg.vq->num_max &&
+			    tx <= net->txqs[i].pvg.vq->num_max;
+	if (possible)
+		return 0;
+	if (is_packed(net))
+		pvg_extack_fmt(extack,
+			       "possible are %u (rx) and %u (tx) to the maximum",
+			       RX_RING_MIN, TX_RING_MIN);
+	else
+		pvg_extack_fmt(extack,
+			       "possible are powers of two, %lu (rx) and %lu (tx) to the maximum",
+			       roundup_pow_of_two(RX_RING_MIN),
+			       roundup_pow_of_two(TX_RING_MIN));
+	return -EINVAL;
+}
+
+static int resize_all(struct pvg_net *net, u32 rx, u32 tx)
+{
+	struct virtqueue *rx_vq, *tx_vq;
+	unsigned int i;
+	int err = 0;
+
+	mutex_lock(&net->ring.lock);
+	for (i = 0; i < net->pairs && !err; i++) {
+		rx_vq = net->rxqs[i].pvg.vq;
+		tx_vq = net->txqs[i].pvg.vq;
+		if (rx != virtqueue_get_vring_size(rx_vq))
+			err = pvg_net_rx_resize(&net->rxqs[i], rx);
+		if (!err && tx != virtqueue_get_vring_size(tx_vq))
+			err = pvg_net_tx_resize(&net->txqs[i], tx);
+	}
+	mutex_unlock(&net->ring.lock);
+	return err;
+}
+
 static int set_ringparam(struct net_device *dev, struct ethtool_ringparam *ring,
 			 struct kernel_ethtool_ringparam *kring,
 			 struct netlink_ext_ack *extack)
 {
 	struct pvg_net *net = netdev_priv(dev);
-	unsigned int i;
-	int err = 0;
+	u32 rx_was, tx_was;
+	int err;
 
-	if (net->state != PVG_NET_LIVE)
+	if (net->state != PVG_NET_LIVE) {
+		NL_SET_ERR_MSG(extack, "the device does not work");
 		return -EIO;
+	}
 	if (!pvg_net_has(net, VIRTIO_F_RING_RESET)) {
 		NL_SET_ERR_MSG(extack, "the device cannot reset a single ring");
 		return -EOPNOTSUPP;
 	}
-	/* The core has checked the maxima. */
-	if (ring->tx_pending < PVG_NET_TX_SG ||
-	    ring->rx_pending < 1 + PVG_NET_BIG_SEGS) {
-		NL_SET_ERR_MSG(extack,
-			       "at least 3 are needed for rx, 19 for tx");
-		return -EINVAL;
-	}
-	mutex_lock(&net->ring.lock);
-	for (i = 0; i < net->pairs && !err; i++) {
-		if (ring->rx_pending !=
-		    virtqueue_get_vring_size(net->rxqs[i].pvg.vq))
-			err = pvg_net_rx_resize(&net->rxqs[i], ring->rx_pending);
-		if (!err && ring->tx_pending !=
-			    virtqueue_get_vring_size(net->txqs[i].pvg.vq))
-			err = pvg_net_tx_resize(&net->txqs[i], ring->tx_pending);
-	}
-	mutex_unlock(&net->ring.lock);
-	pvg_net_coal_send(net);
+	err = check_sizes(net, ring->rx_pending, ring->tx_pending, extack);
 	if (err)
+		return err;
+	rx_was = virtqueue_get_vring_size(net->rxqs[0].pvg.vq);
+	tx_was = virtqueue_get_vring_size(net->txqs[0].pvg.vq);
+	err = resize_all(net, ring->rx_pending, ring->tx_pending);
+	if (err == -ENOMEM) {
+		NL_SET_ERR_MSG(extack, "no memory for rings of that size");
+		/* A ring that cannot go back works with the size it has. */
+		resize_all(net, rx_was, tx_was);
+	} else if (err) {
 		pvg_net_recover(net);
+	}
+	pvg_net_coal_send(net);
 	return err;
 }
 

@@ -367,18 +367,22 @@ static int alloc_pools(struct pvg_net_rxq *rxq, u32 ring_size)
 	return 0;
 }
 
-static int alloc_bufs(struct pvg_net_rxq *rxq, u32 ring_size)
+static struct pvg_net_rx_buf *make_bufs(u32 ring_size)
 {
-	u32 i;
+	return kvcalloc(ring_size, sizeof(struct pvg_net_rx_buf), GFP_KERNEL);
+}
 
-	rxq->bufs = kvcalloc(ring_size, sizeof(*rxq->bufs), GFP_KERNEL);
-	if (!rxq->bufs)
-		return -ENOMEM;
-	for (i = ring_size; i--; ) {
-		rxq->bufs[i].rxq = rxq;
-		pvg_net_rx_recycle(&rxq->bufs[i]);
+/* Replace the queue's buffers, none of which has memory. */
+static void use_bufs(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *bufs, u32 n)
+{
+	kvfree(rxq->bufs);
+	rxq->bufs = bufs;
+	rxq->free = NULL;
+	rxq->nr_free = 0;
+	while (n--) {
+		bufs[n].rxq = rxq;
+		pvg_net_rx_recycle(&bufs[n]);
 	}
-	return 0;
 }
 
 static int register_xdp(struct pvg_net_rxq *rxq)
@@ -396,22 +400,25 @@ static int register_xdp(struct pvg_net_rxq *rxq)
 /**
  * pvg_net_rx_alloc() - make buffers for a queue
  * @rxq: the queue, without any
- * @ring_size: descriptors
+ * @ring_size: descriptors, the most that the ring will have
  *
  * Context: may sleep. Return: 0 or a negative errno; pvg_net_rx_free() cleans
  * up in any case.
  */
 int pvg_net_rx_alloc(struct pvg_net_rxq *rxq, u32 ring_size)
 {
+	struct pvg_net_rx_buf *bufs;
 	int err;
 
 	ewma_pvg_net_len_init(&rxq->avg_len);
 	err = alloc_pools(rxq, ring_size);
-	if (!err)
-		err = alloc_bufs(rxq, ring_size);
-	if (!err)
-		err = register_xdp(rxq);
-	return err;
+	if (err)
+		return err;
+	bufs = make_bufs(ring_size);
+	if (!bufs)
+		return -ENOMEM;
+	use_bufs(rxq, bufs, ring_size);
+	return register_xdp(rxq);
 }
 
 /**
@@ -442,21 +449,25 @@ void pvg_net_rx_free(struct pvg_net_rxq *rxq)
  * @rxq: the queue, with RING_RESET
  * @num: descriptors
  *
- * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_resize()
- * and pvg_net_rx_alloc().
+ * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_resize();
+ * after -ENOMEM the queue works with its old size.
  */
 int pvg_net_rx_resize(struct pvg_net_rxq *rxq, u32 num)
 {
+	struct pvg_net_rx_buf *bufs = make_bufs(num);
 	bool on = rxq->napi_on;
 	int err;
 
+	if (!bufs)
+		return -ENOMEM;
 	pvg_net_rx_stop(rxq);
 	err = pvg_queue_resize(&rxq->net->ring, &rxq->pvg, num, recycle);
 	if (!err) {
-		pvg_net_rx_free(rxq);
-		err = pvg_net_rx_alloc(rxq,
-				       virtqueue_get_vring_size(rxq->pvg.vq));
+		forget_all(rxq);
+		use_bufs(rxq, bufs, num);
 		pvg_net_coal_forget(&rxq->coal);
+	} else {
+		kvfree(bufs);
 	}
 	if (on)
 		pvg_net_rx_start(rxq);

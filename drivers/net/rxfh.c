@@ -58,15 +58,18 @@ static u64 get_fields(const struct pvg_net *net, u32 flow)
 	return data;
 }
 
-static int set_fields(struct pvg_net *net, u32 flow, u64 data)
+static int set_fields(struct pvg_net *net, u32 flow, u64 data,
+		      struct netlink_ext_ack *extack)
 {
 	struct flow_types t = types_of(flow);
 	u32 types = net->rss.types & ~(t.l3 | t.l4);
 	u32 was = net->rss.types;
 	int err;
 
-	if (!t.l3)
+	if (!t.l3) {
+		pvg_extack_set(extack, "possible flows are ip, tcp and udp");
 		return -EOPNOTSUPP;
+	}
 	/* IP is shared by the flows above it, so it stays while they hash. */
 	switch (data) {
 	case 0:
@@ -75,19 +78,26 @@ static int set_fields(struct pvg_net *net, u32 flow, u64 data)
 		types |= t.l3;
 		break;
 	case HASH_L3 | HASH_L4:
-		if (!t.l4)
-			return -EINVAL;
-		types |= t.l3 | t.l4;
-		break;
+		if (t.l4) {
+			types |= t.l3 | t.l4;
+			break;
+		}
+		fallthrough;
 	default:
+		pvg_extack_set(extack,
+			       "possible are none, addresses, and addresses and ports");
 		return -EINVAL;
 	}
-	if (types & ~net->rss.types_supported)
+	if (types & ~net->rss.types_supported) {
+		pvg_extack_set(extack, "the device does not hash these");
 		return -EOPNOTSUPP;
+	}
 	net->rss.types = types;
 	err = pvg_net_rss_send(net, net->active_pairs);
-	if (err)
+	if (err) {
+		pvg_extack_set(extack, "the device did not take it");
 		net->rss.types = was;
+	}
 	return err;
 }
 
@@ -111,7 +121,8 @@ int pvg_net_set_rxfh_fields(struct net_device *dev,
 			    const struct ethtool_rxfh_fields *fields,
 			    struct netlink_ext_ack *extack)
 {
-	return set_fields(netdev_priv(dev), fields->flow_type, fields->data);
+	return set_fields(netdev_priv(dev), fields->flow_type, fields->data,
+			  extack);
 }
 
 #else /* !PVG_HAVE_RXFH_FIELDS */
@@ -139,7 +150,7 @@ int pvg_net_set_rxnfc(struct net_device *dev, struct ethtool_rxnfc *info)
 
 	if (info->cmd != ETHTOOL_SRXFH || !net->rss.key)
 		return -EOPNOTSUPP;
-	return set_fields(net, info->flow_type, info->data);
+	return set_fields(net, info->flow_type, info->data, NULL);
 }
 
 #endif /* !PVG_HAVE_RXFH_FIELDS */
@@ -211,15 +222,21 @@ int pvg_net_set_rxfh(struct net_device *dev, struct ethtool_rxfh_param *rxfh,
 		     struct netlink_ext_ack *extack)
 {
 	struct pvg_net *net = netdev_priv(dev);
+	int err;
 
 	if (rxfh->hfunc != ETH_RSS_HASH_NO_CHANGE &&
 	    rxfh->hfunc != ETH_RSS_HASH_TOP) {
 		NL_SET_ERR_MSG(extack, "the only hash function is toeplitz");
 		return -EOPNOTSUPP;
 	}
-	if (!net->rss.indir_size)
+	if (!net->rss.indir_size) {
+		NL_SET_ERR_MSG(extack, "the device does not spread packets by hashes");
 		return -EOPNOTSUPP;
-	return set_rxfh(net, rxfh->indir, rxfh->key);
+	}
+	err = set_rxfh(net, rxfh->indir, rxfh->key);
+	if (err)
+		NL_SET_ERR_MSG(extack, "the device did not take it");
+	return err;
 }
 
 #else /* !PVG_HAVE_RXFH_PARAM */

@@ -598,6 +598,23 @@ void pvg_net_tx_stop(struct pvg_net_txq *txq)
 	napi_disable(&txq->napi);
 }
 
+static struct pvg_net_tx_req *make_reqs(u32 ring_size)
+{
+	return kvcalloc(ring_size, sizeof(struct pvg_net_tx_req), GFP_KERNEL);
+}
+
+/* Replace the queue's requests, none of which is in the ring. */
+static void use_reqs(struct pvg_net_txq *txq, struct pvg_net_tx_req *reqs, u32 n)
+{
+	kvfree(txq->reqs);
+	txq->reqs = reqs;
+	txq->free = NULL;
+	while (n--) {
+		reqs[n].txq = txq;
+		put_req(txq, &reqs[n]);
+	}
+}
+
 static void pause(struct pvg_net_txq *txq)
 {
 	txq->was_on = txq->napi_on;
@@ -646,19 +663,24 @@ int pvg_net_tx_reset(struct pvg_net_txq *txq, struct xsk_buff_pool *pool)
  * @txq: the queue, with RING_RESET
  * @num: descriptors
  *
- * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_resize().
+ * Context: rtnl and &pvg_ring.lock; may sleep. Return: as pvg_queue_resize();
+ * after -ENOMEM the queue works with its old size.
  */
 int pvg_net_tx_resize(struct pvg_net_txq *txq, u32 num)
 {
+	struct pvg_net_tx_req *reqs = make_reqs(num);
 	int err;
 
+	if (!reqs)
+		return -ENOMEM;
 	pause(txq);
 	err = pvg_queue_resize(&txq->net->ring, &txq->pvg, num, recycle);
 	/* Of the same size, it is the ring of before, with what was in it. */
 	if (!err && !txq->pvg.inflight) {
-		err = pvg_net_tx_alloc(txq,
-				       virtqueue_get_vring_size(txq->pvg.vq));
+		use_reqs(txq, reqs, num);
 		pvg_net_coal_forget(&txq->coal);
+	} else {
+		kvfree(reqs);
 	}
 	unpause(txq);
 	return err;
@@ -669,23 +691,15 @@ int pvg_net_tx_resize(struct pvg_net_txq *txq, u32 num)
  * @txq: the queue, stopped, and none of its requests in the ring
  * @ring_size: descriptors
  *
- * Context: may sleep. Return: 0 or -ENOMEM, then with the old ones in place.
+ * Context: may sleep. Return: 0 or -ENOMEM.
  */
 int pvg_net_tx_alloc(struct pvg_net_txq *txq, u32 ring_size)
 {
-	struct pvg_net_tx_req *reqs;
-	u32 i;
+	struct pvg_net_tx_req *reqs = make_reqs(ring_size);
 
-	reqs = kvcalloc(ring_size, sizeof(*reqs), GFP_KERNEL);
 	if (!reqs)
 		return -ENOMEM;
-	kvfree(txq->reqs);
-	txq->reqs = reqs;
-	txq->free = NULL;
-	for (i = ring_size; i--; ) {
-		reqs[i].txq = txq;
-		put_req(txq, &reqs[i]);
-	}
+	use_reqs(txq, reqs, ring_size);
 	return 0;
 }
 

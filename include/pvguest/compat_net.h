@@ -106,4 +106,21 @@ static inline void pvg_extack_set(struct netlink_ext_ack *extack,
 		extack->_msg = msg;
 }
 
+/*
+ * pvg_extack_fmt() - the same with numbers, each time the same ones in one place:
+ * before 6.2 the text is read after rtnl is given up, from where it is for good.
+ */
+#ifdef NL_SET_ERR_MSG_FMT
+#define pvg_extack_fmt(extack, fmt, ...)				\
+	NL_SET_ERR_MSG_FMT(extack, fmt, ##__VA_ARGS__)
+#else
+#define pvg_extack_fmt(extack, fmt, ...)				\
+do {									\
+	static char __text[80];						\
+									\
+	snprintf(__text, sizeof(__text), fmt, ##__VA_ARGS__);		\
+	pvg_extack_set(extack, __text);					\
+} while (0)
+#endif
+
 #endif /* _PVGUEST_COMPAT_NET_H */

@@ -33,6 +33,10 @@ static bool rsc_bare;
 module_param(rsc_bare, bool, 0444);
 MODULE_PARM_DESC(rsc_bare, "leave out what QEMU does: segment size, IPv4 checksum");
 
+static bool rss;
+module_param(rss, bool, 0444);
+MODULE_PARM_DESC(rss, "offer VIRTIO_NET_F_RSS");
+
 #define CTRL_NOTF_COAL	6
 #define CTRL_STATS	8
 #define STATS_CVQ	BIT_ULL(32)
@@ -264,6 +268,8 @@ static u8 obey(struct fh_dev *dev, const u8 *command, u32 len,
 	case VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET:
 		dev->pairs_set = command[2];
 		return VIRTIO_NET_OK;
+	case VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_RSS_CONFIG:
+		return rss ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 	}
 	switch (command[0]) {
 	case VIRTIO_NET_CTRL_RX:
@@ -344,6 +350,11 @@ static int init(struct fh_dev *dev)
 	/* Little-endian, as this machine is. */
 	dev->config.status = (__force __virtio16)VIRTIO_NET_S_LINK_UP;
 	dev->config.max_virtqueue_pairs = (__force __virtio16)(FH_CTRL / 2);
+	dev->config.rss_max_key_size = 40;
+	dev->config.rss_max_indirection_table_length = cpu_to_le16(128);
+	dev->config.supported_hash_types =
+		cpu_to_le32(VIRTIO_NET_RSS_HASH_TYPE_IPv4 |
+			    VIRTIO_NET_RSS_HASH_TYPE_UDPv4);
 	return 0;
 }
 
@@ -364,6 +375,8 @@ static u64 features(void)
 	if (guest_tso)
 		features |= BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) |
 			    BIT_ULL(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
+	if (rss)
+		features |= BIT_ULL(VIRTIO_NET_F_RSS);
 	if (mergeable)
 		features |= BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
 	if (notf_coal)
