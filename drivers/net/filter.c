@@ -15,6 +15,14 @@ static bool is_live(const struct pvg_net *net)
 	return READ_ONCE(net->state) == PVG_NET_LIVE;
 }
 
+/* Log a refusal after which the driver goes on all the same; nothing for @err 0. */
+static void complain(const struct pvg_net *net, const char *what, int err)
+{
+	if (err)
+		net_warn_ratelimited("%s: the device did not take %s: %pe\n",
+				     net->dev->name, what, ERR_PTR(err));
+}
+
 static int send_flag(struct pvg_net *net, u8 cmd, bool on)
 {
 	u8 value = on;
@@ -121,6 +129,7 @@ int pvg_net_set_mac(struct net_device *dev, void *addr)
 		err = pvg_net_ctrl(net, VIRTIO_NET_CTRL_MAC,
 				   VIRTIO_NET_CTRL_MAC_ADDR_SET, sa->sa_data,
 				   ETH_ALEN);
+		complain(net, "the address", err);
 		if (err)
 			return err;
 	} else if (pvg_net_has(net, VIRTIO_NET_F_MAC) &&
@@ -135,24 +144,26 @@ int pvg_net_set_mac(struct net_device *dev, void *addr)
 	return 0;
 }
 
-static int send_vlan(struct pvg_net *net, u8 cmd, u16 vid)
+static void send_vlan(struct pvg_net *net, u8 cmd, u16 vid)
 {
 	__virtio16 value = cpu_to_virtio16(net->vdev, vid);
 
 	/* A device that is reset is told by pvg_net_restore_settings(), if ever. */
 	if (!is_live(net))
-		return 0;
-	return pvg_net_ctrl(net, VIRTIO_NET_CTRL_VLAN, cmd, &value,
-			    sizeof(value));
+		return;
+	complain(net, "a VLAN",
+		 pvg_net_ctrl(net, VIRTIO_NET_CTRL_VLAN, cmd, &value,
+			      sizeof(value)));
 }
 
-/* ndo_vlan_rx_add_vid */
+/* ndo_vlan_rx_add_vid: a device that refuses may let the VLAN through all the same. */
 int pvg_net_vlan_add(struct net_device *dev, __be16 proto, u16 vid)
 {
 	struct pvg_net *net = netdev_priv(dev);
 
 	set_bit(vid, net->vlans);
-	return send_vlan(net, VIRTIO_NET_CTRL_VLAN_ADD, vid);
+	send_vlan(net, VIRTIO_NET_CTRL_VLAN_ADD, vid);
+	return 0;
 }
 
 /* ndo_vlan_rx_kill_vid */
@@ -161,7 +172,8 @@ int pvg_net_vlan_kill(struct net_device *dev, __be16 proto, u16 vid)
 	struct pvg_net *net = netdev_priv(dev);
 
 	clear_bit(vid, net->vlans);
-	return send_vlan(net, VIRTIO_NET_CTRL_VLAN_DEL, vid);
+	send_vlan(net, VIRTIO_NET_CTRL_VLAN_DEL, vid);
+	return 0;
 }
 
 /**
@@ -183,6 +195,7 @@ int pvg_net_set_guest_offloads(struct pvg_net *net, u64 offloads)
 			   sizeof(value));
 	if (!err)
 		net->guest_offloads = offloads;
+	complain(net, "receive offloads", err);
 	return err;
 }
 
@@ -272,9 +285,10 @@ void pvg_net_restore_settings(struct pvg_net *net)
 	    net->guest_offloads != net->guest_offloads_all)
 		pvg_net_set_guest_offloads(net, net->guest_offloads);
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_MAC_ADDR))
-		pvg_net_ctrl(net, VIRTIO_NET_CTRL_MAC,
-			     VIRTIO_NET_CTRL_MAC_ADDR_SET, dev->dev_addr,
-			     ETH_ALEN);
+		complain(net, "the address",
+			 pvg_net_ctrl(net, VIRTIO_NET_CTRL_MAC,
+				      VIRTIO_NET_CTRL_MAC_ADDR_SET,
+				      dev->dev_addr, ETH_ALEN));
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_RX))
 		send_rx_mode(net);
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_VLAN))
@@ -282,7 +296,8 @@ void pvg_net_restore_settings(struct pvg_net *net)
 			send_vlan(net, VIRTIO_NET_CTRL_VLAN_ADD, vid);
 	if (pvg_net_has(net, VIRTIO_NET_F_MQ) ||
 	    pvg_net_has(net, VIRTIO_NET_F_RSS))
-		pvg_net_set_pairs(net, net->active_pairs);
+		complain(net, "the number of queue pairs",
+			 pvg_net_set_pairs(net, net->active_pairs));
 	pvg_net_coal_forget_all(net);
 	pvg_net_coal_send(net);
 }

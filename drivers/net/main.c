@@ -382,15 +382,10 @@ static noinline int pvg_net_register(struct pvg_net *net)
 /* Start with as many pairs as there are CPUs for. */
 static noinline int pvg_net_finish(struct pvg_net *net)
 {
-	unsigned int pairs = min(net->pairs, num_online_cpus());
-	int err = 0;
+	int err;
 
 	rtnl_lock();
-	pvg_net_rss_spread(net, pairs);
-	if (net->device_pairs > 1 || net->rss.key)
-		err = pvg_net_set_pairs(net, pairs);
-	if (!err)
-		err = netif_set_real_num_queues(net->dev, pairs, pairs);
+	err = pvg_net_begin_pairs(net, min(net->pairs, num_online_cpus()));
 	if (!err)
 		err = pvg_net_devstats_query(net);
 	if (!err)

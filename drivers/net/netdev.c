@@ -129,6 +129,31 @@ int pvg_net_set_pairs(struct pvg_net *net, unsigned int pairs)
 	return 0;
 }
 
+/**
+ * pvg_net_begin_pairs() - use this many queue pairs, or one
+ * @net: the device, live, with one in use
+ * @pairs: 1 to net->pairs
+ *
+ * A device that refuses more works with one. Context: rtnl; may sleep. Return: as
+ * pvg_net_ctrl() but for -EREMOTEIO, or -ENOMEM.
+ */
+int pvg_net_begin_pairs(struct pvg_net *net, unsigned int pairs)
+{
+	int err = 0;
+
+	pvg_net_rss_spread(net, pairs);
+	if (net->device_pairs > 1 || net->rss.key)
+		err = pvg_net_set_pairs(net, pairs);
+	if (err == -EREMOTEIO) {
+		netdev_warn(net->dev, "the device refuses %u queue pairs\n",
+			    pairs);
+		pairs = net->active_pairs;
+		pvg_net_rss_spread(net, pairs);
+		err = 0;
+	}
+	return err ?: netif_set_real_num_queues(net->dev, pairs, pairs);
+}
+
 static void add_rx_stats(const struct pvg_net_rx_stats *s,
 			 struct rtnl_link_stats64 *total)
 {
@@ -345,6 +370,6 @@ void pvg_net_init_netdev(struct pvg_net *net)
 	pvg_set_xdp_features(dev, pvg_net_has(net, VIRTIO_F_RING_RESET));
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_RX))
 		dev->priv_flags |= IFF_UNICAST_FLT;
-	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_MAC_ADDR))
-		dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
+	/* A device that cannot be told of an address need not know it. */
+	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 }

@@ -383,6 +383,7 @@ void pvg_net_start_queues(struct pvg_net *net);
 void pvg_net_open_queues(struct pvg_net *net);
 void pvg_net_stop_queues(struct pvg_net *net);
 int pvg_net_set_pairs(struct pvg_net *net, unsigned int pairs);
+int pvg_net_begin_pairs(struct pvg_net *net, unsigned int pairs);
 u64 pvg_net_wanted_offloads(const struct pvg_net *net, netdev_features_t f);
 
 /* filter.c: what the device is told, and tells, beside packets */

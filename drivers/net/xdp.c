@@ -302,7 +302,8 @@ static int setup(struct pvg_net *net, struct bpf_prog *prog,
 		return -EOPNOTSUPP;
 	}
 	err = pvg_net_set_raw(net, prog || pvg_net_xsk_bound(net));
-	if (err) {
+	/* Without a program, raw packets do no harm. */
+	if (err && prog) {
 		pvg_extack_set(extack,
 			       "the device refused to change its offloads");
 		return err;

@@ -275,6 +275,7 @@ static u8 obey(struct fh_dev *dev, const u8 *command, u32 len,
 	case VIRTIO_NET_CTRL_RX:
 	case VIRTIO_NET_CTRL_MAC:
 	case VIRTIO_NET_CTRL_GUEST_OFFLOADS:
+	case VIRTIO_NET_CTRL_VLAN:
 		return VIRTIO_NET_OK;
 	}
 	return VIRTIO_NET_ERR;
@@ -367,6 +368,7 @@ static u64 features(void)
 		       BIT_ULL(VIRTIO_NET_F_CTRL_VQ) |
 		       BIT_ULL(VIRTIO_NET_F_MQ) |
 		       BIT_ULL(VIRTIO_NET_F_CTRL_RX) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_VLAN) |
 		       BIT_ULL(VIRTIO_NET_F_DEVICE_STATS);
 
 	if (rsc)

@@ -97,11 +97,26 @@ table()
 		END { print n[0] + 0, n[1] + 0 }'
 }
 
+# The device cannot be told of an address (no CTRL_MAC_ADDR), and need not know it.
+address_while_up()
+{
+	local what="a device that cannot be told its address" was other=52:54:00:aa:bb:cc
+
+	was=$(cat "/sys/class/net/$DEV/address")
+	tap_check "$what: another address is taken while the interface is up" \
+		ip link set "$DEV" address $other
+	tap_is "$(cat "/sys/class/net/$DEV/address")" $other "$what: the interface has that address"
+	tap_check "$what: the network answers to it" net_answers
+	ip link set "$DEV" address "$was"
+	tap_check "$what: the network answers with the first address again" net_answers
+}
+
 # The device refuses, which is no fault of it.
 device_refuses()
 {
-	local what="the device refuses commands"
+	local what="the device refuses commands" mark
 
+	net_module 8021q
 	if [ "$(nproc)" -gt 1 ]; then
 		tap_check "$what: a table of queue 0 alone is taken before" ethtool -X "$DEV" equal 1
 		net_fake_do bad "ctrl-refuse 1000"
@@ -114,6 +129,26 @@ device_refuses()
 		tap_check "$what: one channel is taken when the device does" ethtool -L "$DEV" combined 1
 	fi
 	tap_check "$what: the network answers afterwards" net_answers
+
+	mark=$(kmsg_mark)
+	net_fake_do bad "ctrl-refuse 1000"
+	tap_check "$what: a VLAN is added" ip link add link "$DEV" name vlan5 type vlan id 5
+	tap_check "$what: the log says that the device did not take the VLAN" \
+		kmsg_has "did not take a VLAN" "$mark"
+	tap_check "$what: the VLAN is deleted" ip link del vlan5
+	tap_num "$(resets "$mark") == 0" "$what: the device is not reset for a VLAN"
+
+	# Beginning with the first command.
+	virtio_unbind "$VIRTIO"
+	mark=$(kmsg_mark)
+	tap_check "$what: probe succeeds" virtio_bind "$NET_DRIVER" "$VIRTIO"
+	net_fake_do bad "none 0"
+	tap_check "$what: the interface appears after that probe" wait_for 20 net_find 20 || return
+	net_up $N
+	tap_is "$(ethtool -l "$DEV" | awk '/^Combined/ { n = $2 } END { print n }')" 1 \
+		"$what: one queue pair is in use after that probe"
+	tap_num "$(resets "$mark") == 0" "$what: the device is not reset for that probe"
+	tap_check "$what: the network answers after that probe" net_fake_answers
 }
 
 sysctl -q net.core.message_cost=0
@@ -125,6 +160,7 @@ tap_check "the interface of pvg_fakehost's device appears" net_fake rss=1 || tap
 N=20
 net_up $N
 tap_check "net$N: the network answers" net_fake_answers || tap_done
+address_while_up
 device_refuses
 
 tap_done
