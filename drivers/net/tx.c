@@ -124,6 +124,17 @@ static void stop_queue(struct pvg_net_txq *txq, struct netdev_queue *nq)
 	u64_stats_update_end(&txq->stats.sync);
 }
 
+/* @last: tell the device now, since perhaps no packet follows. */
+static void commit_unlock(struct pvg_net_txq *txq, unsigned long flags,
+			  bool last)
+	__releases(&txq->pvg.lock)
+{
+	if (last)
+		pvg_queue_flush_unlock(&txq->pvg, flags);
+	else
+		pvg_queue_commit_unlock(&txq->pvg, flags);
+}
+
 /**
  * pvg_net_start_xmit() - ndo_start_xmit
  * @skb: the packet
@@ -136,6 +147,8 @@ netdev_tx_t pvg_net_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct pvg_net *net = netdev_priv(dev);
 	struct pvg_net_txq *txq = &net->txqs[skb_get_queue_mapping(skb)];
 	struct netdev_queue *nq = pvg_net_netdev_queue(txq);
+	/* By netpoll, perhaps in a panic: no timer may ever fire again. */
+	bool last = irqs_disabled();
 	bool more = netdev_xmit_more();
 	u32 bytes = skb->len;
 	unsigned long flags;
@@ -152,7 +165,7 @@ netdev_tx_t pvg_net_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	err = add_skb(txq, skb);
 	if (unlikely(err)) {
 		/* What came before may have been left for this one to tell. */
-		pvg_queue_commit_unlock(&txq->pvg, flags);
+		commit_unlock(txq, flags, last);
 		count_drop(txq);
 		dev_kfree_skb_any(skb);
 		return NETDEV_TX_OK;
@@ -165,12 +178,12 @@ netdev_tx_t pvg_net_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	if (!kick) {
 		pvg_queue_unlock(&txq->pvg, flags);
 	} else if (netif_xmit_stopped(nq)) {
-		pvg_queue_flush_unlock(&txq->pvg, flags);
+		commit_unlock(txq, flags, true);
 		/* What was reaped meanwhile saw the queue not stopped yet. */
 		if (netif_tx_queue_stopped(nq) && has_room(txq))
 			netif_tx_start_queue(nq);
 	} else {
-		pvg_queue_commit_unlock(&txq->pvg, flags);
+		commit_unlock(txq, flags, last);
 	}
 	return NETDEV_TX_OK;
 }
@@ -461,7 +474,11 @@ int pvg_net_tx_poll(struct napi_struct *napi, int budget)
 	struct pvg_done done = {};
 	int sent = 0;
 
-	__netif_tx_lock(nq, smp_processor_id());
+	/* In netpoll a stopped CPU, or this one further up, may hold the lock. */
+	if (budget)
+		__netif_tx_lock(nq, smp_processor_id());
+	else if (!__netif_tx_trylock(nq))
+		return 0;
 	if (pvg_queue_poll(&txq->pvg, U32_MAX, &done))
 		finish(txq, &done, budget);
 	if (txq->xsk && budget)
