@@ -181,7 +181,7 @@ int pvg_net_hdr_to_skb(const struct pvg_net *net, struct sk_buff *skb,
 	int err;
 
 	if (hdr->base.gso_type != VIRTIO_NET_HDR_GSO_NONE &&
-	    !net->guest_offloads)
+	    !pvg_net_large(net->guest_offloads))
 		return -EINVAL;
 	if (unlikely(hdr->base.flags & VIRTIO_NET_HDR_F_RSC_INFO) &&
 	    pvg_net_has(net, VIRTIO_NET_F_RSC_EXT))

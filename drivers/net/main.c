@@ -133,7 +133,7 @@ static u64 guest_offloads(struct virtio_device *vdev)
 	    virtio_has_feature(vdev, VIRTIO_NET_F_RSC_EXT))
 		offloads |= BIT_ULL(VIRTIO_NET_F_RSC_EXT);
 	/* Belongs to what is set, but does not make packets larger. */
-	if (offloads && virtio_has_feature(vdev, VIRTIO_NET_F_GUEST_CSUM))
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_GUEST_CSUM))
 		offloads |= BIT_ULL(VIRTIO_NET_F_GUEST_CSUM);
 	return offloads;
 }
@@ -148,7 +148,7 @@ static noinline int pvg_net_read_features(struct pvg_net *net)
 	net->max_mtu = read_mtu(vdev);
 	net->guest_offloads_all = guest_offloads(vdev);
 	net->guest_offloads = net->guest_offloads_all;
-	net->big = !net->mergeable && net->guest_offloads_all;
+	net->big = !net->mergeable && pvg_net_large(net->guest_offloads_all);
 	if (!net->mergeable && !net->big)
 		net->max_mtu = min_t(u16, net->max_mtu, SZ_16K);
 	net->dev->needed_headroom = net->hdr_len;

@@ -341,6 +341,12 @@ static inline bool pvg_net_has(const struct pvg_net *net, unsigned int bit)
 	return virtio_has_feature(net->vdev, bit);
 }
 
+/* Of GUEST_* bits, those that make packets larger than the MTU. */
+static inline u64 pvg_net_large(u64 offloads)
+{
+	return offloads & ~BIT_ULL(VIRTIO_NET_F_GUEST_CSUM);
+}
+
 /* What struct skb_shared_info takes at the end of a buffer. */
 static inline u32 pvg_net_tail_size(void)
 {
@@ -444,7 +450,9 @@ int pvg_net_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
 struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
 				    struct bpf_prog *prog,
 				    struct pvg_net_rx_buf *first,
-				    const union pvg_net_hdr *hdr);
+				    union pvg_net_hdr *hdr);
+bool pvg_net_xdp_csum(struct pvg_net_rxq *rxq, struct xdp_buff *xdp,
+		      union pvg_net_hdr *hdr);
 void pvg_net_xdp_flush(struct pvg_net_rxq *rxq);
 int pvg_net_bpf(struct net_device *dev, struct netdev_bpf *bpf);
 u32 pvg_net_xdp_mtu_max(const struct pvg_net *net);

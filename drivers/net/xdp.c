@@ -3,15 +3,16 @@
  * XDP: programs that see packets before the network stack does.
  *
  * While a program is attached, buffers are whole pages with the headroom that
- * programs may grow into, the device sends neither merged segments nor partial
- * checksums, and a packet's buffers are collected before the program runs. What
- * was posted before has the old shape, and is copied.
+ * programs may grow into, the device sends neither merged segments nor, where it can
+ * be told, partial checksums, and a packet's buffers are collected before the program
+ * runs. What was posted before has the old shape, and is copied.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_trace.h>
 #include <linux/filter.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio.h>
+#include <net/checksum.h>
 
 #include "pvg_net.h"
 
@@ -90,6 +91,54 @@ static int prepare_copy(struct pvg_net_rxq *rxq, struct xdp_buff *xdp,
 		skip = 0;
 	}
 	return 0;
+}
+
+static __wsum add_frags(__wsum sum, struct xdp_buff *xdp, u32 at)
+{
+	struct skb_shared_info *sinfo = xdp_get_shared_info_from_buff(xdp);
+	const skb_frag_t *frag;
+	u32 i, len;
+
+	for (i = 0; i < sinfo->nr_frags; i++) {
+		frag = &sinfo->frags[i];
+		len = skb_frag_size(frag);
+		sum = csum_block_add(sum, csum_partial(skb_frag_address(frag),
+						       len, 0), at);
+		at += len;
+	}
+	return sum;
+}
+
+/**
+ * pvg_net_xdp_csum() - complete a checksum that the device left to the driver
+ * @rxq: the queue
+ * @xdp: the packet
+ * @hdr: its header, a copy; says afterwards that nothing is left to be done
+ *
+ * Wherever a program sends the packet, nothing would do that later.
+ * Context: NAPI. Return: false, and counted, if it lies beyond the first buffer.
+ */
+bool pvg_net_xdp_csum(struct pvg_net_rxq *rxq, struct xdp_buff *xdp,
+		      union pvg_net_hdr *hdr)
+{
+	bool le = rxq->net->little_endian;
+	u32 start = __virtio16_to_cpu(le, hdr->base.csum_start);
+	u32 where = start + __virtio16_to_cpu(le, hdr->base.csum_offset);
+	u32 len = xdp->data_end - xdp->data;
+	__wsum sum;
+
+	if (likely(!(hdr->base.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)))
+		return true;
+	if (where + sizeof(__sum16) > len) {
+		pvg_net_rx_count(rxq, &rxq->stats.frame_errors);
+		return false;
+	}
+	sum = csum_partial(xdp->data + start, len - start, 0);
+	if (xdp_buff_has_frags(xdp))
+		sum = add_frags(sum, xdp, len - start);
+	*(__sum16 *)(xdp->data + where) = csum_fold(sum) ?: CSUM_MANGLED_0;
+	hdr->base.flags &= ~VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	return true;
 }
 
 static struct sk_buff *to_skb(struct pvg_net_rxq *rxq, struct xdp_buff *xdp)
@@ -172,7 +221,7 @@ static bool run(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
 				    struct bpf_prog *prog,
 				    struct pvg_net_rx_buf *first,
-				    const union pvg_net_hdr *hdr)
+				    union pvg_net_hdr *hdr)
 {
 	bool copied = !is_shaped(first) ||
 		      (first->next && !prog->aux->xdp_has_frags);
@@ -181,14 +230,13 @@ struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
 	int err;
 
 	/* On its way since before the offloads were switched off. */
-	if (hdr->base.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
-	    hdr->base.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+	if (hdr->base.gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		goto drop;
 	err = copied ? prepare_copy(rxq, &xdp, first) :
 		       prepare_chain(rxq, &xdp, first);
 	if (err)
 		goto drop;
-	if (run(rxq, prog, &xdp, &skb)) {
+	if (pvg_net_xdp_csum(rxq, &xdp, hdr) && run(rxq, prog, &xdp, &skb)) {
 		if (!copied)
 			forget(first);
 	} else if (copied) {
@@ -236,7 +284,8 @@ static const char *objection(struct pvg_net *net, const struct bpf_prog *prog)
  * pvg_net_is_raw() - is each packet to be one frame as it was on the wire?
  * @net: the device
  *
- * Programs need that, and so do AF_XDP pools, whose buffers hold no more.
+ * Programs need that, and so do AF_XDP pools, whose buffers hold no more. Checksums
+ * the driver can complete itself.
  * Context: rtnl.
  */
 bool pvg_net_is_raw(const struct pvg_net *net)
@@ -251,7 +300,7 @@ bool pvg_net_is_raw(const struct pvg_net *net)
  */
 bool pvg_net_can_be_raw(const struct pvg_net *net)
 {
-	return !net->guest_offloads_all ||
+	return !pvg_net_large(net->guest_offloads_all) ||
 	       pvg_net_has(net, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
 }
 
@@ -268,7 +317,8 @@ int pvg_net_set_raw(struct pvg_net *net, bool raw)
 
 	if (!raw)
 		offloads = pvg_net_wanted_offloads(net, net->dev->features);
-	if (offloads == net->guest_offloads)
+	if (offloads == net->guest_offloads ||
+	    !pvg_net_has(net, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
 		return 0;
 	/* It is told when it is brought up. */
 	if (net->state != PVG_NET_LIVE) {

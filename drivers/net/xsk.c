@@ -120,6 +120,8 @@ u64_stats_t *pvg_net_xsk_receive(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 
 	xsk_buff_set_size(buf->xdp, buf->used - rxq->net->hdr_len);
 	if (prog) {
+		if (!pvg_net_xdp_csum(rxq, buf->xdp, &rxq->packet.hdr))
+			return NULL;
 		act = bpf_prog_run_xdp(prog, buf->xdp);
 		pvg_net_rx_count(rxq, &rxq->stats.xdp_packets);
 	}

@@ -95,7 +95,7 @@ done
 # With a program it is another path.
 tap_check "XDP: a program that passes is attached" ip link set dev "$DEV" xdpdrv obj xdp.bpf sec xdp
 what=XDP
-for mode in len-huge len-short len-zero; do
+for mode in len-huge len-short len-zero csum-start; do
 	dropped $mode
 done
 ip link set dev "$DEV" xdpdrv off

@@ -146,6 +146,38 @@ no_program()
 	tap_check "$what: an MTU of 9000 is taken after the socket's end" ip link set "$DEV" mtu 9000
 }
 
+# with_checksums NAME: each packet passes the program, and leaves it complete.
+with_checksums()
+{
+	tap_check "$1: a program that passes is attached" attach xdp || return
+	tap_check "$1: TCP comes through it" timeout 60 "$PEER" source "$HOST" "$(scaled 1000000)"
+	detach
+	attach xdp/tx
+	tap_is "$(push 9 200 1000 15)" "200 sent, 200 answered" \
+		"$1: the host takes all that is sent back for intact"
+	detach
+	tap_check "$1: TCP comes through without a program" timeout 60 "$PEER" source "$HOST" "$(scaled 1000000)"
+}
+
+checksums()
+{
+	local features
+
+	N=7
+	net_need $N
+	with_checksums "net$N, checksums only"
+
+	[ -n "${PVG_QMP:-}" ] || return
+	N=10
+	features=$(printf ', "guest_%s": false' tso4 tso6 ecn ufo uso4 uso6)
+	net_qmp device_add "\"driver\": \"virtio-net-pci\", \"netdev\": \"tap10\", \"id\": \"hot-dev\", \"bus\": \"hot-port\", \"mac\": \"52:54:00:70:67:0a\", \"ctrl_guest_offloads\": false$features"
+	tap_check "net$N: the interface of the plugged device appears" wait_for 20 net_find $N || return
+	net_up $N
+	with_checksums "net$N, checksums that cannot be switched off"
+	net_qmp device_del '"id": "hot-dev"'
+	wait_for 30 net_lacks $N
+}
+
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 cut_fragments
@@ -154,5 +186,6 @@ no_program
 N=1
 fresh 1500
 net_up $N
+checksums
 
 tap_done
