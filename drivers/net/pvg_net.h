@@ -96,7 +96,7 @@ struct pvg_net_rx_stats {
 	u64_stats_t length_errors;	/* impossible length or buffer count */
 	u64_stats_t frame_errors;	/* offload fields that make no sense */
 	u64_stats_t alloc_failed;	/* buffers that could not be posted */
-	u64_stats_t copied;		/* small packets, buffer reused */
+	u64_stats_t copied;		/* small packets; for XDP, misshapen ones */
 	u64_stats_t xdp_packets;
 	u64_stats_t xdp_drop;
 	u64_stats_t xdp_tx;

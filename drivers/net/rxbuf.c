@@ -111,7 +111,17 @@ static int alloc_head(struct pvg_net_rx_buf *buf, gfp_t gfp)
 	return 0;
 }
 
-/* What a buffer has already, it keeps. */
+/* Is the memory from before a program was attached or detached? */
+static bool is_misshapen(const struct pvg_net_rx_buf *buf)
+{
+	if (!buf->va)
+		return false;
+	return buf->headroom != headroom(buf->rxq) ||
+	       (rcu_access_pointer(buf->rxq->xdp_prog) &&
+		buf->truesize != PAGE_SIZE);
+}
+
+/* What a buffer has already, it keeps if it has the right shape. */
 static int prepare(struct pvg_net_rx_buf *buf, gfp_t gfp)
 {
 	struct pvg_net_rxq *rxq = buf->rxq;
@@ -119,6 +129,10 @@ static int prepare(struct pvg_net_rx_buf *buf, gfp_t gfp)
 
 	if (rxq->xsk)
 		return pvg_net_xsk_prepare(buf);
+	if (unlikely(is_misshapen(buf))) {
+		pvg_net_rx_put_piece(buf->pool, buf->va);
+		buf->va = NULL;
+	}
 	if (!buf->va && alloc_head(buf, gfp))
 		return -ENOMEM;
 	for (i = 0; rxq->net->big && i < PVG_NET_BIG_SEGS; i++) {

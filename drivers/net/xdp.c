@@ -67,30 +67,97 @@ static int prepare_chain(struct pvg_net_rxq *rxq, struct xdp_buff *xdp,
 	return 0;
 }
 
-/* Make @xdp from a copy. */
-static int prepare_copy(struct pvg_net_rxq *rxq, struct xdp_buff *xdp,
-			struct pvg_net_rx_buf *first)
+/* Append an empty page to @xdp. Return: its address, or NULL. */
+static void *add_page(struct pvg_net_rxq *rxq, struct xdp_buff *xdp)
 {
-	u32 skip = rxq->net->hdr_len, len = 0;
-	struct pvg_net_rx_buf *buf;
+	struct skb_shared_info *sinfo = xdp_get_shared_info_from_buff(xdp);
 	void *va;
 
-	for (buf = first; buf; buf = buf->next)
-		len += buf->used;
-	if (len - skip > linear_max())
-		return -E2BIG;
+	if (!xdp_buff_has_frags(xdp)) {
+		sinfo->nr_frags = 0;
+		sinfo->xdp_frags_size = 0;
+		xdp_buff_set_frags_flag(xdp);
+	}
+	if (sinfo->nr_frags == MAX_SKB_FRAGS)
+		return NULL;
+	va = pvg_net_rx_get_page(rxq);
+	if (va)
+		pvg_skb_frag_fill(&sinfo->frags[sinfo->nr_frags++],
+				  virt_to_head_page(va), 0, 0);
+	return va;
+}
+
+/* Return: bytes that fit behind the end of @xdp, whose address goes to @at. */
+static u32 room_at_end(struct xdp_buff *xdp, void **at)
+{
+	struct skb_shared_info *sinfo = xdp_get_shared_info_from_buff(xdp);
+	skb_frag_t *last;
+
+	if (!xdp_buff_has_frags(xdp)) {
+		*at = xdp->data_end;
+		return linear_max() - (xdp->data_end - xdp->data);
+	}
+	last = &sinfo->frags[sinfo->nr_frags - 1];
+	*at = skb_frag_address(last) + skb_frag_size(last);
+	return PAGE_SIZE - skb_frag_size(last);
+}
+
+static void grow(struct xdp_buff *xdp, u32 len)
+{
+	struct skb_shared_info *sinfo = xdp_get_shared_info_from_buff(xdp);
+
+	if (!xdp_buff_has_frags(xdp)) {
+		xdp->data_end += len;
+		return;
+	}
+	skb_frag_size_add(&sinfo->frags[sinfo->nr_frags - 1], len);
+	sinfo->xdp_frags_size += len;
+}
+
+/* Append a copy. Return: 0 or a negative errno. */
+static int append(struct pvg_net_rxq *rxq, struct xdp_buff *xdp,
+		  const void *from, u32 len, bool frags)
+{
+	u32 part;
+	void *at;
+
+	for (; len; len -= part, from += part) {
+		part = min(len, room_at_end(xdp, &at));
+		memcpy(at, from, part);
+		grow(xdp, part);
+		if (part)
+			continue;
+		if (!frags)
+			return -E2BIG;
+		if (!add_page(rxq, xdp))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Make @xdp from a copy, with fragments if a program can do with them. */
+static int prepare_copy(struct pvg_net_rxq *rxq, struct xdp_buff *xdp,
+			struct pvg_net_rx_buf *first, bool frags)
+{
+	u32 skip = rxq->net->hdr_len;
+	struct pvg_net_rx_buf *buf;
+	int err = 0;
+	void *va;
+
 	va = pvg_net_rx_get_page(rxq);
 	if (!va)
 		return -ENOMEM;
 	xdp_init_buff(xdp, PAGE_SIZE, &rxq->xdp_rxq);
 	xdp_prepare_buff(xdp, va, XDP_PACKET_HEADROOM, 0, true);
-	for (buf = first; buf; buf = buf->next) {
-		memcpy(xdp->data_end, buf->va + buf->headroom + skip,
-		       buf->used - skip);
-		xdp->data_end += buf->used - skip;
+	for (buf = first; buf && !err; buf = buf->next) {
+		err = append(rxq, xdp, buf->va + buf->headroom + skip,
+			     buf->used - skip, frags);
 		skip = 0;
 	}
-	return 0;
+	if (err)
+		xdp_return_buff(xdp);
+	pvg_net_rx_count(rxq, &rxq->stats.copied);
+	return err;
 }
 
 static __wsum add_frags(__wsum sum, struct xdp_buff *xdp, u32 at)
@@ -232,7 +299,8 @@ struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
 	/* On its way since before the offloads were switched off. */
 	if (hdr->base.gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		goto drop;
-	err = copied ? prepare_copy(rxq, &xdp, first) :
+	err = copied ? prepare_copy(rxq, &xdp, first,
+				    prog->aux->xdp_has_frags) :
 		       prepare_chain(rxq, &xdp, first);
 	if (err)
 		goto drop;
@@ -240,7 +308,7 @@ struct sk_buff *pvg_net_xdp_receive(struct pvg_net_rxq *rxq,
 		if (!copied)
 			forget(first);
 	} else if (copied) {
-		pvg_net_rx_put_piece(rxq->pages, xdp.data_hard_start);
+		xdp_return_buff(&xdp);
 	} else if (first->next) {
 		/* Those that the program cut off are freed already. When it was
 		 * all of them, @xdp no longer says that there were any.
@@ -275,8 +343,10 @@ static const char *objection(struct pvg_net *net, const struct bpf_prog *prog)
 
 	if (!pvg_net_can_be_raw(net))
 		return "the device cannot be told to send unmerged packets, as programs need";
-	if (net->dev->mtu > most && (!prog->aux->xdp_has_frags || net->big))
-		return "the MTU is too large for a program without support for fragments";
+	if (net->dev->mtu > most && (!prog->aux->xdp_has_frags || !net->mergeable))
+		return net->mergeable ?
+		       "the MTU is too large for a program without support for fragments" :
+		       "the MTU is too large for a program, whose buffers are pages here";
 	return NULL;
 }
 
@@ -396,7 +466,7 @@ u32 pvg_net_xdp_mtu_max(const struct pvg_net *net)
 	const struct bpf_prog *prog = rtnl_dereference(net->rxqs[0].xdp_prog);
 	u32 most = pvg_net_xsk_mtu_max(net);
 
-	if (!prog || (prog->aux->xdp_has_frags && !net->big))
+	if (!prog || (prog->aux->xdp_has_frags && net->mergeable))
 		return most;
 	return min(most, linear_max() - net->hdr_len - PVG_NET_FRAME_MAX);
 }

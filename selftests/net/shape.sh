@@ -112,6 +112,42 @@ moved_start()
 	detach
 }
 
+copied()
+{
+	ethtool -S "$DEV" | awk '$1 == "rx0_copied:" { print $2 }'
+}
+
+# Each packet comes through a program at once, and soon without being copied.
+attached_while_up()
+{
+	local what="attached while up" before
+
+	N=1
+	fresh 9000
+	net_up $N
+	ethtool -L "$DEV" combined 1 2> /dev/null
+	tap_check "$what: 8000 bytes come back before" "$PEER" echo "$HOST" 5 8000
+	tap_check "$what: a program with fragments is attached" attach xdp.frags
+	tap_check "$what: 8000 bytes come back at once" "$PEER" echo "$HOST" 5 8000
+	# Each buffer of the ring is used twice.
+	push 11 600 200 > /dev/null
+	before=$(copied)
+	push 11 600 200 > /dev/null
+	tap_is "$(($(copied) - before))" 0 "$what: no packet is copied after a turn of the ring"
+	tap_check "$what: 8000 bytes come back afterwards" "$PEER" echo "$HOST" 5 8000
+	tap_check "$what: a stream each way is intact" net_intact "$(scaled 1000000)"
+	detach
+	tap_check "$what: 8000 bytes come back after it was detached" "$PEER" echo "$HOST" 5 8000
+
+	N=6
+	net_need $N
+	ip link set "$DEV" mtu 9000
+	tap_fails "net$N: without merged buffers a program with fragments is refused at an MTU of 9000" \
+		attach xdp.frags
+	detach
+	ip link set "$DEV" mtu 1500
+}
+
 # merged: prints bytes per packet of a stream that comes from the host.
 merged()
 {
@@ -183,6 +219,7 @@ tap_at_exit rm -rf "$TMP"
 cut_fragments
 moved_start
 no_program
+attached_while_up
 N=1
 fresh 1500
 net_up $N
