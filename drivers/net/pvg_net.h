@@ -58,7 +58,7 @@ enum pvg_net_tx_type {
  * @txq: its queue
  * @type: which of them
  * @bytes: of the packet, without header
- * @hdr: sent with the packet unless that has room for it
+ * @hdr: sent with the packet unless that has room for it; for DMA
  */
 struct pvg_net_tx_req {
 	struct pvg_net_tx_req *next;
@@ -69,7 +69,7 @@ struct pvg_net_tx_req {
 	struct pvg_net_txq *txq;
 	enum pvg_net_tx_type type;
 	u32 bytes;
-	union pvg_net_hdr hdr;
+	union pvg_net_hdr *hdr;
 };
 
 /* What verdicts of XDP programs leave for the end of the poll. */
@@ -118,6 +118,7 @@ struct pvg_net_coal {
  * @pvg: its virtqueue
  * @coal: rtnl
  * @reqs: one for each descriptor
+ * @nr_reqs: how many
  * @free: of @reqs; the netdev queue's lock
  * @open: packets may be added, and taken back by others than NAPI; written and
  *	tested under the netdev queue's lock, so that who closes the queue knows
@@ -129,6 +130,7 @@ struct pvg_net_txq {
 	struct pvg_net *net;
 	struct napi_struct napi;
 	struct pvg_net_tx_req *reqs;
+	u32 nr_reqs;
 	struct pvg_net_tx_req *free;
 	bool open;
 	struct scatterlist sg[PVG_NET_TX_SG];

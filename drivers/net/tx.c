@@ -66,7 +66,7 @@ static int map_skb(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
 	struct pvg_net *net = txq->net;
 	struct sk_buff *skb = req->skb;
 	bool push = can_push(net, skb);
-	union pvg_net_hdr *hdr = &req->hdr;
+	union pvg_net_hdr *hdr = req->hdr;
 	int n;
 
 	if (push)
@@ -262,7 +262,7 @@ static int map_frame(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
 		frags = sinfo->nr_frags;
 		req->bytes += sinfo->xdp_frags_size;
 	}
-	memset(&req->hdr, 0, len);
+	memset(req->hdr, 0, len);
 	if (pvg_net_has(txq->net, VIRTIO_F_VERSION_1) &&
 	    frame->headroom >= len) {
 		sg_init_table(txq->sg, 1 + frags);
@@ -270,7 +270,7 @@ static int map_frame(struct pvg_net_txq *txq, struct pvg_net_tx_req *req)
 		sg_set_buf(&txq->sg[n++], frame->data - len, len + frame->len);
 	} else {
 		sg_init_table(txq->sg, 2 + frags);
-		sg_set_buf(&txq->sg[n++], &req->hdr, len);
+		sg_set_buf(&txq->sg[n++], req->hdr, len);
 		sg_set_buf(&txq->sg[n++], frame->data, frame->len);
 	}
 	for (i = 0; i < frags; i++)
@@ -343,8 +343,8 @@ void pvg_net_tx_add_xsk(struct pvg_net_txq *txq, struct scatterlist *data,
 
 	req->type = PVG_NET_TX_XSK;
 	req->bytes = len;
-	memset(&req->hdr, 0, txq->net->hdr_len);
-	sg_init_one(txq->sg, &req->hdr, txq->net->hdr_len);
+	memset(req->hdr, 0, txq->net->hdr_len);
+	sg_init_one(txq->sg, req->hdr, txq->net->hdr_len);
 	sgs[0] = txq->sg;
 	sgs[1] = data;
 	flags = pvg_queue_lock(&txq->pvg);
@@ -615,16 +615,43 @@ void pvg_net_tx_stop(struct pvg_net_txq *txq)
 	napi_disable(&txq->napi);
 }
 
-static struct pvg_net_tx_req *make_reqs(u32 ring_size)
+#define HDRS_PER_PAGE	(PAGE_SIZE / sizeof(union pvg_net_hdr))
+
+static void free_reqs(struct pvg_net_tx_req *reqs, u32 n)
 {
-	return kvcalloc(ring_size, sizeof(struct pvg_net_tx_req), GFP_KERNEL);
+	u32 i;
+
+	for (i = 0; i < n; i += HDRS_PER_PAGE)
+		free_page((unsigned long)reqs[i].hdr);
+	kvfree(reqs);
+}
+
+/* The device reads headers, so these are in pages, wherever the requests are. */
+static struct pvg_net_tx_req *make_reqs(u32 n)
+{
+	struct pvg_net_tx_req *reqs = kvcalloc(n, sizeof(*reqs), GFP_KERNEL);
+	u32 i;
+
+	for (i = 0; reqs && i < n; i++) {
+		if (i % HDRS_PER_PAGE) {
+			reqs[i].hdr = reqs[i - 1].hdr + 1;
+			continue;
+		}
+		reqs[i].hdr = (void *)get_zeroed_page(GFP_KERNEL);
+		if (!reqs[i].hdr) {
+			free_reqs(reqs, i);
+			return NULL;
+		}
+	}
+	return reqs;
 }
 
 /* Replace the queue's requests, none of which is in the ring. */
 static void use_reqs(struct pvg_net_txq *txq, struct pvg_net_tx_req *reqs, u32 n)
 {
-	kvfree(txq->reqs);
+	free_reqs(txq->reqs, txq->nr_reqs);
 	txq->reqs = reqs;
+	txq->nr_reqs = n;
 	txq->free = NULL;
 	while (n--) {
 		reqs[n].txq = txq;
@@ -697,7 +724,7 @@ int pvg_net_tx_resize(struct pvg_net_txq *txq, u32 num)
 		use_reqs(txq, reqs, num);
 		pvg_net_coal_forget(&txq->coal);
 	} else {
-		kvfree(reqs);
+		free_reqs(reqs, num);
 	}
 	unpause(txq);
 	return err;
@@ -722,8 +749,9 @@ int pvg_net_tx_alloc(struct pvg_net_txq *txq, u32 ring_size)
 
 void pvg_net_tx_free(struct pvg_net_txq *txq)
 {
-	kvfree(txq->reqs);
+	free_reqs(txq->reqs, txq->nr_reqs);
 	txq->reqs = NULL;
+	txq->nr_reqs = 0;
 	txq->free = NULL;
 }
 

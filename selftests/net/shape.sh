@@ -214,6 +214,63 @@ checksums()
 	wait_for 30 net_lacks $N
 }
 
+# scarce ORDER: no allocation of that order or above succeeds, or (none) each may.
+scarce()
+{
+	local dir=$DEBUGFS/fail_page_alloc
+
+	if [ "$1" = none ]; then
+		echo 0 > "$dir/probability"
+		return
+	fi
+	echo "$1" > "$dir/min-order"
+	echo N > "$dir/ignore-gfp-wait"
+	echo -1 > "$dir/times"
+	echo 0 > "$dir/verbose"
+	echo 100 > "$dir/probability"
+}
+
+# Headers that the device reads are where it can, however memory is fragmented; and a
+# ring that there is no memory for is refused, without harm.
+short_memory()
+{
+	local what="fragmented memory" mark taken=0
+
+	N=2
+	fresh 1500
+	net_up $N
+	tap_at_exit scarce none
+	ethtool -G "$DEV" tx 64
+	scarce 2
+	tap_check "$what: a tx ring of 256 is taken" ethtool -G "$DEV" tx 256
+	scarce none
+	tap_check "$what: the program is attached" attach xdp/xsk
+	socket_opens "$what" || return
+	sent_back "$what"
+	socket_ends "$what"
+	detach
+	tap_check "$what: a stream each way is intact" net_intact 200000
+
+	# Rings of QEMU need no allocation that is large enough to fail.
+	what="no memory for a ring"
+	net_fakehost
+	tap_check "$what: the interface appears" net_fake || return
+	net_up 20
+	ethtool -G "$DEV" tx 64
+	mark=$(kmsg_mark)
+	scarce 2
+	for _ in 1 2 3 4 5 6 7; do
+		ethtool -G "$DEV" tx 256 2> /dev/null && taken=$((taken + 1))
+	done
+	scarce none
+	tap_num "$taken == 0" "$what: a tx ring of 256 is refused"
+	tap_num "$(kmsg_since "$mark" | grep -c "$VIRTIO: resetting the device") == 0" \
+		"$what: the device is not reset"
+	tap_check "$what: the network answers with a tx ring of 64" net_fake_answers
+	tap_check "$what: a tx ring of 256 is taken when there is" ethtool -G "$DEV" tx 256
+	tap_check "$what: the network answers with it" net_fake_answers
+}
+
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 cut_fragments
@@ -224,5 +281,7 @@ N=1
 fresh 1500
 net_up $N
 checksums
+# Only a kernel that can make allocations fail shows it.
+[ ! -d "$DEBUGFS/fail_page_alloc" ] || short_memory
 
 tap_done
