@@ -290,6 +290,7 @@ hostile()
 	# It has had its reset by then, and does not wait two seconds for an answer.
 	sleep 0.5
 	net_fake_do fault "silent 0"
+	tap_check "hostile: ethtool answers, which waits for the end of the reset" ethtool -i "$DEV"
 	# The device gives back what the socket gives back, for ever.
 	net_fake_do inject 10
 	sleep 1
