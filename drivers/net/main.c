@@ -540,6 +540,8 @@ static void recover_work(struct work_struct *work)
 		goto unlock;
 	dev_warn(&net->vdev->dev, "resetting the device\n");
 	pause(net);
+	/* What was requested until now is done by this reset. */
+	cancel_work(work);
 	if (!xchg(&net->faulty, false) || pvg_net_may_recover(net))
 		err = pvg_device_renegotiate(net->vdev) ?: resume(net);
 	if (!err)
