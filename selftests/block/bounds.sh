@@ -11,24 +11,17 @@ set -u
 . ../lib/tap.sh
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
+# shellcheck source=../lib/fake.sh
+. ../lib/fake.sh
 
-FAKE=$DEBUGFS/pvg_fakehost
 DRIVER_DIR=$VIRTIO_BUS/drivers/$BLK_DRIVER
 
-modprobe -q -n pvg_fakehost || tap_absent "there is no module pvg_fakehost"
-tap_at_exit rmmod pvg_fakehost
-
-# fake PARAMETER...: a device with other parameters.
-fake()
-{
-	rmmod pvg_fakehost 2> /dev/null
-	timeout 60 modprobe pvg_fakehost kind=block "$@"
-}
+fake_need
 
 # taken PARAMETER...: the driver takes it; sets DISK, DEV and VIRTIO.
 taken()
 {
-	tap_check "$*: the device is there" fake "$@"
+	tap_check "$*: the device is there" fake block "$@"
 	blk_wait pvgfake > /dev/null
 	blk_need pvgfake
 }
@@ -39,7 +32,7 @@ refused()
 	local mark
 
 	mark=$(kmsg_mark)
-	tap_check "$1: the device is there" fake "$1"
+	tap_check "$1: the device is there" fake block "$1"
 	tap_fails "$1: there is no disk" blk_find pvgfake
 	tap_check "$1: the log says: $2" grep -qF -- "$2" <<< "$(kmsg_since "$mark")"
 }
@@ -150,7 +143,7 @@ tap_is "$(new_sizes "$mark")" 0 "the log has no new size of a disk that failed"
 echo freeze > "$FAKE/power"
 tap_fails "a device that failed does not come back with a resume" \
 	bash -c "echo restore > $FAKE/power"
-tap_is "$(sed -n 's/^bad: //p' "$FAKE/state")" "id 0" "the device broke its ring once, as it was told to"
+tap_is "$(fake_state bad)" "id 0" "the device broke its ring once, as it was told to"
 again "failed and resumed"
 
 echo freeze > "$FAKE/power"
@@ -174,7 +167,7 @@ rm -f /tmp/dirty
 
 # ---- before there is a disk --------------------------------------------------
 
-tap_check "early: probing a device that breaks at once ends" fake early=1
+tap_check "early: probing a device that breaks at once ends" fake block early=1
 tap_check "early: the module of the device goes" timeout 60 rmmod pvg_fakehost
 taken ring=256
 tap_check "early: a device after that can be written and read" rw "$DEV"

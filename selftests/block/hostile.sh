@@ -11,19 +11,10 @@ set -u
 . ../lib/tap.sh
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
+# shellcheck source=../lib/fake.sh
+. ../lib/fake.sh
 
-FAKE=$DEBUGFS/pvg_fakehost
-
-need_root
-modprobe -q -n pvg_fakehost || tap_absent "there is no module pvg_fakehost"
-tap_at_exit rmmod pvg_fakehost
-
-# fake PARAMETER...: a new device; the driver under test is asked to take it.
-fake()
-{
-	rmmod pvg_fakehost 2> /dev/null
-	modprobe pvg_fakehost kind=block "$@"
-}
+fake_need
 
 # refused PARAMETER WORDS
 refused()
@@ -31,7 +22,7 @@ refused()
 	local mark
 
 	mark=$(kmsg_mark)
-	tap_check "$1: pvg_fakehost makes the device" fake "$1" || return
+	tap_check "$1: pvg_fakehost makes the device" fake block "$1" || return
 	tap_fails "$1: the driver makes no disk of the device" blk_find pvgfake
 	if kmsg_since "$mark" | grep -E "^(\[.*\] )?$BLK_DRIVER|virtio" | grep -qF -- "$2"; then
 		tap_ok "$1: the log says: $2"
@@ -60,7 +51,7 @@ one_fails()
 	tap_fails "answer $1: the read fails" reads
 	tap_check "answer $1: the next read succeeds" reads
 	tap_check "answer $1: a pattern is written and read back afterwards" writes
-	before=$(sed -n 's/^bad: //p' "$FAKE/state")
+	before=$(fake_state bad)
 	tap_is "${before##* }" 0 "answer $1: the device gave it"
 }
 
@@ -104,21 +95,21 @@ refused physical_block_exp=200 "physical_block_exp is 200, at most"
 if [ "$(cat /sys/devices/system/cpu/possible)" != 0 ]; then
 	refused num_queues=65535 "probe failed"
 else
-	tap_check "num_queues=65535: pvg_fakehost makes the device" fake num_queues=65535
+	tap_check "num_queues=65535: pvg_fakehost makes the device" fake block num_queues=65535
 	tap_check "num_queues=65535: the disk appears, with one queue for one CPU" blk_wait pvgfake
 fi
 
 # As a vhost-user device of qemu-storage-daemon has it.
-tap_check "size_max=0: pvg_fakehost makes the device" fake size_max=0
+tap_check "size_max=0: pvg_fakehost makes the device" fake block size_max=0
 tap_check "size_max=0: the disk appears" blk_wait pvgfake
 tap_is "$(cat "/sys/block/$(blk_find pvgfake)/queue/max_segment_size")" 4096 \
 	"size_max=0: segments are as large as a page"
 
 # A size that no disk can have is cut to one that may be, and is not read there.
-tap_check "capacity of all ones: pvg_fakehost makes the device" fake capacity=$((2 ** 63 - 1))
+tap_check "capacity of all ones: pvg_fakehost makes the device" fake block capacity=$((2 ** 63 - 1))
 tap_check "capacity of all ones: the disk appears" blk_wait pvgfake
 
-tap_check "a device without faults: pvg_fakehost makes it" fake
+tap_check "a device without faults: pvg_fakehost makes it" fake block
 blk_wait pvgfake > /dev/null
 blk_need pvgfake
 tap_check "a device without faults: a pattern is written and read back" writes

@@ -13,22 +13,10 @@ set -u
 
 [ -n "${PVG_QMP:-}" ] || tap_skip_all "no selftests/vm to plug disks"
 
-plug()
-{
-	echo '@qmp {"execute": "device_add", "arguments": {"driver": "virtio-blk-pci",' \
-		'"drive": "hot", "serial": "pvghot", "id": "hot-dev",' \
-		'"bus": "hot-port"}}'
-}
-
-unplug()
-{
-	echo '@qmp {"execute": "device_del", "arguments": {"id": "hot-dev"}}'
-}
-
 for round in 1 2 3; do
 	# QEMU refuses the name until it has seen the guest let go of the old one.
 	for _ in 1 2 3 4 5; do
-		plug
+		blk_plug
 		! blk_wait pvghot 10 || break
 	done
 	if ! tap_check "round $round: the disk appears when it is plugged in" blk_wait pvghot 30; then
@@ -39,7 +27,7 @@ for round in 1 2 3; do
 	tap_check "round $round: a pattern that is written to the plugged disk is read back" blk_rw "$DEV"
 
 	blk_load /dev/null "$DEV" --rw=randwrite --bs=4k --size=32m --iodepth=32 --numjobs=2
-	unplug
+	blk_unplug
 	tap_check "round $round: the disk disappears when it is unplugged under load" blk_wait_gone pvghot 30
 	tap_check "round $round: fio ends when its disk is unplugged" blk_load_ended || break
 	blk_load_status

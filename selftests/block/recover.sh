@@ -210,21 +210,9 @@ tap_check "a doorbell that cannot be rung: the log says that the device is given
 
 # A real device: a reset of its PCI function under load, and one that is switched off.
 # Behind a port, where QEMU gives functions such a reset.
-plug()
-{
-	echo '@qmp {"execute": "device_add", "arguments": {"driver": "virtio-blk-pci",' \
-		'"drive": "hot", "serial": "pvghot", "id": "hot-dev",' \
-		'"bus": "hot-port"}}'
-}
-
-unplug()
-{
-	echo '@qmp {"execute": "device_del", "arguments": {"id": "hot-dev"}}'
-}
-
 if [ -n "${PVG_QMP:-}" ]; then
 	for _ in 1 2 3 4 5; do
-		plug
+		blk_plug
 		! blk_wait pvghot 10 > /dev/null || break
 	done
 	blk_need pvghot
@@ -253,7 +241,7 @@ if [ -n "${PVG_QMP:-}" ]; then
 		bash -c "echo ${pci##*/} > /sys/bus/pci/drivers/virtio-pci/bind"
 	DEV=/dev/$(blk_wait pvghot)
 	tap_check "PCI device switched on again: a pattern is written and read back" blk_rw "$DEV"
-	unplug
+	blk_unplug
 	tap_check "the disk disappears when it is unplugged" blk_wait_gone pvghot 30
 fi
 

@@ -10,13 +10,10 @@ set -u
 . ../lib/tap.sh
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
+# shellcheck source=../lib/fake.sh
+. ../lib/fake.sh
 
-FAKE=$DEBUGFS/pvg_fakehost
-
-need_root
-modprobe -q -n pvg_fakehost || tap_absent "there is no module pvg_fakehost"
-tap_at_exit rmmod pvg_fakehost
-test_seed
+fake_need
 
 # unbinds: in the background, since a process that hangs there cannot be killed.
 unbinds()
@@ -28,8 +25,7 @@ unbinds()
 # writes_back MODE: the ring breaks at the write-back that unbinding begins with.
 writes_back()
 {
-	rmmod pvg_fakehost 2> /dev/null
-	modprobe pvg_fakehost kind=block
+	fake block
 	blk_wait pvgfake > /dev/null
 	blk_need pvgfake
 	# An open file, so that closing another does not write back.

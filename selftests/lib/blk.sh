@@ -249,6 +249,20 @@ blk_load_status()
 	wait "$LOAD_PID"
 }
 
+# blk_plug: the host is asked for the disk of the serial number pvghot; blk_unplug: to take
+# it away again.
+blk_plug()
+{
+	echo '@qmp {"execute": "device_add", "arguments": {"driver": "virtio-blk-pci",' \
+		'"drive": "hot", "serial": "pvghot", "id": "hot-dev",' \
+		'"bus": "hot-port"}}'
+}
+
+blk_unplug()
+{
+	echo '@qmp {"execute": "device_del", "arguments": {"id": "hot-dev"}}'
+}
+
 # blk_gives DEV [BLOCKS [SECONDS]]: a read from the device gets something, and no error. A
 # disk that is dead has no size on newer kernels, so that a read ends without an error there.
 blk_gives()

@@ -19,7 +19,7 @@ fake_need()
 fake()
 {
 	rmmod pvg_fakehost 2> /dev/null
-	modprobe pvg_fakehost "kind=$1" "${@:2}"
+	timeout 60 modprobe pvg_fakehost "kind=$1" "${@:2}"
 }
 
 # fault NAME VALUE: see selftests/fakehost/fault.c
