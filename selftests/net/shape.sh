@@ -32,6 +32,15 @@ fresh()
 	ip link set "$DEV" mtu "$1"
 }
 
+# fresh_single MTU: net1, fresh and then up, with one queue pair in use.
+fresh_single()
+{
+	N=1
+	fresh "$1"
+	net_up $N
+	ethtool -L "$DEV" combined 1 2> /dev/null
+}
+
 # push PORT COUNT SIZE [SECONDS]: the host sends datagrams, and waits so long for them to
 # come back.
 push()
@@ -96,10 +105,7 @@ moved_start()
 {
 	local what="AF_XDP"
 
-	N=1
-	fresh 1500
-	net_up $N
-	ethtool -L "$DEV" combined 1 2> /dev/null
+	fresh_single 1500
 	tap_check "$what: the program is attached" attach xdp/head
 	socket_opens "$what" || return
 	sent_back "$what, before"
@@ -122,10 +128,7 @@ attached_while_up()
 {
 	local what="attached while up" before
 
-	N=1
-	fresh 9000
-	net_up $N
-	ethtool -L "$DEV" combined 1 2> /dev/null
+	fresh_single 9000
 	tap_check "$what: 8000 bytes come back before" "$PEER" echo "$HOST" 5 8000
 	tap_check "$what: a program with fragments is attached" attach xdp.frags
 	tap_check "$what: 8000 bytes come back at once" "$PEER" echo "$HOST" 5 8000
@@ -164,10 +167,7 @@ no_program()
 {
 	local what="AF_XDP without a program" mark
 
-	N=1
-	fresh 1500
-	net_up $N
-	ethtool -L "$DEV" combined 1 2> /dev/null
+	fresh_single 1500
 	# The socket's program puts itself into a map of this one.
 	attach xdp/xsk
 	socket_opens "$what" || return
