@@ -219,8 +219,9 @@ static void handle(struct pvg_blk *blk, enum fault fault)
  * pvg_blk_fault_work() - see what is wrong with the device, and act
  * @work: fault_work of the device
  *
- * Scheduled by whoever suspects something. In a removal too, which writes back
- * what is dirty and would wait for ever for what the device has.
+ * Whoever suspects something schedules this work. It runs during a removal, too:
+ * del_gendisk() writes back what is dirty, and would wait for ever for requests
+ * that the device does not end.
  */
 void pvg_blk_fault_work(struct work_struct *work)
 {
