@@ -13,7 +13,7 @@ set -u
 
 [ -n "${PVG_QMP:-}" ] || tap_skip_all "no selftests/vm to plug disks"
 
-for round in 1 2 3; do
+for round in 1 2 $(is_slow || echo 3); do
 	# QEMU refuses the name until it has seen the guest let go of the old one.
 	for _ in 1 2 3 4 5; do
 		blk_plug

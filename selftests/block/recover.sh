@@ -28,8 +28,9 @@ verifies()
 	local before deadline=$((SECONDS + 60))
 
 	before=$(blk_ios "$DISK")
-	fio --name=v --filename="$DEV" --allow_file_create=0 --direct=1 --ioengine=libaio \
-		--rw=randwrite --bs=4k --size=8m --iodepth=16 --verify=crc32c --verify_fatal=1 \
+	nice -n "$(is_slow && echo 19 || echo 0)" fio --name=v --filename="$DEV" \
+		--allow_file_create=0 --direct=1 --ioengine=libaio \
+		--rw=randwrite --bs=4k --size="$(scaled 8)m" --iodepth=16 --verify=crc32c --verify_fatal=1 \
 		--randseed="$SEED" --loops="$1" --output-format=json > /tmp/verify 2>&1 &
 	VERIFY_PID=$!
 	tap_at_exit _blk_load_kill $VERIFY_PID

@@ -11,7 +11,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-ROUNDS=4
+ROUNDS=$(scaled 4 2)
 
 # under_load SERIAL ROUND OPTION...
 under_load()
@@ -36,7 +36,7 @@ for serial in "${DISKS[@]}"; do
 	blk_need "$serial"
 	for ((round = 1; round <= ROUNDS; round++)); do
 		# One disk is enough for the rare; the others are for their rings.
-		[ $round -le 2 ] || [ "$serial" = "${DISKS[0]}" ] || break
+		[ $round -le $(((ROUNDS + 1) / 2)) ] || [ "$serial" = "${DISKS[0]}" ] || break
 		under_load "$serial" $round --rw=randrw --iodepth=32 --numjobs=2 || tap_done
 	done
 	DISK=$(blk_find "$serial")

@@ -10,7 +10,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-SWITCHES=$(scaled 60 2)
+SWITCHES=$(scaled 60)
 SETTINGS=("off" "fixed 64 100000" "adaptive" "fixed 1 1" "fixed 4096 100" "off" "adaptive")
 
 # goes_on: all that is in flight completes, twice, without another change of the policy.

@@ -81,7 +81,8 @@ for mergeable in 1 0; do
 	tap_check "$what: the interface appears" net_fake mergeable=$mergeable || tap_done
 	net_up 20
 	tap_check "$what: the network answers" net_fake_answers || tap_done
-	for mode in len-huge len-short len-zero gso-type gso-size csum-start; do
+	# Which fields are looked at does not depend on the kernel; what becomes of a buffer may.
+	for mode in len-huge len-short $(is_slow || echo len-zero gso-type gso-size csum-start); do
 		dropped $mode
 	done
 	[ $mergeable = 0 ] || for mode in buffers-zero buffers-many; do
@@ -95,7 +96,7 @@ done
 # With a program it is another path.
 tap_check "XDP: a program that passes is attached" ip link set dev "$DEV" xdpdrv obj xdp.bpf sec xdp
 what=XDP
-for mode in len-huge len-short len-zero csum-start; do
+for mode in len-huge len-short $(is_slow || echo len-zero csum-start); do
 	dropped $mode
 done
 ip link set dev "$DEV" xdpdrv off
@@ -110,7 +111,7 @@ snmp()
 }
 
 # An answer is a reset of TCP: no program listens.
-for bare in 0 1; do
+for bare in $(is_slow || echo 0) 1; do
 	what="coalesced, bare=$bare"
 	tap_check "$what: the interface appears" net_fake rsc=3 rsc_bare=$bare || tap_done
 	net_up 20
