@@ -38,9 +38,6 @@ bool pvg_receive_fresh(const struct pvg_queue *q);
 void pvg_timer_start(struct pvg_queue *q, u64 ns);
 u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done);
 bool pvg_queue_take(struct pvg_queue *q, struct pvg_done *done);
-/* Not held, as it calls the driver. */
-void pvg_queue_follow_up(struct pvg_queue *q, bool notify, bool poll,
-			 struct pvg_done *done);
 
 /* guard.c: the progress guard. Lock held for start and moved, otherwise not. */
 void pvg_guard_init(struct pvg_queue *q);

@@ -230,7 +230,12 @@ static void guard_timer(struct timer_list *timer)
 	}
 	pvg_queue_unlock(q, flags);
 
-	pvg_queue_follow_up(q, ring, poll, &done);
+	if (ring)
+		pvg_guard_notify(q, q->vq);
+	if (poll)
+		q->ops->poll(q);
+	if (done.count)
+		q->ops->done(q, &done);
 }
 
 void pvg_guard_init(struct pvg_queue *q)
@@ -357,7 +362,12 @@ u32 pvg_queue_check(struct pvg_queue *q)
 	}
 	pvg_queue_unlock(q, flags);
 
-	pvg_queue_follow_up(q, ring, poll, &done);
+	if (ring)
+		pvg_guard_notify(q, q->vq);
+	if (poll)
+		q->ops->poll(q);
+	if (done.count)
+		q->ops->done(q, &done);
 	return done.count;
 }
 EXPORT_SYMBOL_GPL(pvg_queue_check);
@@ -379,6 +389,7 @@ void pvg_queue_collect(struct pvg_queue *q)
 	flags = pvg_queue_lock(q);
 	pvg_queue_drain(q, &done);
 	pvg_queue_unlock(q, flags);
-	pvg_queue_follow_up(q, false, false, &done);
+	if (done.count)
+		q->ops->done(q, &done);
 }
 EXPORT_SYMBOL_GPL(pvg_queue_collect);

@@ -169,14 +169,8 @@ static bool ring_doorbell(struct pvg_queue *q)
 	return true;
 }
 
-/* What a look at the queue has led to, once the lock is dropped. */
-void pvg_queue_follow_up(struct pvg_queue *q, bool notify, bool poll,
-			 struct pvg_done *done)
+static void deliver(struct pvg_queue *q, struct pvg_done *done)
 {
-	if (notify)
-		pvg_guard_notify(q, q->vq);
-	if (poll)
-		q->ops->poll(q);
 	if (done->count)
 		q->ops->done(q, done);
 }
@@ -223,7 +217,7 @@ void pvg_queue_callback(struct virtqueue *vq)
 	trace_pvg_interrupt(q, n);
 	pvg_queue_unlock(q, flags);
 
-	pvg_queue_follow_up(q, false, false, &done);
+	deliver(q, &done);
 }
 EXPORT_SYMBOL_GPL(pvg_queue_callback);
 
@@ -285,7 +279,11 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 	trace_pvg_timer(q, done.count);
 	pvg_queue_unlock(q, flags);
 
-	pvg_queue_follow_up(q, notify, poll, &done);
+	if (notify)
+		pvg_guard_notify(q, q->vq);
+	if (poll)
+		q->ops->poll(q);
+	deliver(q, &done);
 	return HRTIMER_NORESTART;
 }
 
@@ -592,7 +590,9 @@ static void run(struct pvg_queue *q)
 		pvg_guard_start(q);
 	pvg_queue_unlock(q, flags);
 
-	pvg_queue_follow_up(q, false, poll, &done);
+	if (poll)
+		q->ops->poll(q);
+	deliver(q, &done);
 }
 
 /**
@@ -757,7 +757,9 @@ static void change(struct pvg_queue *q, struct pvg_moderation mod,
 	}
 	pvg_queue_unlock(q, flags);
 
-	pvg_queue_follow_up(q, false, poll, &done);
+	if (poll)
+		q->ops->poll(q);
+	deliver(q, &done);
 }
 
 /**
