@@ -11,7 +11,6 @@
 
 #include "pvg_ctl.h"
 
-#define TX_HOLD_US	500	/* that the end of a stream may be late */
 #define TX_BYTES_MAX	(1024 * 1024)	/* of buffers on their way, per port */
 #define TX_SPARE_BYTES	TX_BYTES_MAX	/* of free ones that are kept */
 
@@ -337,7 +336,6 @@ static void tx_done(struct pvg_queue *q, struct pvg_done *done)
 }
 
 const struct pvg_queue_ops pvg_ctl_out_ops = {
-	.hold_us = TX_HOLD_US,
 	.used	= tx_used,
 	.done	= tx_done,
 	.broken	= pvg_ctl_broken,

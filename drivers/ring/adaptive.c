@@ -1,270 +1,231 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The adaptive policy: predicting what the submitter does next.
+ * The adaptive policy: nothing is delayed by more than the delay saves.
  *
- * Most submitters keep a fixed number of requests in flight: they submit until
- * that depth is reached and then wait. Two consequences cost nothing to use:
+ * As long as the task that committed last is on its CPU (watch.c), it may
+ * commit again: the next doorbell serves the earlier batch too, and the task
+ * takes completions in passing. When the task leaves the CPU, a held doorbell
+ * rings and the next completion interrupts. Neither costs an exit more than
+ * policy off.
  *
- *  - Below that depth another submission is about to come. Its doorbell can
- *    serve this request too, and it will reap completions on its way, so the
- *    interrupt can stay parked.
- *  - At that depth the submitter waits. The doorbell must ring now and the
- *    interrupt be armed.
+ * A hold is judged by its time. While nothing is held, the core measures the
+ * mean gap between two batches of a submitter that stays on its CPU: it contains
+ * a doorbell, an interrupt, and what else an exit costs on the machine. A
+ * doorbell that serves n batches saves n - 1 such gaps. It costs the time until
+ * it rings, for the submitter and for the first batch, and SILENCE times what a
+ * single gap took too long, but for at most one gap. The balance of all holds is
+ * kept. When it is negative, nothing is held for PAUSE_FACTOR times what was
+ * lost. Each loss doubles that until GAINS holds in a row have paid. So a
+ * submitter of depth 1 loses the time between its commit and its sleep once in a
+ * while, and a submitter that computes instead of sleeping is left alone for a
+ * second.
  *
- * The depth is learned: it is at least what was seen in flight, and when a
- * predicted submission does not come before the timer, the submitter waits at
- * exactly what is in flight then. On a device faster than the guest no depth
- * ever builds up by itself, because every request is back before the next one
- * is submitted; so now and then a doorbell is held as a probe to see whether
- * the submitter goes on without its completions. A submitter of depth 1 does
- * not, which costs one short timer and doubles the distance to the next probe.
+ * A device whose doorbell takes less than BELL_MIN_NS has little to save:
+ * nothing is held there.
  *
- * Not everyone who is silent waits. A submitter that got many completions may
- * be busy with them for longer than its gaps were; then its task is the one the
- * timer or the interrupt finds running, and interrupting it brings nothing.
- *
- * Confidence is a saturating counter. Wrong predictions halve it, and at zero
- * the policy only probes.
- *
- * On a lazy queue the timer is only there for the case that nobody comes by any
- * more. The longer somebody always did, the longer it runs: programming it is
- * an exit to the hypervisor, and its firing often another.
+ * The interrupt waits for the Nth completion only while a submitter is watched
+ * that either goes on without its answers or keeps its CPU busy. A CPU that was
+ * idle of late is interrupted for each completion, because it loses nothing.
  */
 #include <linux/minmax.h>
-#include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/time64.h>
 
 #include "core.h"
-#include "pvguest/threshold.h"
 
-#define CREDIT_MAX		64
-#define PROBE_EVERY_MIN		16	/* commits between probes */
-#define PROBE_EVERY_MAX		1024
-#define HOLD_MIN		8	/* buffers one doorbell may serve */
-#define HOLD_MAX		32
-#define WANT_MAX		32	/* completions per interrupt */
-#define GAP_MAX_NS		(500 * NSEC_PER_USEC) /* too slow to predict */
-#define WINDOW_MIN_NS		(20 * NSEC_PER_USEC)
+#define BELL_MIN_NS	(3 * NSEC_PER_USEC)
+#define BELL_MAX_NS	(200 * NSEC_PER_USEC)	/* longer: the vCPU did not run */
+#define WINDOW_MIN	2	/* buffers that one doorbell may serve */
+#define WINDOW_MAX	32
+#define BALANCE		64	/* gaps that earlier holds may pay for */
+#define GAP_MIN_NS	(20 * NSEC_PER_USEC)
+#define GAP_MAX_NS	NSEC_PER_MSEC
+#define SILENCE		32
+#define PAUSE_FACTOR	32
+#define WAIT_MAX	8	/* gaps of a wait that a pause is a multiple of */
+#define LOSSES_MAX	4	/* doublings of the pause */
+#define GAINS		16
+#define BUSY_COMMITS	512	/* without an idle CPU: it is a busy one */
+#define WANT_SHARE	8	/* N: one in so many of what is in flight */
+#define WANT_MAX	32
 
-/* The timer, in gaps and at most: parked, and armed for more than one. */
-#define HOLD_GAPS		8
-#define HOLD_MAX_NS		NSEC_PER_MSEC
-#define WAIT_GAPS		16
-#define WAIT_MAX_NS		(10 * NSEC_PER_MSEC)
-#define LAZY_NS			NSEC_PER_MSEC
-#define PROBE_GAPS		2	/* of a probe without credit */
-#define STALE_GAPS		4	/* a submitter silent for longer is late */
-
-/* On a lazy queue all of these times the times this: 1, and up to 8. */
-#define STREAK_STEP		32
-#define PATIENCE_MAX		8
+/* The last buffer of a lazy queue: the timer, and how it grows. */
+#define LAZY_NS		NSEC_PER_MSEC
+#define STREAK_STEP	32
+#define PATIENCE_MAX	8
 
 void pvg_adaptive_start(struct pvg_queue *q)
 {
-	q->pred = (struct pvg_predictor) {
-		.depth = 1,
-		.batch8 = 8,
-		.group8 = 8,
-		.probe_every = PROBE_EVERY_MIN,
-		.probe_wait = PROBE_EVERY_MIN,
-	};
+	q->hold = (struct pvg_hold) { .window = WINDOW_MIN };
+	q->lazy_streak = 0;
 }
 
-static u64 gaps_ns(const struct pvg_predictor *p, u32 gaps, u64 most)
+/**
+ * pvg_adaptive_bell() - learn what a doorbell costs
+ * @q: the queue
+ * @ns: how long virtqueue_notify() took
+ *
+ * The mean falls quickly and rises slowly, because a vCPU that is preempted
+ * measures too much, and none measures too little. Context: any; without the
+ * lock, because a lost update does no harm.
+ */
+void pvg_adaptive_bell(struct pvg_queue *q, u64 ns)
 {
-	return clamp_t(u64, (u64)p->gap_ns * gaps, WINDOW_MIN_NS, most);
+	u32 old = READ_ONCE(q->bell_ns);
+	u32 new = min_t(u64, ns, BELL_MAX_NS);
+
+	if (new < old)
+		new = old - (old - new) / 4;
+	else
+		new = min(new, old + old / 8 + 200);
+	WRITE_ONCE(q->bell_ns, new);
 }
 
-static void streak_grows(struct pvg_predictor *p)
+/**
+ * pvg_adaptive_interrupted() - an interrupt of the queue took time
+ * @q: the queue
+ * @ns: how long it took
+ *
+ * During a hold that is no time in which the submitter was silent. Context and
+ * lock as for pvg_adaptive_bell().
+ */
+void pvg_adaptive_interrupted(struct pvg_queue *q, u64 ns)
 {
-	p->streak = min(p->streak + 1, STREAK_STEP * PATIENCE_MAX);
+	ns += READ_ONCE(q->interrupted_ns) + READ_ONCE(q->bell_ns);
+	WRITE_ONCE(q->interrupted_ns, min_t(u64, ns, U32_MAX));
 }
 
-static u32 patience(const struct pvg_queue *q)
+/* For how much longer than a gap was the submitter silent? */
+static s64 silence_ns(const struct pvg_hold *h, u32 interrupted, u64 now)
 {
-	return q->ops->lazy ? max(q->pred.streak / STREAK_STEP, 1) : 1;
+	s64 silent = now - h->last_ns - interrupted;
+
+	return clamp_t(s64, silent - h->gap_ns, 0, h->gap_ns);
 }
 
-/* Mean of the last eight or so gaps; a pause counts as two gaps at most. */
-static void learn_gap(struct pvg_predictor *p, u64 now)
+/* Mean of the last eight or so; a pause counts as two gaps. */
+static void learn_gap(struct pvg_hold *h, u64 now)
 {
-	u64 limit = (u64)p->gap_ns * 2 + WINDOW_MIN_NS;
-	s64 gap = now - p->commit_ns;
+	s64 gap = now - h->last_ns;
+	u32 limit = min(2 * h->gap_ns + GAP_MIN_NS, GAP_MAX_NS);
 
 	/* local_clock() may differ between CPUs by a little. */
-	gap = clamp_t(s64, gap, 0, min_t(u64, limit, U32_MAX / 2));
-	p->gap_ns += ((s32)gap - (s32)p->gap_ns) / 8;
-	p->commit_ns = now;
-	p->seen_ns = now;
-}
-
-static void learn_submitter(struct pvg_predictor *p)
-{
-	if (p->submitters[0] == current)
-		return;
-	p->submitters[1] = p->submitters[0];
-	p->submitters[0] = current;
-}
-
-/* In an interrupt: is it a submitter that was interrupted? */
-static bool submitter_runs(const struct pvg_predictor *p)
-{
-	return current == p->submitters[0] || current == p->submitters[1];
-}
-
-/* Buffers come too seldom for any of this to pay. */
-static bool too_slow(const struct pvg_predictor *p)
-{
-	return (u64)p->gap_ns * 8 > (u64)GAP_MAX_NS * p->batch8;
-}
-
-static void learn_hit(struct pvg_queue *q)
-{
-	struct pvg_predictor *p = &q->pred;
-
-	q->stats.prediction_hits++;
-	streak_grows(p);
-	p->credit = min(p->credit + 1, CREDIT_MAX);
-	p->probe_every = PROBE_EVERY_MIN;
-}
-
-/* Buffers that may wait for one doorbell. */
-static u32 hold_max(const struct pvg_predictor *p)
-{
-	return clamp_t(u32, p->depth / 4, HOLD_MIN, HOLD_MAX);
-}
-
-/* Will the submitter be back before the window closes? */
-static bool predict(struct pvg_queue *q)
-{
-	struct pvg_predictor *p = &q->pred;
-
-	if (q->urgent || too_slow(p)) {
-		p->probing = false;
-		return false;
-	}
-	if (p->probing) {
-		p->probing = q->held < hold_max(p);
-		return true;
-	}
-	if (p->credit && q->inflight < p->depth)
-		return true;
-	if (--p->probe_wait)
-		return false;
-	p->probe_wait = p->probe_every;
-	p->probing = true;
-	return true;
+	gap = clamp_t(s64, gap, 0, limit);
+	h->gap_ns += ((s32)gap - (s32)h->gap_ns) / 8;
 }
 
 /**
  * pvg_adaptive_commit() - a batch was added
  * @q: the queue
- * @before_reap: buffers in flight with the batch, before the submitter reaped
- * @may_hold: false if the submitter is known to wait
+ * @may_hold: the submitter is watched, and not known to wait
+ * @goes_on: it was watched since its last batch
  *
  * Return: true if the doorbell is to be held for a later batch.
  */
-bool pvg_adaptive_commit(struct pvg_queue *q, u32 before_reap, bool may_hold)
+bool pvg_adaptive_commit(struct pvg_queue *q, bool may_hold, bool goes_on)
 {
-	struct pvg_predictor *p = &q->pred;
+	struct pvg_hold *h = &q->hold;
+	u64 now = local_clock();
 
 	lockdep_assert_held(&q->lock);
 
-	learn_gap(p, local_clock());
-	learn_submitter(p);
-	p->batch8 += q->batch - p->batch8 / 8;
-	if (p->expecting && !p->late)
-		learn_hit(q);
-	p->late = false;
-	if (before_reap > p->depth)
-		p->depth = before_reap;
+	h->busy = min(h->busy + 1, BUSY_COMMITS);
+	if (goes_on && !h->allowed)
+		learn_gap(h, now);
+	else if (h->batches)
+		h->silence_ns += silence_ns(h, READ_ONCE(q->interrupted_ns), now);
+	h->last_ns = now;
+	WRITE_ONCE(q->interrupted_ns, 0);
 
-	p->expecting = may_hold && predict(q);
-	return p->expecting && q->held < hold_max(p);
+	h->allowed = may_hold && !q->urgent && h->gap_ns &&
+		     READ_ONCE(q->bell_ns) >= BELL_MIN_NS &&
+		     (s64)(now - h->again_ns) >= 0;
+	if (!h->allowed)
+		return false;
+	if (!h->batches++)
+		h->since_ns = now;
+	if (q->held < h->window)
+		return true;
+	h->window = min(h->window + 1, WINDOW_MAX);
+	return false;
+}
+
+/* A hold delayed something for @ns, for too little. */
+static void lost(struct pvg_queue *q, u64 now, u64 ns)
+{
+	struct pvg_hold *h = &q->hold;
+	u64 exits = max(h->gap_ns, 2 * READ_ONCE(q->bell_ns));
+	u64 pause = (min(ns, WAIT_MAX * exits) + exits) * PAUSE_FACTOR;
+
+	q->stats.prediction_misses++;
+	h->again_ns = now + (pause << h->losses);
+	h->losses = min(h->losses + 1, LOSSES_MAX);
+	h->gains = 0;
+	h->balance_ns = 0;
+	h->window = WINDOW_MIN;
+	h->allowed = false;
 }
 
 /**
  * pvg_adaptive_doorbell() - the device is told of all that was added
- * @q: the queue; @q->held is what this doorbell announces
- */
-void pvg_adaptive_doorbell(struct pvg_queue *q)
-{
-	struct pvg_predictor *p = &q->pred;
-
-	lockdep_assert_held(&q->lock);
-
-	if (!q->held)
-		return;
-	p->group8 += q->held - p->group8 / 8;
-	/* When too many are out, the newest are seen as one. */
-	if (p->groups < PVG_GROUPS)
-		p->groups++;
-	p->group_end[(p->group_first + p->groups - 1) % PVG_GROUPS] =
-		p->taken + q->inflight;
-}
-
-/**
- * pvg_adaptive_taken() - buffers were taken back
  * @q: the queue
- * @n: how many
+ * @needed: the device wants to be notified
+ *
+ * Judges the hold that ends, if there was one.
  */
-void pvg_adaptive_taken(struct pvg_queue *q, u32 n)
+void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed)
 {
-	struct pvg_predictor *p = &q->pred;
+	struct pvg_hold *h = &q->hold;
+	s64 saved, wait, gain;
+	u64 now;
 
 	lockdep_assert_held(&q->lock);
 
-	p->taken += n;
-	while (p->groups &&
-	       (s32)(p->group_end[p->group_first] - p->taken) <= 0) {
-		p->group_first = (p->group_first + 1) % PVG_GROUPS;
-		p->groups--;
+	if (!h->batches)
+		return;
+	now = local_clock();
+	saved = needed ? (s64)h->gap_ns * (h->batches - 1) : 0;
+	wait = now - h->since_ns;
+	h->silence_ns += silence_ns(h, READ_ONCE(q->interrupted_ns), now);
+	gain = saved - 2 * wait - SILENCE * h->silence_ns;
+	h->batches = 0;
+	h->silence_ns = 0;
+	h->balance_ns = min(h->balance_ns + gain, BALANCE * (s64)h->gap_ns);
+	if (h->balance_ns < 0) {
+		lost(q, now, wait);
+	} else if (gain > 0) {
+		q->stats.prediction_hits++;
+		h->gains = min(h->gains + 1, GAINS);
+		if (h->gains == GAINS)
+			h->losses = 0;
 	}
 }
 
 /**
- * pvg_adaptive_delivered() - completions were handed up outside a submission
+ * pvg_adaptive_left() - the submitter left its CPU to the idle task
  * @q: the queue
- * @n: how many
  *
- * Somebody now has answers in hand and is likely to submit again.
+ * Now the device is what everything waits for. It gets what is in flight in
+ * four parts, so that it has something to do while a part is being submitted.
  */
-void pvg_adaptive_delivered(struct pvg_queue *q, u32 n)
+void pvg_adaptive_left(struct pvg_queue *q)
 {
-	struct pvg_predictor *p = &q->pred;
-
 	lockdep_assert_held(&q->lock);
 
-	if (!n || !p->credit || too_slow(p))
-		return;
-	/* It was not waiting, at a depth at which it was thought to. */
-	if (submitter_runs(p))
-		p->depth = max(p->depth, q->inflight + n + 1);
-	p->late = false;
-	p->expecting = q->inflight && !q->urgent && q->inflight < p->depth;
-	if (p->expecting)
-		p->seen_ns = local_clock();
-}
-
-/* May the last buffer in flight wait for somebody to come by? */
-static bool may_be_lazy(const struct pvg_queue *q)
-{
-	return q->ops->lazy && q->inflight == 1 && !q->urgent && !q->waiting &&
-	       !q->lull;
+	q->hold.busy = 0;
+	q->hold.window = clamp_t(u32, q->inflight / 4, WINDOW_MIN, WINDOW_MAX);
 }
 
 /**
- * pvg_adaptive_reaped() - buffers were taken back in passing
+ * pvg_adaptive_stayed() - the submitter neither committed nor left its CPU
  * @q: the queue
- *
- * Nobody submitted, but somebody came by.
  */
-void pvg_adaptive_reaped(struct pvg_queue *q)
+void pvg_adaptive_stayed(struct pvg_queue *q)
 {
 	lockdep_assert_held(&q->lock);
 
-	streak_grows(&q->pred);
+	q->stats.stayed++;
+	q->hold.busy = 0;
 }
 
 /**
@@ -275,103 +236,74 @@ void pvg_adaptive_reaped(struct pvg_queue *q)
  */
 u32 pvg_adaptive_want(const struct pvg_queue *q)
 {
-	const struct pvg_predictor *p = &q->pred;
-	u32 share;
+	const struct pvg_hold *h = &q->hold;
+	u32 n = 1;
 
-	if (q->urgent || !q->inflight)
+	if (q->urgent || !q->inflight || q->lull || q->mode == PVG_EVENT_PLAIN)
 		return 1;
-	if (p->expecting || may_be_lazy(q))
+	if (q->ops->lazy && q->inflight == 1 && !q->waiting)
 		return 0;
-	if (q->lull || q->mode == PVG_EVENT_PLAIN)
-		return 1;
-	share = max(q->inflight / 4, 1u);
-	/* What one doorbell announced tends to complete together. */
-	if (p->groups && p->group8 / 8 >= max(share, 2u))
-		share = p->group_end[p->group_first] - p->taken;
-	return clamp_t(u32, share, 1, min_t(u32, q->inflight, WANT_MAX));
+	if (q->ops->lazy)
+		n = q->inflight / 4;
+	else if (q->watch && h->busy == BUSY_COMMITS)
+		n = q->inflight / WANT_SHARE;
+	if (q->watch && h->allowed)
+		n = max(n, h->window);
+	return clamp_t(u32, n, 1, min_t(u32, q->inflight, WANT_MAX));
+}
+
+/*
+ * On a lazy queue nobody waits for a buffer, so its timer is there for the case
+ * that no submitter comes by any more. The longer submitters did, the longer it
+ * runs.
+ */
+static u32 patience(const struct pvg_queue *q)
+{
+	return max(q->lazy_streak / STREAK_STEP, 1);
 }
 
 /**
- * pvg_adaptive_window_ns() - how long the timer may run
+ * pvg_adaptive_came_by() - buffers of a lazy queue may be taken in passing
+ * @q: the queue
+ */
+void pvg_adaptive_came_by(struct pvg_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+
+	q->lazy_streak = min(q->lazy_streak + 1, STREAK_STEP * PATIENCE_MAX);
+	q->lazy_ns = local_clock();
+}
+
+/**
+ * pvg_adaptive_window_ns() - how long the timer of a lazy queue may run
  * @q: the queue
  */
 u64 pvg_adaptive_window_ns(const struct pvg_queue *q)
 {
-	const struct pvg_predictor *p = &q->pred;
-
-	if (p->probing && !p->credit)
-		return gaps_ns(p, PROBE_GAPS, HOLD_MAX_NS);
-	if (p->expecting)
-		return max_t(u64, gaps_ns(p, HOLD_GAPS * patience(q),
-					  HOLD_MAX_NS),
-			     q->ops->hold_us * NSEC_PER_USEC);
-	if (may_be_lazy(q))
-		return LAZY_NS * patience(q);
-	return gaps_ns(p, WAIT_GAPS, WAIT_MAX_NS);
+	return LAZY_NS * patience(q);
 }
 
 /**
- * pvg_adaptive_fresh() - at timer expiry: is the prediction still open?
+ * pvg_adaptive_fresh() - at expiry: did a submitter come by meanwhile?
  * @q: the queue
  *
  * The timer is not restarted for each submission; it looks here instead.
  */
 bool pvg_adaptive_fresh(const struct pvg_queue *q)
 {
-	const struct pvg_predictor *p = &q->pred;
+	s64 silent = local_clock() - q->lazy_ns;
 
-	s64 silent = local_clock() - p->seen_ns;
-
-	if (!p->expecting)
-		return may_be_lazy(q) &&
-		       silent < (s64)LAZY_NS * patience(q) / 2;
-	return !(p->probing && !p->credit) &&
-	       silent < (s64)gaps_ns(p, STALE_GAPS * patience(q), HOLD_MAX_NS);
-}
-
-static void missed(struct pvg_queue *q)
-{
-	struct pvg_predictor *p = &q->pred;
-
-	q->stats.prediction_misses++;
-	p->streak = 0;
-	if (p->probing) {
-		p->depth = max(q->inflight, 1u);
-		p->probe_every = min(p->probe_every * 2, PROBE_EVERY_MAX);
-		p->probe_wait = p->probe_every;
-	} else {
-		p->depth = max3(q->inflight, p->depth / 2, 1u);
-		p->credit /= 2;
-	}
-	p->probing = false;
-	p->expecting = false;
-	p->late = false;
+	return q->ops->lazy && silent < (s64)pvg_adaptive_window_ns(q) / 2;
 }
 
 /**
- * pvg_adaptive_expired() - the timer fired before the predicted submission
+ * pvg_adaptive_expired() - the timer of a lazy queue came before a submitter
  * @q: the queue
- *
- * A submitter that is running is merely late, which costs a little of the
- * credit: one that polls for its only completion is late each time.
- *
- * Context: the timer's interrupt.
  */
 void pvg_adaptive_expired(struct pvg_queue *q)
 {
-	struct pvg_predictor *p = &q->pred;
-
 	lockdep_assert_held(&q->lock);
 
-	if (!p->expecting) {
-		if (q->inflight)
-			p->streak = 0;
-		return;
-	}
-	if (p->probing || !p->credit || !submitter_runs(p)) {
-		missed(q);
-		return;
-	}
-	p->credit -= !p->late;
-	p->late = true;
+	if (q->inflight)
+		q->lazy_streak = 0;
 }

@@ -14,17 +14,43 @@ void pvg_event_park(struct pvg_queue *q);
 void pvg_event_consumed(struct pvg_queue *q, u32 descs);
 const char *pvg_event_mode_name(enum pvg_event_mode mode);
 
-/* adaptive.c: the adaptive policy. Lock held. */
+/* adaptive.c: the adaptive policy. Lock held but where it says otherwise. */
 void pvg_adaptive_start(struct pvg_queue *q);
-bool pvg_adaptive_commit(struct pvg_queue *q, u32 before_reap, bool may_hold);
-void pvg_adaptive_doorbell(struct pvg_queue *q);
-void pvg_adaptive_taken(struct pvg_queue *q, u32 n);
-void pvg_adaptive_delivered(struct pvg_queue *q, u32 n);
-void pvg_adaptive_reaped(struct pvg_queue *q);
+void pvg_adaptive_bell(struct pvg_queue *q, u64 ns);
+void pvg_adaptive_interrupted(struct pvg_queue *q, u64 ns);
+bool pvg_adaptive_commit(struct pvg_queue *q, bool may_hold, bool goes_on);
+void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed);
+void pvg_adaptive_left(struct pvg_queue *q);
+void pvg_adaptive_stayed(struct pvg_queue *q);
 u32 pvg_adaptive_want(const struct pvg_queue *q);
+void pvg_adaptive_came_by(struct pvg_queue *q);
 u64 pvg_adaptive_window_ns(const struct pvg_queue *q);
 bool pvg_adaptive_fresh(const struct pvg_queue *q);
 void pvg_adaptive_expired(struct pvg_queue *q);
+
+/* watch.c: whether the submitter is still on its CPU. Lock held. */
+bool pvg_watch_can(const struct virtio_device *vdev);
+bool pvg_watch_start(struct pvg_queue *q, unsigned long flags);
+void pvg_watch_stop(struct pvg_queue *q);
+void pvg_watch_init(void);
+void pvg_watch_exit(void);
+
+/* wait.c: what ends a wait. Lock held but for init and stop. */
+void pvg_wait_init(struct pvg_queue *q);
+void pvg_wait_tick(struct pvg_queue *q);
+void pvg_wait_start(struct pvg_queue *q, bool ready);
+void pvg_wait_stop(struct pvg_queue *q);
+void pvg_queue_left(struct pvg_queue *q, bool idle);
+
+/* queue.c. Lock held but for deliver. */
+u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done);
+bool pvg_queue_settle(struct pvg_queue *q, struct pvg_done *done);
+bool pvg_queue_ring(struct pvg_queue *q);
+void pvg_queue_start_polling(struct pvg_queue *q, bool by_timer);
+void pvg_queue_deliver(struct pvg_queue *q, struct pvg_done *done);
+
+/* life.c, for guard.c. Lock held. */
+bool pvg_queue_take(struct pvg_queue *q, struct pvg_done *done);
 
 /* receive.c: the adaptive policy of receive queues. Lock held. */
 void pvg_receive_start(struct pvg_queue *q);
@@ -33,11 +59,6 @@ void pvg_receive_settled(struct pvg_queue *q, bool by_timer);
 u32 pvg_receive_want(const struct pvg_queue *q);
 u64 pvg_receive_window_ns(const struct pvg_queue *q);
 bool pvg_receive_fresh(const struct pvg_queue *q);
-
-/* queue.c, for guard.c and reap.c. Lock held. */
-void pvg_timer_start(struct pvg_queue *q, u64 ns);
-u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done);
-bool pvg_queue_take(struct pvg_queue *q, struct pvg_done *done);
 
 /* guard.c: the progress guard. Lock held for start and moved, otherwise not. */
 void pvg_guard_init(struct pvg_queue *q);
@@ -48,7 +69,6 @@ void pvg_guard_notify(struct pvg_queue *q, struct virtqueue *vq);
 
 /* reap.c: submitters that complete. Lock held. */
 const void **pvg_reaper(struct pvg_queue *q);
-void pvg_reap_later(struct pvg_queue *q, u64 ns);
 
 /* debugfs.c */
 void pvg_debugfs_init(void);

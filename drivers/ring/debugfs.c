@@ -17,14 +17,14 @@ static int stats_show(struct seq_file *m, void *unused)
 	struct pvg_queue *q = m->private;
 	struct pvg_queue_stats s;
 	struct pvg_moderation mod;
-	struct pvg_predictor p;
+	struct pvg_hold h;
 	struct pvg_receiver r;
 	u32 inflight, armed;
 	unsigned long flags;
 
 	flags = pvg_queue_lock(q);
 	s = q->stats;
-	p = q->pred;
+	h = q->hold;
 	r = q->rcv;
 	mod = q->mod;
 	inflight = q->inflight;
@@ -46,6 +46,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "healed_irq: %llu\n", s.healed_irq);
 	seq_printf(m, "prediction_hits: %llu\n", s.prediction_hits);
 	seq_printf(m, "prediction_misses: %llu\n", s.prediction_misses);
+	seq_printf(m, "submitters_stayed: %llu\n", s.stayed);
 	seq_printf(m, "inflight: %u\n", inflight);
 	seq_printf(m, "event_threshold: %u\n", armed);
 	seq_printf(m, "policy: %s\n", pvg_policy_name(mod.policy));
@@ -57,9 +58,11 @@ static int stats_show(struct seq_file *m, void *unused)
 		seq_printf(m, "receive_gap_ns: %u\n", r.gap_ns);
 		return 0;
 	}
-	seq_printf(m, "predicted_depth: %u\n", p.depth);
-	seq_printf(m, "prediction_credit: %u\n", p.credit);
-	seq_printf(m, "submission_gap_ns: %u\n", p.gap_ns);
+	seq_printf(m, "hold_window: %u\n", h.window);
+	seq_printf(m, "hold_balance_ns: %lld\n", h.balance_ns);
+	seq_printf(m, "hold_losses: %u\n", h.losses);
+	seq_printf(m, "doorbell_ns: %u\n", READ_ONCE(q->bell_ns));
+	seq_printf(m, "submission_gap_ns: %u\n", h.gap_ns);
 	return 0;
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One moderated virtqueue: adding, committing, draining, and the timer.
+ * One moderated virtqueue: adding, committing and draining.
  *
  * Completions are taken back in three places, all under the queue lock: the
- * virtqueue callback, the timer, and (adaptive policy) the submitter. All of
- * them end in settle(), which arms or parks the event index and starts the
- * timer where something might otherwise wait for ever, and then hand what they
- * collected to the driver without the lock.
+ * virtqueue callback, the submitter (adaptive policy), and wait.c. All of them
+ * end in pvg_queue_settle(), which arms or parks the event index and bounds
+ * every wait, and then hand what they collected to the driver without the lock.
  */
 #include <linux/export.h>
+#include <linux/irqflags.h>
 #include <linux/sched/clock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -49,37 +49,17 @@ static u32 drain_some(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 		q->stats.completions += n;
 		if (q->ops->receive)
 			pvg_receive_taken(q, n);
-		else
-			pvg_adaptive_taken(q, n);
 	}
 	if (unlikely(virtqueue_is_broken(q->vq)))
 		q->ops->broken(q);
 	return n;
 }
 
-static u32 drain(struct pvg_queue *q, struct pvg_done *done)
-{
-	/* Each round returns a token the device holds, so this ends. */
-	return drain_some(q, U32_MAX, done);
-}
-
 /* Take back all there is; the queue need not run. */
 u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done)
 {
-	return drain(q, done);
-}
-
-/* A timer that runs is left to run, unless it would come too late. */
-void pvg_timer_start(struct pvg_queue *q, u64 ns)
-{
-	u64 expires = local_clock() + ns;
-
-	if (q->timer_active && (s64)(q->timer_ns - expires) <= (s64)ns)
-		return;
-	q->timer_active = true;
-	q->timer_ns = expires;
-	q->stats.timer_starts++;
-	hrtimer_start(&q->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED);
+	/* Each round returns a token the device holds, so this ends. */
+	return drain_some(q, U32_MAX, done);
 }
 
 /* Completions to the next interrupt by the queue's policy; 0 to park. */
@@ -102,15 +82,8 @@ static u32 want(const struct pvg_queue *q)
 	return 1;
 }
 
-static u64 window_ns(const struct pvg_queue *q)
-{
-	if (q->mod.policy != PVG_POLICY_ADAPTIVE)
-		return (u64)q->mod.usecs * NSEC_PER_USEC;
-	return q->ops->receive ? pvg_receive_window_ns(q) :
-				 pvg_adaptive_window_ns(q);
-}
-
-static void start_polling(struct pvg_queue *q, bool by_timer)
+/* The queue is left to ops->poll(), to be called once the lock is dropped. */
+void pvg_queue_start_polling(struct pvg_queue *q, bool by_timer)
 {
 	q->polling = true;
 	q->poll_by_timer = by_timer;
@@ -120,12 +93,13 @@ static void start_polling(struct pvg_queue *q, bool by_timer)
 
 /*
  * Arm or park, drain what came meanwhile, and bound every wait. A caller that
- * may not take completions passes no @done; the timer gets them.
+ * may not take completions passes no @done; wait.c gets them.
  *
  * Return: true if the queue is to be polled now, once the lock is dropped.
  */
-static bool settle(struct pvg_queue *q, struct pvg_done *done)
+bool pvg_queue_settle(struct pvg_queue *q, struct pvg_done *done)
 {
+	bool ready = false;
 	u32 n;
 
 	if (q->polling)
@@ -139,37 +113,60 @@ static bool settle(struct pvg_queue *q, struct pvg_done *done)
 		if (!pvg_event_arm(q, n))
 			break;
 		if (q->ops->poll) {
-			start_polling(q, false);
+			pvg_queue_start_polling(q, false);
 			return true;
 		}
 		if (!done) {
-			pvg_reap_later(q, window_ns(q));
-			return false;
+			ready = true;
+			break;
 		}
-		if (!drain(q, done))
+		if (!pvg_queue_drain(q, done))
 			break;
 	}
-	if (n != 1 && q->inflight)
-		pvg_timer_start(q, window_ns(q));
+	if ((n != 1 || ready) && q->inflight)
+		pvg_wait_start(q, ready);
 	return false;
 }
 
 /* Returns whether the device wants to be notified, once the lock is dropped. */
-static bool ring_doorbell(struct pvg_queue *q)
+bool pvg_queue_ring(struct pvg_queue *q)
 {
+	bool needed = virtqueue_kick_prepare(q->vq);
+
 	lockdep_assert_held(&q->lock);
 
-	pvg_adaptive_doorbell(q);
+	pvg_adaptive_doorbell(q, needed);
 	q->held = 0;
-	if (!virtqueue_kick_prepare(q->vq)) {
+	if (needed)
+		q->stats.doorbells++;
+	else
 		q->stats.doorbells_suppressed++;
-		return false;
-	}
-	q->stats.doorbells++;
-	return true;
+	return needed;
 }
 
-static void deliver(struct pvg_queue *q, struct pvg_done *done)
+/*
+ * Where a doorbell may be held, its cost is measured. Interrupts stay off
+ * meanwhile, or the one for this very request would be part of the cost.
+ */
+static void notify_unlock(struct pvg_queue *q, unsigned long flags)
+	__releases(&q->lock)
+{
+	struct virtqueue *vq = q->vq;
+	u64 start;
+
+	if (!q->watch) {
+		pvg_queue_unlock(q, flags);
+		pvg_guard_notify(q, vq);
+		return;
+	}
+	spin_unlock(&q->lock);
+	start = local_clock();
+	pvg_guard_notify(q, vq);
+	pvg_adaptive_bell(q, local_clock() - start);
+	local_irq_restore(flags);
+}
+
+void pvg_queue_deliver(struct pvg_queue *q, struct pvg_done *done)
 {
 	if (done->count)
 		q->ops->done(q, done);
@@ -189,6 +186,7 @@ void pvg_queue_callback(struct virtqueue *vq)
 	struct pvg_queue *q = ring->queue(ring, vq->index);
 	struct pvg_done done = {};
 	unsigned long flags;
+	u64 start = 0;
 	u32 n;
 
 	flags = pvg_queue_lock(q);
@@ -196,9 +194,11 @@ void pvg_queue_callback(struct virtqueue *vq)
 		pvg_queue_unlock(q, flags);
 		return;
 	}
+	if (q->hold.batches)
+		start = local_clock();
 	q->stats.interrupts++;
 	if (q->ops->poll) {
-		start_polling(q, false);
+		pvg_queue_start_polling(q, false);
 		trace_pvg_interrupt(q, 0);
 		pvg_queue_unlock(q, flags);
 		q->ops->poll(q);
@@ -206,86 +206,20 @@ void pvg_queue_callback(struct virtqueue *vq)
 	}
 	if (q->mode == PVG_EVENT_PLAIN)
 		pvg_event_park(q);
-	n = drain(q, &done);
+	n = pvg_queue_drain(q, &done);
 	if (!n)
 		q->stats.spurious++;
 	if (q->ops->receive)
 		pvg_receive_settled(q, false);
-	else if (q->mod.policy == PVG_POLICY_ADAPTIVE)
-		pvg_adaptive_delivered(q, n);
-	settle(q, &done);
+	pvg_queue_settle(q, &done);
 	trace_pvg_interrupt(q, n);
 	pvg_queue_unlock(q, flags);
 
-	deliver(q, &done);
+	pvg_queue_deliver(q, &done);
+	if (start)
+		pvg_adaptive_interrupted(q, local_clock() - start);
 }
 EXPORT_SYMBOL_GPL(pvg_queue_callback);
-
-/* At expiry: has what the timer was started for given way to a later wait? */
-static bool is_fresh(const struct pvg_queue *q)
-{
-	if (q->mod.policy != PVG_POLICY_ADAPTIVE)
-		return false;
-	return q->ops->receive ? pvg_receive_fresh(q) : pvg_adaptive_fresh(q);
-}
-
-/* Returns whether the queue is to be polled. */
-static bool timer_expired(struct pvg_queue *q, struct pvg_done *done)
-{
-	u32 n = 0;
-
-	if (!q->ops->receive)
-		pvg_adaptive_expired(q);
-	/* No interrupt for what is taken here: it would find nothing. */
-	pvg_event_park(q);
-	if (!q->ops->poll) {
-		n = drain(q, done);
-	} else if (virtqueue_poll(q->vq, q->last)) {
-		start_polling(q, true);
-		return true;
-	}
-	q->lull = !n && q->inflight;
-	if (q->ops->receive)
-		pvg_receive_settled(q, true);
-	return settle(q, done);
-}
-
-static enum hrtimer_restart queue_timer(struct hrtimer *timer)
-{
-	struct pvg_queue *q = container_of(timer, struct pvg_queue, timer);
-	bool notify = false, poll = false;
-	struct pvg_done done = {};
-	unsigned long flags;
-
-	flags = pvg_queue_lock(q);
-	q->timer_active = false;
-	if (!q->running) {
-		pvg_queue_unlock(q, flags);
-		return HRTIMER_NORESTART;
-	}
-	q->stats.timer_fires++;
-	if (is_fresh(q)) {
-		if (q->inflight)
-			pvg_timer_start(q, window_ns(q));
-		pvg_queue_unlock(q, flags);
-		return HRTIMER_NORESTART;
-	}
-
-	if (q->held)
-		notify = ring_doorbell(q);
-	/* Whoever polls will settle, too. */
-	if (!q->polling)
-		poll = timer_expired(q, &done);
-	trace_pvg_timer(q, done.count);
-	pvg_queue_unlock(q, flags);
-
-	if (notify)
-		pvg_guard_notify(q, q->vq);
-	if (poll)
-		q->ops->poll(q);
-	deliver(q, &done);
-	return HRTIMER_NORESTART;
-}
 
 /**
  * pvg_queue_poll_locked() - pvg_queue_poll() for who may only try to get the lock
@@ -306,8 +240,6 @@ u32 pvg_queue_poll_locked(struct pvg_queue *q, u32 budget,
 		return 0;
 	n = drain_some(q, budget, done);
 	q->polled += n;
-	if (!q->ops->receive && q->mod.policy == PVG_POLICY_ADAPTIVE)
-		pvg_adaptive_delivered(q, n);
 	return n;
 }
 EXPORT_SYMBOL_GPL(pvg_queue_poll_locked);
@@ -351,7 +283,7 @@ bool pvg_queue_poll_done(struct pvg_queue *q)
 	if (q->running) {
 		if (q->ops->receive)
 			pvg_receive_settled(q, q->poll_by_timer);
-		again = settle(q, NULL);
+		again = pvg_queue_settle(q, NULL);
 	}
 	pvg_queue_unlock(q, flags);
 	return again;
@@ -377,10 +309,10 @@ u32 pvg_queue_reap(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 	if (q->running && q->inflight) {
 		n = drain_some(q, budget, done);
 		q->stats.reaped += n;
-		if (n && !q->ops->receive)
-			pvg_adaptive_reaped(q);
+		if (n && q->ops->lazy)
+			pvg_adaptive_came_by(q);
 		if (n)
-			poll = settle(q, NULL);
+			poll = pvg_queue_settle(q, NULL);
 	}
 	pvg_queue_unlock(q, flags);
 
@@ -438,12 +370,9 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 	__releases(&q->lock)
 {
 	const void **reaper = pvg_reaper(q);
-	struct virtqueue *vq = q->vq;
 	struct pvg_done done = {};
-	u32 before = q->inflight;
-	bool notify = false;
 	bool hold = false;
-	bool poll;
+	bool goes_on, poll;
 
 	lockdep_assert_held(&q->lock);
 
@@ -452,18 +381,23 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 		pvg_queue_unlock(q, flags);
 		return;
 	}
+	q->waiting = !may_hold;
 	if (q->mod.policy == PVG_POLICY_ADAPTIVE && !q->ops->receive) {
-		if (reaper && before > q->batch)
-			drain(q, &done);
-		hold = pvg_adaptive_commit(q, before, may_hold);
+		if (reaper && q->armed != 1 && q->inflight > q->batch)
+			pvg_queue_drain(q, &done);
+		if (q->ops->lazy)
+			pvg_adaptive_came_by(q);
+		goes_on = q->watch;
+		may_hold &= pvg_watch_start(q, flags);
+		hold = pvg_adaptive_commit(q, may_hold, goes_on);
 	}
 	q->batch = 0;
-	q->waiting = !may_hold;
-	poll = settle(q, reaper ? &done : NULL);
-	if (hold)
+	q->commits++;
+	poll = pvg_queue_settle(q, reaper ? &done : NULL);
+	if (hold) {
 		q->stats.doorbells_held++;
-	else
-		notify = ring_doorbell(q);
+		pvg_wait_tick(q);
+	}
 	if (done.count) {
 		q->stats.reaped += done.count;
 		WRITE_ONCE(*reaper, current);
@@ -471,10 +405,11 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 	if (unlikely(!q->guard.pending && q->inflight))
 		pvg_guard_start(q);
 	trace_pvg_commit(q, done.count, hold);
-	pvg_queue_unlock(q, flags);
+	if (!hold && pvg_queue_ring(q))
+		notify_unlock(q, flags);
+	else
+		pvg_queue_unlock(q, flags);
 
-	if (notify)
-		pvg_guard_notify(q, vq);
 	if (poll)
 		q->ops->poll(q);
 	if (done.count) {
@@ -515,280 +450,3 @@ void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
 	end_batch(q, flags, false);
 }
 EXPORT_SYMBOL_GPL(pvg_queue_flush_unlock);
-
-/**
- * pvg_queue_init() - prepare a zeroed queue, once in its life
- * @q: the queue
- * @ops: the driver's
- *
- * Context: any.
- */
-void pvg_queue_init(struct pvg_queue *q, const struct pvg_queue_ops *ops)
-{
-	q->ops = ops;
-	spin_lock_init(&q->lock);
-	pvg_hrtimer_setup(&q->timer, queue_timer, CLOCK_MONOTONIC,
-			  HRTIMER_MODE_REL_PINNED);
-	pvg_guard_init(q);
-}
-EXPORT_SYMBOL_GPL(pvg_queue_init);
-
-/* A ring that is empty and as it was created. */
-static void start_fresh(struct pvg_queue *q)
-{
-	pvg_event_start(q);
-	q->inflight = 0;
-	q->inflight_descs = 0;
-	q->urgent = 0;
-	q->batch = 0;
-	q->held = 0;
-	q->waiting = false;
-	q->polling = false;
-}
-
-static void learn_anew(struct pvg_queue *q)
-{
-	q->lull = false;
-	if (q->ops->receive)
-		pvg_receive_start(q);
-	else
-		pvg_adaptive_start(q);
-}
-
-/* Returns whether the queue is to be polled. */
-static bool take_and_settle(struct pvg_queue *q, struct pvg_done *done)
-{
-	if (!q->ops->poll)
-		drain(q, done);
-	return settle(q, done);
-}
-
-/*
- * Take what there is as an interrupt would. Return: whether the queue is to be
- * polled, once the lock is dropped.
- */
-bool pvg_queue_take(struct pvg_queue *q, struct pvg_done *done)
-{
-	/* Or it would not be armed again, nor looked at, if it was armed. */
-	if (!q->polling)
-		pvg_event_park(q);
-	return take_and_settle(q, done);
-}
-
-/* Run; completions that came while the queue was stopped are delivered. */
-static void run(struct pvg_queue *q)
-{
-	struct pvg_done done = {};
-	unsigned long flags;
-	bool poll;
-
-	flags = pvg_queue_lock(q);
-	learn_anew(q);
-	q->running = true;
-	poll = take_and_settle(q, &done);
-	if (q->inflight)
-		pvg_guard_start(q);
-	pvg_queue_unlock(q, flags);
-
-	if (poll)
-		q->ops->poll(q);
-	deliver(q, &done);
-}
-
-/**
- * pvg_queue_start() - run a queue on a fresh virtqueue
- * @ring: its device
- * @q: the queue, initialised and not running
- * @vq: from pvg_find_vqs(), with pvg_queue_callback() as its callback; empty
- *
- * Call before virtio_device_ready(), and again after each reset of the device.
- *
- * Context: may sleep (debugfs).
- */
-void pvg_queue_start(struct pvg_ring *ring, struct pvg_queue *q,
-		     struct virtqueue *vq)
-{
-	q->vq = vq;
-	/* Those of an earlier life are kept: they may be the queue's own. */
-	mutex_lock(&ring->lock);
-	if (!q->mod.frames)
-		q->mod = ring->mod;
-	mutex_unlock(&ring->lock);
-	start_fresh(q);
-	run(q);
-	pvg_debugfs_add_queue(ring, q);
-}
-EXPORT_SYMBOL_GPL(pvg_queue_start);
-
-/* No callback, timer or submitter touches the virtqueue after this. */
-static void quiesce(struct pvg_queue *q)
-{
-	bool notify = false;
-	unsigned long flags;
-
-	flags = pvg_queue_lock(q);
-	if (q->running) {
-		q->running = false;
-		pvg_event_park(q);
-		if (q->held)
-			notify = ring_doorbell(q);
-	}
-	pvg_queue_unlock(q, flags);
-
-	if (notify)
-		virtqueue_notify(q->vq);
-	hrtimer_cancel(&q->timer);
-	q->timer_active = false;
-	pvg_guard_stop(q);
-}
-
-/**
- * pvg_queue_stop() - stop a queue before its device is reset
- * @q: the queue; may be stopped or never have run
- *
- * Afterwards pvg_queue_add() fails with -EIO, the timer is off and interrupts
- * are ignored. Buffers the device still holds are left for
- * pvg_queue_detach() after the reset.
- *
- * Context: may sleep.
- */
-void pvg_queue_stop(struct pvg_queue *q)
-{
-	if (!q->vq)
-		return;
-	pvg_debugfs_remove_queue(q);
-	quiesce(q);
-}
-EXPORT_SYMBOL_GPL(pvg_queue_stop);
-
-/**
- * pvg_queue_detach() - take back what a reset device still held
- * @q: the queue, stopped; may never have run
- * @reclaim: called for each token, without locks
- *
- * Afterwards the virtqueue may be deleted. Context: as @reclaim needs.
- */
-void pvg_queue_detach(struct pvg_queue *q, void (*reclaim)(void *token))
-{
-	void *token;
-
-	if (!q->vq)
-		return;
-	while ((token = virtqueue_detach_unused_buf(q->vq)))
-		reclaim(token);
-	q->vq = NULL;
-}
-EXPORT_SYMBOL_GPL(pvg_queue_detach);
-
-static void run_again(struct pvg_queue *q)
-{
-	/* Same size, or refused: the ring is as it was, buffers and all. */
-	if (q->vq->num_free == virtqueue_get_vring_size(q->vq))
-		start_fresh(q);
-	run(q);
-}
-
-/**
- * pvg_queue_resize() - change the ring size of a queue (RING_RESET)
- * @ring: its device
- * @q: the queue; the driver has stopped submitting to it
- * @num: descriptors
- * @recycle: called for each token the device still held
- *
- * Context: may sleep. Return: 0, or what virtqueue_resize() returns: -ENOENT
- * (feature not negotiated), -E2BIG, -EINVAL, -ENOMEM, -EBUSY, -EPERM. On error
- * the queue runs on with its old size unless the virtqueue is broken.
- */
-int pvg_queue_resize(struct pvg_ring *ring, struct pvg_queue *q, u32 num,
-		     void (*recycle)(struct virtqueue *vq, void *token))
-{
-	int err;
-
-	lockdep_assert_held(&ring->lock);
-
-	quiesce(q);
-	err = pvg_virtqueue_resize(q->vq, num, recycle);
-	run_again(q);
-	return err;
-}
-EXPORT_SYMBOL_GPL(pvg_queue_resize);
-
-/**
- * pvg_queue_reset() - take back all buffers of a queue (RING_RESET)
- * @ring: its device
- * @q: the queue; the driver has stopped submitting to it
- * @recycle: called for each token the device still held
- *
- * Context: may sleep. Return: as pvg_queue_resize().
- */
-int pvg_queue_reset(struct pvg_ring *ring, struct pvg_queue *q,
-		    void (*recycle)(struct virtqueue *vq, void *token))
-{
-	int err;
-
-	lockdep_assert_held(&ring->lock);
-
-	quiesce(q);
-	err = pvg_virtqueue_reset(q->vq, recycle);
-	run_again(q);
-	return err;
-}
-EXPORT_SYMBOL_GPL(pvg_queue_reset);
-
-/* Other settings: they take effect at once, also for what is in flight. */
-static void change(struct pvg_queue *q, struct pvg_moderation mod,
-		   bool by_device, unsigned long flags)
-	__releases(&q->lock)
-{
-	struct pvg_done done = {};
-	bool poll = false;
-
-	q->mod = mod;
-	q->by_device = by_device;
-	learn_anew(q);
-	/* It may run for the old settings; if it is firing, it sees the new. */
-	if (hrtimer_try_to_cancel(&q->timer) == 1)
-		q->timer_active = false;
-	if (q->running) {
-		poll = take_and_settle(q, &done);
-		/* Under the lock: nothing else keeps the virtqueue here. */
-		if (q->held && ring_doorbell(q) && !virtqueue_notify(q->vq))
-			q->ops->broken(q);
-	}
-	pvg_queue_unlock(q, flags);
-
-	if (poll)
-		q->ops->poll(q);
-	deliver(q, &done);
-}
-
-/**
- * pvg_queue_set_moderation() - change the settings of a queue
- * @q: the queue
- * @mod: settings, checked by pvg_moderation_check()
- *
- * Context: any.
- */
-void pvg_queue_set_moderation(struct pvg_queue *q,
-			      const struct pvg_moderation *mod)
-{
-	unsigned long flags = pvg_queue_lock(q);
-
-	change(q, *mod, q->by_device, flags);
-}
-EXPORT_SYMBOL_GPL(pvg_queue_set_moderation);
-
-/**
- * pvg_queue_set_by_device() - the device holds interrupts back itself, or not
- * @q: the queue
- * @by_device: whether it was told to, with what PVG_POLICY_FIXED asks for
- *
- * Then the queue asks for each interrupt and needs no timer. Context: any.
- */
-void pvg_queue_set_by_device(struct pvg_queue *q, bool by_device)
-{
-	unsigned long flags = pvg_queue_lock(q);
-
-	change(q, q->mod, by_device, flags);
-}
-EXPORT_SYMBOL_GPL(pvg_queue_set_by_device);

@@ -6,14 +6,9 @@
  * while ops->done() runs further up the stack of the same task. That one must not
  * take them, or the two would recurse. Others may, on whatever CPU.
  */
-#include <linux/minmax.h>
 #include <linux/sched.h>
-#include <linux/time64.h>
 
 #include "core.h"
-
-/* Completions of urgent requests that a submitter may not take wait so long. */
-#define URGENT_NS	(20 * NSEC_PER_USEC)
 
 /**
  * pvg_reaper() - may this task take completions and complete them?
@@ -38,17 +33,4 @@ const void **pvg_reaper(struct pvg_queue *q)
 			return NULL;
 	}
 	return free;
-}
-
-/**
- * pvg_reap_later() - completions are there, for the timer to take
- * @q: the queue, armed, with completions that the device need not tell of
- * @ns: how long they may wait if nothing is urgent
- */
-void pvg_reap_later(struct pvg_queue *q, u64 ns)
-{
-	lockdep_assert_held(&q->lock);
-
-	if (q->inflight)
-		pvg_timer_start(q, q->urgent ? min_t(u64, ns, URGENT_NS) : ns);
 }

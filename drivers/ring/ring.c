@@ -87,6 +87,7 @@ EXPORT_SYMBOL_GPL(pvg_ring_unregister);
 
 static int __init pvg_ring_init(void)
 {
+	pvg_watch_init();
 	pvg_debugfs_init();
 	return 0;
 }
@@ -94,6 +95,7 @@ static int __init pvg_ring_init(void)
 static void __exit pvg_ring_exit(void)
 {
 	pvg_debugfs_exit();
+	pvg_watch_exit();
 }
 
 module_init(pvg_ring_init);

@@ -20,10 +20,10 @@ DECLARE_EVENT_CLASS(pvg_queue_event,
 		__field(u32, drained)
 		__field(u32, inflight)
 		__field(u32, armed)
-		__field(u32, depth)
 		__field(u32, held)
-		__field(u32, credit)
-		__field(u32, gap_ns)
+		__field(u32, window)
+		__field(u32, bell_ns)
+		__field(bool, watched)
 	),
 	TP_fast_assign(
 		__entry->device = q->vq->vdev->index;
@@ -31,15 +31,15 @@ DECLARE_EVENT_CLASS(pvg_queue_event,
 		__entry->drained = drained;
 		__entry->inflight = q->inflight;
 		__entry->armed = q->armed;
-		__entry->depth = q->pred.depth;
 		__entry->held = q->held;
-		__entry->credit = q->pred.credit;
-		__entry->gap_ns = q->pred.gap_ns;
+		__entry->window = q->hold.window;
+		__entry->bell_ns = q->bell_ns;
+		__entry->watched = q->watch;
 	),
-	TP_printk("virtio%d.%u drained=%u inflight=%u armed=%u depth=%u held=%u credit=%u gap_ns=%u",
+	TP_printk("virtio%d.%u drained=%u inflight=%u armed=%u held=%u window=%u bell_ns=%u watched=%d",
 		  __entry->device, __entry->queue, __entry->drained,
-		  __entry->inflight, __entry->armed, __entry->depth,
-		  __entry->held, __entry->credit, __entry->gap_ns)
+		  __entry->inflight, __entry->armed, __entry->held,
+		  __entry->window, __entry->bell_ns, __entry->watched)
 );
 
 /* The virtqueue callback; drained=0 is a spurious interrupt. */
@@ -48,7 +48,10 @@ DEFINE_EVENT(pvg_queue_event, pvg_interrupt,
 	TP_ARGS(q, drained)
 );
 
-/* The moderation timer, when it had something to decide. */
+/*
+ * Nobody else came by: the timer, a tick, or the end of a submitter's time on
+ * its CPU, when there was something to take.
+ */
 DEFINE_EVENT(pvg_queue_event, pvg_timer,
 	TP_PROTO(const struct pvg_queue *q, u32 drained),
 	TP_ARGS(q, drained)
@@ -76,7 +79,7 @@ TRACE_EVENT(pvg_commit,
 		__field(u32, drained)
 		__field(u32, inflight)
 		__field(u32, armed)
-		__field(u32, depth)
+		__field(u32, window)
 		__field(bool, hold)
 	),
 	TP_fast_assign(
@@ -85,12 +88,12 @@ TRACE_EVENT(pvg_commit,
 		__entry->drained = drained;
 		__entry->inflight = q->inflight;
 		__entry->armed = q->armed;
-		__entry->depth = q->pred.depth;
+		__entry->window = q->hold.window;
 		__entry->hold = hold;
 	),
-	TP_printk("virtio%d.%u drained=%u inflight=%u armed=%u depth=%u hold=%d",
+	TP_printk("virtio%d.%u drained=%u inflight=%u armed=%u window=%u hold=%d",
 		  __entry->device, __entry->queue, __entry->drained,
-		  __entry->inflight, __entry->armed, __entry->depth,
+		  __entry->inflight, __entry->armed, __entry->window,
 		  __entry->hold)
 );
 

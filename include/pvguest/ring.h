@@ -26,7 +26,9 @@
 #include <linux/cache.h>
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
+#include <linux/irq_work.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -37,6 +39,7 @@
 
 struct dentry;
 struct pvg_queue;
+struct pvg_watch;
 struct scatterlist;
 struct vring;
 
@@ -104,16 +107,13 @@ struct pvg_done {
  * @receive: the buffers wait for what the peer sends, and may do so for ever,
  *	rather than for the answer to a request
  * @lazy: nobody waits for a single buffer to come back, so the adaptive policy
- *	may leave the last one in flight for a millisecond, for
- *	pvg_queue_reap() or the next submission to take, and for up to eight
- *	where one of these always came in time
+ *	may leave the last one in flight, or a quarter of them, for a
+ *	millisecond, for pvg_queue_reap() or the next submission to take, and
+ *	for up to eight where one of these always came in time
  * @keeps: the device may keep buffers for as long as it likes, as with @receive,
  *	though they are moderated as requests
  * @wait_max_us: with @receive: how long the adaptive policy may leave a buffer
  *	that has come for others to follow; 0: 200
- * @hold_us: without @receive: the timer that bounds a doorbell held for a
- *	submission that is expected runs at least that long under the adaptive
- *	policy: for whom its starts cost more than a late buffer; 0: 20
  * @used: a buffer came back. Called with the queue lock held and interrupts
  *	off, once per token; takes the token's result from driver memory,
  *	validates it, and links the token into @done. @len is what the device
@@ -137,7 +137,6 @@ struct pvg_queue_ops {
 	bool lazy;
 	bool keeps;
 	u32 wait_max_us;
-	u32 hold_us;
 	void (*used)(struct pvg_queue *q, void *token, u32 len,
 		     struct pvg_done *done);
 	void (*done)(struct pvg_queue *q, struct pvg_done *done);
@@ -162,39 +161,33 @@ struct pvg_queue_stats {
 	u64 doorbells;		/* device notified */
 	u64 doorbells_suppressed; /* device said it needs no notification */
 	u64 doorbells_held;	/* batches whose doorbell was left to a later one */
-	u64 prediction_hits;	/* a submission came as predicted */
-	u64 prediction_misses;	/* the timer fired instead */
+	u64 prediction_hits;	/* a hold paid; receive: enough buffers came */
+	u64 prediction_misses;	/* it did not; receive: the timer fired first */
+	u64 stayed;		/* a submitter neither committed nor left its CPU */
 	u64 doorbells_forced;	/* of doorbells, by the progress guard */
 	u64 healed_doorbell;	/* of these, the device moved after them */
 	u64 healed_irq;		/* completions found that no interrupt told of */
 };
 
-#define PVG_GROUPS	16	/* doorbells remembered; power of two */
-
 /**
- * struct pvg_predictor - what the adaptive policy has learned of a submitter
+ * struct pvg_hold - what the adaptive policy gains and loses by held doorbells
  *
- * All are protected by &pvg_queue.lock. See drivers/ring/adaptive.c.
+ * All are protected by &pvg_queue.lock. Times are of local_clock(). See
+ * drivers/ring/adaptive.c.
  */
-struct pvg_predictor {
-	u64 commit_ns;		/* local_clock() of the last commit */
-	u64 seen_ns;		/* of the last commit or delivery */
-	u32 gap_ns;		/* mean time between commits */
-	u32 depth;		/* in flight where the submitter stops to wait */
-	u32 batch8;		/* mean buffers per commit, in eighths */
-	u32 group8;		/* mean buffers per doorbell, in eighths */
-	u32 taken;		/* buffers taken back, free-running */
-	u32 group_end[PVG_GROUPS]; /* @taken when all up to a doorbell are back */
-	u8 group_first;		/* oldest doorbell in @group_end */
-	u8 groups;		/* doorbells in @group_end */
-	const void *submitters[2]; /* tasks of late, only to compare */
-	u16 credit;		/* confidence; 0: do not act on predictions */
-	u16 streak;		/* somebody came by in time, so often in a row */
-	u16 probe_wait;		/* commits until the next probe */
-	u16 probe_every;	/* its reload value; doubles on failure */
-	bool expecting;		/* a submission is predicted before the timer */
-	bool late;		/* it did not come, but the submitter runs */
-	bool probing;		/* the prediction is an experiment */
+struct pvg_hold {
+	u64 since_ns;		/* of the first batch of the hold */
+	u64 last_ns;		/* of the last batch */
+	u64 again_ns;		/* nothing is held before */
+	s64 silence_ns;		/* in the hold: what gaps were too long */
+	s64 balance_ns;		/* what holds saved less what they cost */
+	u32 gap_ns;		/* mean gap of batches while nothing is held */
+	u32 batches;		/* of the hold; 0: there is none */
+	u32 window;		/* buffers that one doorbell may serve */
+	u16 busy;		/* commits since the CPU was idle */
+	u8 gains;		/* holds in a row that paid */
+	u8 losses;		/* holds that did not, since gains were many */
+	bool allowed;		/* the last batch was part of the hold */
 };
 
 /**
@@ -245,6 +238,7 @@ struct pvg_queue {
 	const struct vring *vring;	/* of @vq; its rings move on resize */
 	enum pvg_event_mode mode;
 	bool in_order;			/* IN_ORDER: one used entry for many */
+	bool watchable;			/* its submitters may be watched */
 
 	/* Written by whoever submits or drains. */
 	spinlock_t lock ____cacheline_aligned_in_smp;
@@ -264,15 +258,27 @@ struct pvg_queue {
 	u32 urgent;		/* of @inflight, those somebody waits for */
 	u32 batch;		/* of @inflight, added since the last commit */
 	u32 held;		/* added since the last doorbell decision */
+	u32 commits;		/* free-running */
+	u32 ticked;		/* @commits at the last tick */
+	int tick_cpu;		/* where @tick was started */
+	int watch_cpu;		/* of @watch */
+	struct pvg_watch *watch; /* of the CPU where the submitter runs; or NULL */
+	struct list_head watched; /* in @watch */
 	bool by_device;		/* what PVG_POLICY_FIXED asks for, it does */
 	struct pvg_moderation mod;
-	struct pvg_predictor pred;	/* without ops->receive */
-	struct pvg_receiver rcv;	/* with */
+	struct pvg_hold hold;		/* without ops->receive */
+	u64 lazy_ns;			/* local_clock() when somebody came by */
+	u16 lazy_streak;		/* how often in a row, before the timer */
+	struct pvg_receiver rcv;	/* with ops->receive */
 	struct pvg_queue_stats stats;
 	struct pvg_guard guard;
 	const void *reapers[PVG_REAPERS]; /* tasks in done(); cleared unlocked */
 
+	u32 bell_ns;			/* time that a doorbell takes; no lock */
+	u32 interrupted_ns;		/* since hold.last_ns; no lock */
 	struct hrtimer timer;
+	struct timer_list tick;		/* bounds what @watch is waited for */
+	struct irq_work left;		/* what pvg_queue_left() may not do */
 	struct dentry *debugfs;		/* of the owner; no lock */
 };
 
@@ -307,7 +313,7 @@ void pvg_queue_set_moderation(struct pvg_queue *q,
 			      const struct pvg_moderation *mod);
 void pvg_queue_set_by_device(struct pvg_queue *q, bool by_device);
 
-/* queue.c: life of a queue */
+/* life.c: life of a queue */
 void pvg_queue_init(struct pvg_queue *q, const struct pvg_queue_ops *ops);
 void pvg_queue_start(struct pvg_ring *ring, struct pvg_queue *q,
 		     struct virtqueue *vq);

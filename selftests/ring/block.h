@@ -37,11 +37,6 @@ enum {
 
 typedef u8 blk_status_t;
 struct hd_geometry { u16 cylinders; u8 heads, sectors; };
-struct work_struct {
-	void (*function)(struct work_struct *work);
-	bool scheduled;
-};
-
 struct sg_table { struct scatterlist *sgl; unsigned int nents; };
 struct blk_mq_queue_map { unsigned int nr_queues; };
 
@@ -259,7 +254,6 @@ extern unsigned int nr_cpu_ids;
 
 #define WARN_ON_ONCE(c)	({ bool _c = (c); model_block.warned += _c; _c; })
 #define swap(a, b)	({ typeof(a) _a = (a); (a) = (b); (b) = _a; })
-#define in_task()	true
 #define schedule_work(w)	((w)->scheduled = true)
 #define cpu_to_le32(x)	(x)
 #define cpu_to_le64(x)	(x)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * As much of a kernel as drivers/ring and drivers/block/limits.c need, so that
- * these very files run in userspace: unit.c and what it calls. The compiler is
+ * these very files run in userspace: in unit.c and in sim.c. The compiler is
  * told to include this before each of them; the kernel's own headers are empty
  * files that the Makefile makes.
  *
  * The virtqueue is a model of the device's and of the virtqueue code's side, in
- * model.c. Locks remember whether they are held, and lockdep_assert_held() looks.
+ * model.c; sim_cpu.c and sim_device.c have another one, in which time passes. Locks remember whether they are held, and lockdep_assert_held() looks.
  */
 #ifndef _PVG_TEST_KERNEL_H
 #define _PVG_TEST_KERNEL_H
@@ -37,8 +37,10 @@ typedef int clockid_t, gfp_t;
 #define U8_MAX		UINT8_MAX
 #define U16_MAX		UINT16_MAX
 #define U32_MAX		UINT32_MAX
+#define U64_MAX		UINT64_MAX
 #define NSEC_PER_USEC	1000L
 #define NSEC_PER_MSEC	1000000L
+#define NSEC_PER_SEC	1000000000L
 #define PAGE_SIZE	4096UL
 #define SECTOR_SHIFT	9
 #define SECTOR_SIZE	512
@@ -115,6 +117,14 @@ struct mutex { bool held; };
 #define spin_lock_init(l)	((l)->held = false)
 #define spin_lock_irqsave(l, flags)	((flags) = model_lock(&(l)->held))
 #define spin_unlock_irqrestore(l, flags)	model_unlock(&(l)->held, flags)
+#define spin_trylock(l)		(!(l)->held && ((l)->held = true))
+#define spin_unlock(l)		model_unlock(&(l)->held, 0)
+#define local_irq_restore(flags)	((void)(flags))
+#define irqs_disabled_flags(flags)	((flags) != 0)
+#define raw_spinlock_t		spinlock_t
+#define raw_spin_lock_init(l)	spin_lock_init(l)
+#define raw_spin_lock(l)	((void)model_lock(&(l)->held))
+#define raw_spin_unlock(l)	model_unlock(&(l)->held, 0)
 #define mutex_init(l)		((l)->held = false)
 #define mutex_destroy(l)	assert(!(l)->held)
 #define mutex_lock(l)		((void)model_lock(&(l)->held))
@@ -140,8 +150,94 @@ int hrtimer_cancel(struct hrtimer *timer);
 int hrtimer_try_to_cancel(struct hrtimer *timer);
 void model_fire(struct hrtimer *timer);
 
+/* What is to run in an interrupt of its own. */
+struct irq_work { void (*function)(struct irq_work *work); bool queued; };
+#define init_irq_work(w, f)	((w)->function = (f), (w)->queued = false)
+void irq_work_sync(struct irq_work *work);
+void irq_work_queue(struct irq_work *work);
+void model_work(struct irq_work *work);
+
+/* The scheduler: one CPU, whose current task may be watched. */
+#define CONFIG_PREEMPT_NOTIFIERS	1
+#define CONFIG_PREEMPT_RT	0
+#define IS_ENABLED(option)	(option)
+#define DEFINE_PER_CPU(type, name)	type name
+#define this_cpu_ptr(p)		(p)
+#define per_cpu_ptr(p, cpu)	((void)(cpu), p)
+#define for_each_possible_cpu(cpu)	for ((cpu) = 0; (cpu) < 1; (cpu)++)
+#define for_each_online_cpu(cpu)	for_each_possible_cpu(cpu)
+#define smp_processor_id()	0
+#define tick_nohz_full_cpu(cpu)	((void)(cpu), false)
+#define in_task()		model_in_task
+#define is_idle_task(task)	((const void *)(task) == &model_idle_task)
+extern bool model_in_task;
+extern const char model_idle_task;
+
+struct task_struct;
+struct hlist_node { struct hlist_node *next, **pprev; };
+struct preempt_notifier {
+	struct hlist_node link;
+	struct preempt_ops *ops;
+};
+
+struct preempt_ops {
+	void (*sched_in)(struct preempt_notifier *notifier, int cpu);
+	void (*sched_out)(struct preempt_notifier *notifier,
+			  struct task_struct *next);
+};
+
+#define preempt_notifier_init(n, o)	((n)->ops = (o))
+#define preempt_notifier_inc()	((void)0)
+#define preempt_notifier_dec()	((void)0)
+void preempt_notifier_register(struct preempt_notifier *notifier);
+void __hlist_del(struct hlist_node *node);
+void model_sched_out(const void *next);
+
+struct work_struct {
+	void (*function)(struct work_struct *work);
+	bool scheduled;
+};
+
+#define INIT_WORK_ONSTACK(w, f)	((void)(f))
+#define schedule_work_on(cpu, w)	model_sched_out(NULL)
+#define flush_work(w)		((void)(w))
+#define destroy_work_on_stack(w)	((void)(w))
+#define cpus_read_lock()	((void)0)
+#define cpus_read_unlock()	((void)0)
+
+struct list_head { struct list_head *next, *prev; };
+#define INIT_LIST_HEAD(l)	((l)->next = (l)->prev = (l))
+static inline void list_add_tail(struct list_head *new, struct list_head *head)
+{
+	new->next = head;
+	new->prev = head->prev;
+	head->prev->next = new;
+	head->prev = new;
+}
+
+static inline void list_del(struct list_head *entry)
+{
+	entry->next->prev = entry->prev;
+	entry->prev->next = entry->next;
+	entry->next = NULL;
+	entry->prev = NULL;
+}
+
+#define list_for_each_entry_safe(p, n, head, member)			\
+	for ((p) = container_of((head)->next, typeof(*(p)), member);	\
+	     (n) = container_of((p)->member.next, typeof(*(p)), member), \
+	     &(p)->member != (head); (p) = (n))
+
 struct kobject { int unused; };
-struct device { void *data; void *class; struct kobject kobj; };
+struct device_driver { const char *name; };
+struct device {
+	struct device *parent;
+	const struct device_driver *driver;
+	void *data;
+	void *class;
+	struct kobject kobj;
+};
+
 struct dentry;
 typedef unsigned short umode_t;
 

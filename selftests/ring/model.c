@@ -14,6 +14,9 @@ struct virtqueue *model_vqs;
 unsigned int model_nr_vqs;
 u64 model_now = 1000000000;
 const void *model_task;
+bool model_in_task = true;
+const char model_idle_task;
+static struct preempt_notifier *notifier;	/* of the current task */
 size_t model_max_dma = SIZE_MAX;
 
 unsigned long model_lock(bool *held)
@@ -63,6 +66,56 @@ void model_fire(struct hrtimer *timer)
 		model_now = timer->expires;
 	timer->queued = false;
 	timer->function(timer);
+}
+
+void model_add_timer(struct timer_list *timer)
+{
+	assert(!timer->queued);
+	timer->queued = true;
+}
+
+/* The next tick, if it is waited for. */
+void model_tick(struct timer_list *timer)
+{
+	assert(timer->queued);
+	timer->queued = false;
+	timer->function(timer);
+}
+
+void irq_work_queue(struct irq_work *work)
+{
+	work->queued = true;
+}
+
+void irq_work_sync(struct irq_work *work)
+{
+	if (work->queued)
+		model_work(work);
+}
+
+void model_work(struct irq_work *work)
+{
+	assert(work->queued);
+	work->queued = false;
+	work->function(work);
+}
+
+void preempt_notifier_register(struct preempt_notifier *n)
+{
+	assert(!notifier);
+	notifier = n;
+}
+
+void __hlist_del(struct hlist_node *node)
+{
+	assert(notifier && &notifier->link == node);
+	notifier = NULL;
+}
+
+void model_sched_out(const void *next)
+{
+	if (notifier)
+		notifier->ops->sched_out(notifier, (void *)next);
 }
 
 int device_add_group(struct device *dev, const struct attribute_group *group)

@@ -1,336 +1,365 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Unit tests of adaptive.c: what bounds each thing that it learns or delays. */
+/* Unit tests of adaptive.c: what it learns, and what bounds each delay. */
 #include "unit.h"
 
-static const int submitter, another;
+#define BELL	(20 * US)
+#define GAP	(50 * US)	/* between two batches that are not held */
 
-/* A submitter that is believed to go on: 16 in flight, at most 32. */
+static unsigned long flags;
+static struct pvg_hold *const hold = &rig.q.hold;
+
+/* A queue whose doorbell is expensive, locked. */
 static void start(bool lazy)
 {
 	rig_ops.lazy = lazy;
 	rig_start(EVENT, PVG_POLICY_ADAPTIVE, 16, 100);
-	rig.q.inflight = 16;
-	rig.q.pred.depth = 32;
-	rig.q.pred.credit = 8;
-	rig.q.pred.gap_ns = 5 * US;
-	rig.q.pred.commit_ns = model_now;
-	rig.q.pred.seen_ns = model_now;
-	model_task = &submitter;
+	rig.q.bell_ns = BELL;
+	hold->gap_ns = GAP;
+	flags = pvg_queue_lock(&rig.q);
 }
 
 static void stop(void)
 {
 	rig.q.inflight = 0;
-	model_task = NULL;
+	rig.q.watch = NULL;
+	pvg_queue_unlock(&rig.q, flags);
 	rig_stop();
 }
 
-static bool commit(u32 before_reap)
+/* A batch of one. */
+static bool commit(void)
 {
-	unsigned long flags = pvg_queue_lock(&rig.q);
-	bool hold = pvg_adaptive_commit(&rig.q, before_reap, true);
-
-	pvg_queue_unlock(&rig.q, flags);
-	return hold;
+	rig.q.held++;
+	return pvg_adaptive_commit(&rig.q, true, hold->allowed);
 }
 
-static void delivered(u32 n)
+static void doorbell(void)
 {
-	unsigned long flags = pvg_queue_lock(&rig.q);
-
-	pvg_adaptive_delivered(&rig.q, n);
-	pvg_queue_unlock(&rig.q, flags);
-}
-
-static void expired(void)
-{
-	unsigned long flags = pvg_queue_lock(&rig.q);
-
-	pvg_adaptive_expired(&rig.q);
-	pvg_queue_unlock(&rig.q, flags);
-}
-
-static void doorbell(u32 held)
-{
-	unsigned long flags = pvg_queue_lock(&rig.q);
-
-	rig.q.held = held;
-	pvg_adaptive_doorbell(&rig.q);
+	pvg_adaptive_doorbell(&rig.q, true);
 	rig.q.held = 0;
-	pvg_queue_unlock(&rig.q, flags);
+}
+
+/* A hold of @n batches, @gap apart, that ends with the last. */
+static void hold_of(u32 n, u64 gap)
+{
+	hold->window = n;
+	while (n--) {
+		assert_int_equal(commit(), n > 0);
+		if (n)
+			model_now += gap;
+	}
+	doorbell();
+}
+
+/* Too long is measured now and then, too short never. */
+static void test_adaptive_bell(void **state)
+{
+	u32 i;
+
+	start(false);
+	rig.q.bell_ns = 0;
+	pvg_adaptive_bell(&rig.q, 100);
+	assert_int_equal(rig.q.bell_ns, 100);
+	pvg_adaptive_bell(&rig.q, 10 * MS);
+	assert_int_equal(rig.q.bell_ns, 100 + 100 / 8 + 200);
+	for (i = 0; i < 200; i++)
+		pvg_adaptive_bell(&rig.q, U64_MAX);
+	assert_int_equal(rig.q.bell_ns, 200 * US);
+	pvg_adaptive_bell(&rig.q, 0);
+	assert_int_equal(rig.q.bell_ns, 150 * US);
+	stop();
+}
+
+static void test_adaptive_may_hold(void **state)
+{
+	start(false);
+	rig.q.held = 1;
+	rig.q.bell_ns = 3 * US - 1;
+	assert_false(pvg_adaptive_commit(&rig.q, true, false));
+	rig.q.bell_ns = 3 * US;
+	assert_false(pvg_adaptive_commit(&rig.q, false, false));
+	rig.q.urgent = 1;
+	assert_false(pvg_adaptive_commit(&rig.q, true, false));
+	rig.q.urgent = 0;
+	hold->again_ns = model_now + 1;
+	assert_false(pvg_adaptive_commit(&rig.q, true, false));
+	assert_int_equal(hold->batches, 0);
+	hold->again_ns = model_now;
+	assert_true(pvg_adaptive_commit(&rig.q, true, false));
+	stop();
+}
+
+/* One doorbell serves no more than the window, which grows when it is full. */
+static void test_adaptive_window(void **state)
+{
+	u32 i, n;
+
+	start(false);
+	for (n = 2; n < 40; n++) {
+		assert_int_equal(hold->window, n < 32 ? n : 32);
+		for (i = 1; i < hold->window; i++)
+			assert_true(commit());
+		i = hold->window;
+		assert_false(commit());
+		assert_int_equal(rig.q.held, i);
+		doorbell();
+	}
+	stop();
 }
 
 /* Mean of the gaps: a pause counts twice at most, and time does not go back. */
 static void test_adaptive_gap(void **state)
 {
 	start(false);
-	rig.q.pred.gap_ns = 8 * US;
+	hold->gap_ns = 8 * US;
+	hold->last_ns = model_now;
 	model_now += 1000 * MS;
-	commit(16);
-	assert_int_equal(rig.q.pred.gap_ns, 8000 + (16000 + 20000 - 8000) / 8);
-	rig.q.pred.gap_ns = 0;
-	rig.q.pred.commit_ns = model_now + MS;
-	commit(16);
-	assert_int_equal(rig.q.pred.gap_ns, 0);
-	/* So long that twice as long is no signed number any more. */
-	rig.q.pred.gap_ns = 0x60000000;
-	model_now += 100000 * MS;
-	commit(16);
-	assert_int_equal(rig.q.pred.gap_ns,
-			 0x60000000 + (0x7fffffff - 0x60000000) / 8);
+	pvg_adaptive_commit(&rig.q, false, true);
+	assert_int_equal(hold->gap_ns, 8000 + (16000 + 20000 - 8000) / 8);
+	/* Not of a submitter that left its CPU meanwhile. */
+	model_now += 1000 * MS;
+	pvg_adaptive_commit(&rig.q, false, false);
+	assert_int_equal(hold->gap_ns, 8000 + (16000 + 20000 - 8000) / 8);
+	hold->gap_ns = 0;
+	hold->last_ns = model_now + MS;
+	pvg_adaptive_commit(&rig.q, true, true);
+	assert_int_equal(hold->gap_ns, 0);
+	/* Nothing is known of what a hold would save. */
+	assert_false(hold->allowed);
+	hold->gap_ns = MS;
+	model_now += 1000 * MS;
+	pvg_adaptive_commit(&rig.q, false, true);
+	assert_int_equal(hold->gap_ns, MS);
 	stop();
 }
 
-static void test_adaptive_hold(void **state)
-{
-	start(false);
-	rig.q.held = 7;
-	assert_true(commit(16));
-	rig.q.held = 8;
-	assert_false(commit(16));
-	/* A quarter of the depth, 8 to 32. */
-	rig.q.pred.depth = 4;
-	rig.q.inflight = 3;
-	rig.q.held = 7;
-	assert_true(commit(3));
-	rig.q.inflight = 100;
-	rig.q.pred.depth = 1000;
-	rig.q.held = 31;
-	assert_true(commit(16));
-	rig.q.held = 32;
-	assert_false(commit(16));
-	stop();
-}
-
-/* What must not be held. */
-static void test_adaptive_predict(void **state)
-{
-	start(false);
-	assert_true(commit(16));
-	rig.q.urgent = 1;
-	assert_false(commit(16));
-	rig.q.urgent = 0;
-	assert_true(commit(16));
-	/* At the depth at which it waits. */
-	rig.q.inflight = 32;
-	assert_false(commit(32));
-	rig.q.inflight = 31;
-	assert_true(commit(31));
-	/* Too slow for any of this to pay. */
-	rig.q.pred.gap_ns = 100 * MS;
-	assert_false(commit(31));
-	stop();
-}
-
-static void test_adaptive_too_slow(void **state)
-{
-	start(false);
-	rig.q.pred.batch8 = 8;
-	rig.q.pred.gap_ns = 500 * US;
-	delivered(1);
-	assert_true(rig.q.pred.expecting);
-	rig.q.pred.expecting = false;
-	rig.q.pred.gap_ns++;
-	delivered(1);
-	assert_false(rig.q.pred.expecting);
-	stop();
-}
-
-static void test_adaptive_credit(void **state)
+/* Three batches, for which the submitter took two short gaps. */
+static void test_adaptive_balance(void **state)
 {
 	u32 i;
 
 	start(false);
-	for (i = 0; i < 200; i++)
-		commit(16);
-	assert_int_equal(rig.q.pred.credit, 64);
+	hold_of(3, US);
+	assert_int_equal(hold->balance_ns, 2 * GAP - 2 * 2 * US);
+	assert_int_equal(rig.q.stats.prediction_hits, 1);
+	for (i = 0; i < 60; i++)
+		hold_of(3, US);
+	assert_int_equal(hold->balance_ns, 64 * GAP);
+	/* Small losses are paid from it. */
+	commit();
+	model_now += GAP;
+	doorbell();
+	assert_int_equal(hold->balance_ns, 62 * GAP);
+	assert_int_equal(rig.q.stats.prediction_misses, 0);
+	/* A doorbell that the device does not need is none that was saved. */
+	hold->window = 3;
+	assert_true(commit());
+	model_now += US;
+	assert_true(commit());
+	pvg_adaptive_doorbell(&rig.q, false);
+	assert_int_equal(hold->balance_ns, 62 * GAP - 2 * US);
 	stop();
 }
 
-static void test_adaptive_streak(void **state)
-{
-	unsigned long flags;
-	u32 i;
-
-	start(true);
-	flags = pvg_queue_lock(&rig.q);
-	for (i = 0; i < 1000; i++)
-		pvg_adaptive_reaped(&rig.q);
-	pvg_queue_unlock(&rig.q, flags);
-	assert_int_equal(rig.q.pred.streak, 256);
-	stop();
-}
-
-static void test_adaptive_groups(void **state)
-{
-	u32 i;
-
-	start(false);
-	doorbell(1);
-	assert_int_equal(rig.q.pred.groups, 1);
-	for (i = 0; i < 40; i++)
-		doorbell(1);
-	assert_int_equal(rig.q.pred.groups, 16);
-	stop();
-}
-
-/* A submitter that was interrupted was not waiting at its depth. */
-static void test_adaptive_delivered(void **state)
-{
-	start(false);
-	commit(16);
-	rig.q.inflight = 40;
-	delivered(9);
-	assert_int_equal(rig.q.pred.depth, 50);
-	delivered(1);
-	assert_int_equal(rig.q.pred.depth, 50);
-	model_task = &another;
-	rig.q.inflight = 100;
-	delivered(1);
-	assert_int_equal(rig.q.pred.depth, 50);
-	stop();
-}
-
-static void test_adaptive_want(void **state)
-{
-	start(false);
-	assert_int_equal(pvg_adaptive_want(&rig.q), 4);
-	rig.q.pred.expecting = true;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 0);
-	rig.q.urgent = 1;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 1);
-	rig.q.urgent = 0;
-	rig.q.inflight = 0;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 1);
-	rig.q.pred.expecting = false;
-	rig.q.inflight = 16;
-	rig.q.lull = true;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 1);
-	rig.q.lull = false;
-	rig.q.mode = PVG_EVENT_PLAIN;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 1);
-	rig.q.mode = PVG_EVENT_SPLIT;
-	rig.q.inflight = 250;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 32);
-	rig.q.inflight = 1;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 1);
-	stop();
-}
-
-/* Buffers of one doorbell come together, but one alone is no group. */
-static void test_adaptive_want_group(void **state)
-{
-	struct pvg_predictor *p = &rig.q.pred;
-
-	start(false);
-	rig.q.inflight = 3;
-	p->groups = 1;
-	p->group8 = 8;
-	p->group_end[0] = p->taken + 3;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 1);
-	p->group8 = 16;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 3);
-	/* Never more than is in flight. */
-	p->group_end[0] = p->taken + 30;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 3);
-	stop();
-}
-
-static void test_adaptive_window(void **state)
-{
-	struct pvg_predictor *p = &rig.q.pred;
-
-	start(false);
-	p->gap_ns = U32_MAX;
-	assert_int_equal(pvg_adaptive_window_ns(&rig.q), 10 * MS);
-	p->gap_ns = 0;
-	assert_int_equal(pvg_adaptive_window_ns(&rig.q), 20 * US);
-	p->expecting = true;
-	assert_int_equal(pvg_adaptive_window_ns(&rig.q), 20 * US);
-	p->gap_ns = U32_MAX;
-	assert_int_equal(pvg_adaptive_window_ns(&rig.q), MS);
-	p->gap_ns = 0;
-	rig_ops.hold_us = 300;
-	assert_int_equal(pvg_adaptive_window_ns(&rig.q), 300 * US);
-	stop();
-}
-
-static void test_adaptive_window_lazy(void **state)
-{
-	start(true);
-	rig.q.inflight = 1;
-	assert_int_equal(pvg_adaptive_want(&rig.q), 0);
-	rig.q.pred.streak = 0;
-	assert_int_equal(pvg_adaptive_window_ns(&rig.q), MS);
-	rig.q.pred.streak = 256;
-	assert_int_equal(pvg_adaptive_window_ns(&rig.q), 8 * MS);
-	stop();
-}
-
-static void test_adaptive_fresh(void **state)
-{
-	start(false);
-	rig.q.pred.expecting = true;
-	rig.q.pred.gap_ns = 0;
-	rig.q.pred.seen_ns = model_now - 20 * US + 1;
-	assert_true(pvg_adaptive_fresh(&rig.q));
-	rig.q.pred.seen_ns = model_now - 20 * US;
-	assert_false(pvg_adaptive_fresh(&rig.q));
-	stop();
-
-	start(true);
-	rig.q.inflight = 1;
-	rig.q.pred.seen_ns = model_now - 500 * US + 1;
-	assert_true(pvg_adaptive_fresh(&rig.q));
-	rig.q.pred.seen_ns = model_now - 500 * US;
-	assert_false(pvg_adaptive_fresh(&rig.q));
-	stop();
-}
-
-/* A wrong prediction: the depth is what was in flight, within bounds. */
-static void test_adaptive_missed(void **state)
+/* A loss: a pause of 32 times as long, twice that after the next one. */
+static void test_adaptive_pause(void **state)
 {
 	u32 i;
 
 	start(false);
-	model_task = &another;
-	rig.q.pred.expecting = true;
-	rig.q.inflight = 1;
-	rig.q.pred.depth = 10;
-	expired();
-	assert_int_equal(rig.q.pred.depth, 5);
-	assert_int_equal(rig.q.pred.credit, 4);
-	rig.q.pred.expecting = true;
-	rig.q.inflight = 0;
-	rig.q.pred.depth = 1;
-	expired();
-	assert_int_equal(rig.q.pred.depth, 1);
-	for (i = 0; i < 20; i++) {
-		rig.q.pred.probing = true;
-		rig.q.pred.expecting = true;
-		expired();
+	for (i = 0; i < 12; i++) {
+		u64 pause = 32 * (5 * US + GAP) << min(i, 4u);
+
+		assert_true(commit());
+		model_now += 5 * US;
+		doorbell();
+		assert_int_equal(rig.q.stats.prediction_misses, i + 1);
+		assert_int_equal(hold->again_ns, model_now + pause);
+		model_now += pause - 1;
+		assert_false(commit());
+		doorbell();
+		model_now++;
+		hold->gap_ns = GAP;
 	}
-	assert_int_equal(rig.q.pred.depth, 1);
-	assert_int_equal(rig.q.pred.probe_every, 1024);
-	assert_int_equal(rig.q.pred.probe_wait, 1024);
+	assert_int_equal(hold->losses, 4);
+	/* However long the wait is. */
+	hold->losses = 0;
+	commit();
+	model_now += 1000 * MS;
+	doorbell();
+	assert_int_equal(hold->again_ns, model_now + 32 * 9 * GAP);
+	stop();
+}
+
+static void test_adaptive_forgives(void **state)
+{
+	u32 i;
+
+	start(false);
+	hold->losses = 5;
+	for (i = 0; i < 15; i++)
+		hold_of(2, US);
+	assert_int_equal(hold->losses, 5);
+	hold_of(2, US);
+	assert_int_equal(hold->losses, 0);
+	stop();
+}
+
+/* A silence of more than a gap costs 32 times as much. */
+static void test_adaptive_silence(void **state)
+{
+	start(false);
+	hold->window = 32;
+	assert_true(commit());
+	model_now += GAP;
+	assert_true(commit());
+	assert_int_equal(hold->silence_ns, 0);
+	model_now += GAP + US;
+	assert_true(commit());
+	assert_int_equal(hold->silence_ns, US);
+	/* Time that an interrupt took from the submitter does not count. */
+	pvg_adaptive_interrupted(&rig.q, 5 * US);
+	model_now += GAP + BELL + 5 * US;
+	assert_true(commit());
+	assert_int_equal(hold->silence_ns, US);
+	hold->balance_ns = 8 * GAP;
+	doorbell();
+	assert_int_equal(hold->balance_ns,
+			 8 * GAP + 3 * GAP - 2 * (3 * GAP + BELL + 6 * US) -
+			 32 * US);
+	/* The last gap is that until the doorbell, and counts twice at most. */
+	hold->window = 32;
+	hold->balance_ns = 52 * GAP;
+	assert_true(commit());
+	model_now += 10 * GAP;
+	doorbell();
+	assert_int_equal(hold->balance_ns, 0);
+	hold->window = 32;
+	hold->balance_ns = 52 * GAP - 1;
+	assert_true(commit());
+	model_now += 10 * GAP;
+	doorbell();
+	assert_int_equal(rig.q.stats.prediction_misses, 1);
+	assert_int_equal(hold->window, 2);
+	assert_int_equal(hold->balance_ns, 0);
+	stop();
+}
+
+/* The CPU is idle: a quarter of what is in flight, 2 to 32. */
+static void test_adaptive_left(void **state)
+{
+	static const u32 inflight[] = { 0, 8, 12, 100, 128, 200 };
+	static const u32 window[] = { 2, 2, 3, 25, 32, 32 };
+	u32 i;
+
+	start(false);
+	for (i = 0; i < ARRAY_SIZE(inflight); i++) {
+		hold->busy = 100;
+		rig.q.inflight = inflight[i];
+		pvg_adaptive_left(&rig.q);
+		assert_int_equal(hold->window, window[i]);
+		assert_int_equal(hold->busy, 0);
+	}
+	stop();
+}
+
+static u32 want(u32 inflight)
+{
+	rig.q.inflight = inflight;
+	return pvg_adaptive_want(&rig.q);
+}
+
+/* A busy CPU is interrupted for an eighth of what is in flight. */
+static void test_adaptive_want_busy(void **state)
+{
+	u32 i;
+
+	start(false);
+	rig.q.watch = (void *)&rig;
+	for (i = 0; i < 600; i++) {
+		assert_int_equal(want(64), i < 512 ? 1 : 8);
+		pvg_adaptive_commit(&rig.q, false, false);
+	}
+	assert_int_equal(want(0), 1);
+	assert_int_equal(want(7), 1);
+	assert_int_equal(want(16), 2);
+	assert_int_equal(want(1000), 32);
+	rig.q.urgent = 1;
+	assert_int_equal(want(64), 1);
+	rig.q.urgent = 0;
+	rig.q.mode = PVG_EVENT_PLAIN;
+	assert_int_equal(want(64), 1);
+	rig.q.mode = PVG_EVENT_SPLIT;
+	rig.q.watch = NULL;
+	assert_int_equal(want(64), 1);
+	rig.q.watch = (void *)&rig;
+	pvg_adaptive_stayed(&rig.q);
+	assert_int_equal(rig.q.stats.stayed, 1);
+	assert_int_equal(want(64), 1);
+	stop();
+}
+
+/* One that goes on without its answers gets them together. */
+static void test_adaptive_want_hold(void **state)
+{
+	start(false);
+	rig.q.watch = (void *)&rig;
+	hold->window = 10;
+	assert_true(commit());
+	assert_int_equal(want(64), 10);
+	assert_int_equal(want(4), 4);
+	rig.q.watch = NULL;
+	assert_int_equal(want(64), 1);
+	stop();
+}
+
+static void test_adaptive_lazy(void **state)
+{
+	u32 i;
+
+	start(true);
+	assert_int_equal(want(1), 0);
+	assert_int_equal(want(2), 1);
+	assert_int_equal(want(40), 10);
+	rig.q.waiting = true;
+	assert_int_equal(want(1), 1);
+	rig.q.waiting = false;
+	rig.q.lull = true;
+	assert_int_equal(want(1), 1);
+	rig.q.lull = false;
+	rig.q.urgent = 1;
+	assert_int_equal(want(1), 1);
+	rig.q.urgent = 0;
+	assert_int_equal(pvg_adaptive_window_ns(&rig.q), MS);
+	for (i = 0; i < 1000; i++)
+		pvg_adaptive_came_by(&rig.q);
+	assert_int_equal(pvg_adaptive_window_ns(&rig.q), 8 * MS);
+	model_now += 4 * MS - 1;
+	assert_true(pvg_adaptive_fresh(&rig.q));
+	model_now++;
+	assert_false(pvg_adaptive_fresh(&rig.q));
+	rig.q.inflight = 0;
+	pvg_adaptive_expired(&rig.q);
+	assert_int_equal(pvg_adaptive_window_ns(&rig.q), 8 * MS);
+	rig.q.inflight = 1;
+	pvg_adaptive_expired(&rig.q);
+	assert_int_equal(pvg_adaptive_window_ns(&rig.q), MS);
 	stop();
 }
 
 const struct CMUnitTest adaptive_tests[] = {
-	cmocka_unit_test(test_adaptive_gap),
-	cmocka_unit_test(test_adaptive_hold),
-	cmocka_unit_test(test_adaptive_predict),
-	cmocka_unit_test(test_adaptive_too_slow),
-	cmocka_unit_test(test_adaptive_credit),
-	cmocka_unit_test(test_adaptive_streak),
-	cmocka_unit_test(test_adaptive_groups),
-	cmocka_unit_test(test_adaptive_delivered),
-	cmocka_unit_test(test_adaptive_want),
-	cmocka_unit_test(test_adaptive_want_group),
+	cmocka_unit_test(test_adaptive_bell),
+	cmocka_unit_test(test_adaptive_may_hold),
 	cmocka_unit_test(test_adaptive_window),
-	cmocka_unit_test(test_adaptive_window_lazy),
-	cmocka_unit_test(test_adaptive_fresh),
-	cmocka_unit_test(test_adaptive_missed),
+	cmocka_unit_test(test_adaptive_gap),
+	cmocka_unit_test(test_adaptive_balance),
+	cmocka_unit_test(test_adaptive_pause),
+	cmocka_unit_test(test_adaptive_forgives),
+	cmocka_unit_test(test_adaptive_silence),
+	cmocka_unit_test(test_adaptive_left),
+	cmocka_unit_test(test_adaptive_want_busy),
+	cmocka_unit_test(test_adaptive_want_hold),
+	cmocka_unit_test(test_adaptive_lazy),
 };
 
 const size_t nr_adaptive_tests = sizeof(adaptive_tests) / sizeof(*adaptive_tests);

@@ -8,6 +8,7 @@
 #define NSEC_PER_SEC	1000000000L
 #define USEC_PER_MSEC	1000L
 #define TIMER_DEFERRABLE	1
+#define TIMER_PINNED		2
 #define msecs_to_jiffies(ms)	(((unsigned long)(ms) * HZ + 999) / 1000)
 #define jiffies_to_msecs(j)	((unsigned int)((j) * (1000 / HZ)))
 #define time_after_eq(a, b)	((long)((a) - (b)) >= 0)
@@ -42,6 +43,12 @@ static inline int timer_delete_sync(struct timer_list *timer)
 	timer->queued = false;
 	return was;
 }
+
+#define timer_pending(t)	((t)->queued)
+#define timer_delete(t)		timer_delete_sync(t)
+#define add_timer_on(t, cpu)	model_add_timer(t)
+void model_add_timer(struct timer_list *timer);
+void model_tick(struct timer_list *timer);
 
 /* Go to when the timer expires. */
 static inline void model_expire(struct timer_list *timer)

@@ -105,6 +105,7 @@ int main(void)
 	files[] = {
 		{ queue_tests, &nr_queue_tests },
 		{ adaptive_tests, &nr_adaptive_tests },
+		{ watch_tests, &nr_watch_tests },
 		{ receive_tests, &nr_receive_tests },
 		{ limits_tests, &nr_limits_tests },
 		{ request_tests, &nr_request_tests },
@@ -112,7 +113,7 @@ int main(void)
 		{ sysfs_tests, &nr_sysfs_tests },
 		{ guard_tests, &nr_guard_tests },
 	};
-	struct CMUnitTest all[100];
+	struct CMUnitTest all[192];
 	size_t n = 0, i;
 
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++) {

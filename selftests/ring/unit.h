@@ -45,9 +45,11 @@ void rig_moderate(enum pvg_policy policy, u32 frames, u32 usecs);
 
 /* Tests, by file. */
 extern const struct CMUnitTest queue_tests[], adaptive_tests[], receive_tests[];
+extern const struct CMUnitTest watch_tests[];
 extern const struct CMUnitTest limits_tests[], request_tests[];
 extern const struct CMUnitTest device_tests[], sysfs_tests[], guard_tests[];
 extern const size_t nr_queue_tests, nr_adaptive_tests, nr_receive_tests;
+extern const size_t nr_watch_tests;
 extern const size_t nr_limits_tests, nr_request_tests, nr_device_tests;
 extern const size_t nr_sysfs_tests, nr_guard_tests;
 
