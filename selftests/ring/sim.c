@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What policy adaptive costs and saves against policy off, by the simulation:
+ * a table, and its bounds as checks. "./sim NAME" runs the loads whose name
+ * contains NAME and prints all counts.
+ */
+#include "sim.h"
+
+#include "../lib/tap.h"
+
+u64 sim_exit_ns;
+struct sim_result sim_count;
+struct pvg_queue sim_queue;
+
+static const struct sim_load loads[] = {
+	{ "open 2500/s", SIM_OPEN, 1, 400 * US, SIM_FIXED, 100 * US },
+	{ "open 10k/s", SIM_OPEN, 1, 100 * US, SIM_FIXED, 100 * US },
+	{ "open 50k/s", SIM_OPEN, 1, 20 * US, SIM_FIXED, 80 * US },
+	{ "open 10k/s exp", SIM_OPEN, 1, 100 * US, SIM_EXP, 100 * US },
+	{ "open 10k/s slow", SIM_OPEN, 1, 100 * US, SIM_SLOW, 100 * US },
+	{ "open 10k/s zero", SIM_OPEN, 1, 100 * US, SIM_FIXED, 0 },
+	{ "poisson 2500/s", SIM_POISSON, 1, 400 * US, SIM_FIXED, 100 * US },
+	{ "poisson 10k/s", SIM_POISSON, 1, 100 * US, SIM_FIXED, 100 * US },
+	{ "poisson 50k/s", SIM_POISSON, 1, 20 * US, SIM_FIXED, 80 * US },
+	{ "burst 16 slow", SIM_BURST, 16, 5 * MS, SIM_SLOW, 100 * US },
+	{ "sync 2", SIM_SYNC, 2, 100 * US, SIM_FIXED, 100 * US },
+	{ "sync 8", SIM_SYNC, 8, 100 * US, SIM_FIXED, 100 * US },
+	{ "sync 32", SIM_SYNC, 32, 100 * US, SIM_EXP, 100 * US },
+	{ "nap 8", SIM_NAP, 8, 100 * US, SIM_FIXED, 100 * US },
+	{ "nap 32", SIM_NAP, 32, 1 * MS, SIM_EXP, 200 * US },
+	{ "nap 8 zero", SIM_NAP, 8, 100 * US, SIM_FIXED, 0 },
+	{ "batch 16 slow", SIM_BATCH, 16, 0, SIM_SLOW, 100 * US },
+	{ "batch 32 exp", SIM_BATCH, 32, 0, SIM_EXP, 200 * US },
+	{ "batch 32 zero", SIM_BATCH, 32, 0, SIM_FIXED, 0 },
+	{ "spin 8 1500 us", SIM_SPIN, 8, 1500 * US, SIM_FIXED, 100 * US },
+	{ "spin 8 300 us", SIM_SPIN, 8, 300 * US, SIM_EXP, 100 * US },
+	{ "spin 5 zero", SIM_SPIN, 5, 1500 * US, SIM_FIXED, 0 },
+	{ "netpoll 4", SIM_NETPOLL, 4, 200 * US, SIM_FIXED, 20 * US },
+	{ "mixed 16", SIM_MIXED, 16, 500 * US, SIM_FIXED, 80 * US },
+#define CLOSED(depth)							\
+	{ "QD" #depth " zero", SIM_CLOSED, depth, 0, SIM_FIXED, 0 },	\
+	{ "QD" #depth " 80 us", SIM_CLOSED, depth, 0, SIM_FIXED, 80 * US }, \
+	{ "QD" #depth " 200 us exp", SIM_CLOSED, depth, 0, SIM_EXP, 200 * US }, \
+	{ "QD" #depth " 100 us slow", SIM_CLOSED, depth, 0, SIM_SLOW, 100 * US }, \
+	{ "QD" #depth " 2 ms", SIM_CLOSED, depth, 0, SIM_FIXED, 2 * MS }
+	CLOSED(1),
+	CLOSED(4),
+	CLOSED(8),
+	CLOSED(16),
+	CLOSED(32),
+	CLOSED(128),
+	CLOSED(256),
+};
+
+static const u64 exit_costs[] = { 0, 2 * US, 30 * US, 100 * US };
+
+/* Ratios of adaptive to off. */
+struct ratios {
+	double mean, p99, rate, exits;
+};
+
+/*
+ * The two runs of a row draw the same random numbers at different times, so
+ * equal policies differ by up to this.
+ */
+#define NOISE	0.02
+
+/*
+ * Rows whose exits are beyond the bound, and by how much. In each of them
+ * policy off keeps the CPU so busy that it never halts between two
+ * completions, and adaptive leaves it with less to do: more halts, at no lower
+ * rate and with fewer interrupts and doorbells.
+ */
+static const struct {
+	const char *name;
+	u64 exit_ns;
+	double exits;
+} known[] = {
+	{ "batch 32 exp", 100 * US, 1.05 },
+	{ "QD4 100 us slow", 100 * US, 1.10 },
+	{ "QD4 2 ms", 30 * US, 1.25 },
+	{ "QD4 2 ms", 100 * US, 1.25 },
+};
+
+static double exits_bound(const struct sim_load *load, u64 exit_ns)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(known[i].name, load->name) &&
+		    known[i].exit_ns == exit_ns)
+			return known[i].exits;
+	return 1 + NOISE;
+}
+
+/* Return: what is beyond its bound, or NULL. */
+static const char *judge(const struct sim_load *load, u64 exit_ns,
+			 const struct ratios *r)
+{
+	bool closed = load->kind == SIM_CLOSED && load->width > 1;
+	bool cpu_bound = closed && load->width >= 16 && !load->latency_ns &&
+			 exit_ns >= 30 * US;
+
+	if (r->rate < 0.97)
+		return "rate below 0.97";
+	if (!closed && r->mean > 1.05)
+		return "mean above 1.05";
+	if (!closed && r->p99 > 1.10)
+		return "p99 above 1.10";
+	if (closed && r->p99 > 1.15 && r->rate < 1.2)
+		return "p99 above 1.15";
+	if (cpu_bound && r->rate < 2)
+		return "rate below 2";
+	if (cpu_bound && r->exits > 0.5)
+		return "exits above 0.5";
+	if (r->exits > exits_bound(load, exit_ns))
+		return "exits above 1";
+	return NULL;
+}
+
+static void show(const char *policy, const struct sim_result *r)
+{
+	double n = r->requests;
+
+	printf("#   %-8s mean %.1f p99 %.1f max %.1f us, %.0f/s, CPU %.2f; each: %.3f interrupts, %.3f doorbells, %.3f + %.3f timers, %.3f halts, %.3f IPIs\n",
+	       policy, r->mean / 1e3, r->p99 / 1e3, r->max / 1e3, r->rate,
+	       r->load, r->irqs / n, r->doorbells / n, r->timer_starts / n,
+	       r->timer_fires / n, r->halts / n, r->ipis / n);
+}
+
+static void compare(const struct sim_load *load, u64 exit_ns, bool verbose)
+{
+	struct sim_result off, adaptive;
+	struct ratios r;
+	const char *bad;
+
+	sim_run(load, exit_ns, PVG_POLICY_OFF, &off);
+	sim_run(load, exit_ns, PVG_POLICY_ADAPTIVE, &adaptive);
+	r.mean = adaptive.mean / off.mean;
+	r.p99 = adaptive.p99 / off.p99;
+	r.rate = adaptive.rate / off.rate;
+	r.exits = adaptive.exits / off.exits;
+	printf("# %-16s %4llu  %9.1f %9.1f %7.0f %5.2f  %5.2f %5.2f %5.2f %5.2f\n",
+	       load->name, (unsigned long long)(exit_ns / US), off.mean / 1e3,
+	       off.p99 / 1e3, off.rate, off.exits, r.mean, r.p99, r.rate,
+	       r.exits);
+	if (verbose) {
+		show("off", &off);
+		show("adaptive", &adaptive);
+	}
+	bad = judge(load, exit_ns, &r);
+	check(!bad, "sim: %s, exits of %llu us: adaptive is within bounds of off%s%s",
+	      load->name, (unsigned long long)(exit_ns / US), bad ? ": " : "",
+	      bad ?: "");
+}
+
+int main(int argc, char **argv)
+{
+	u32 i, j;
+
+	tap_begin();
+	tap_watchdog(300);
+	printf("# load, exit us; off: mean us, p99 us, requests/s, exits each; adaptive/off: mean, p99, rate, exits\n");
+	for (i = 0; i < ARRAY_SIZE(loads); i++) {
+		if (argc > 1 && !strstr(loads[i].name, argv[1]))
+			continue;
+		for (j = 0; j < ARRAY_SIZE(exit_costs); j++)
+			compare(&loads[i], exit_costs[j], argc > 1);
+	}
+	return tap_end();
+}
