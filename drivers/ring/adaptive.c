@@ -12,7 +12,7 @@
  * mean gap between two batches of a submitter that stays on its CPU: it contains
  * a doorbell, an interrupt, and what else an exit costs on the machine. A
  * doorbell that serves n batches saves n - 1 such gaps. It costs the time until
- * it rings, for the submitter and for the first batch, and SILENCE times what a
+ * it rings, for which the first batch waits, and SILENCE times what a
  * single gap took too long, but for at most one gap. The balance of all holds is
  * kept. When it is negative, nothing is held for PAUSE_FACTOR times what was
  * lost. Each loss doubles that until GAINS holds in a row have paid. So a
@@ -187,7 +187,7 @@ void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed)
 	saved = needed ? (s64)h->gap_ns * (h->batches - 1) : 0;
 	wait = now - h->since_ns;
 	h->silence_ns += silence_ns(h, READ_ONCE(q->interrupted_ns), now);
-	gain = saved - 2 * wait - SILENCE * h->silence_ns;
+	gain = saved - wait - SILENCE * h->silence_ns;
 	h->batches = 0;
 	h->silence_ns = 0;
 	h->balance_ns = min(h->balance_ns + gain, BALANCE * (s64)h->gap_ns);

@@ -140,7 +140,7 @@ static void test_adaptive_balance(void **state)
 
 	start(false);
 	hold_of(3, US);
-	assert_int_equal(hold->balance_ns, 2 * GAP - 2 * 2 * US);
+	assert_int_equal(hold->balance_ns, 2 * GAP - 2 * US);
 	assert_int_equal(rig.q.stats.prediction_hits, 1);
 	for (i = 0; i < 60; i++)
 		hold_of(3, US);
@@ -149,7 +149,7 @@ static void test_adaptive_balance(void **state)
 	commit();
 	model_now += GAP;
 	doorbell();
-	assert_int_equal(hold->balance_ns, 62 * GAP);
+	assert_int_equal(hold->balance_ns, 63 * GAP);
 	assert_int_equal(rig.q.stats.prediction_misses, 0);
 	/* A doorbell that the device does not need is none that was saved. */
 	hold->window = 3;
@@ -157,7 +157,7 @@ static void test_adaptive_balance(void **state)
 	model_now += US;
 	assert_true(commit());
 	pvg_adaptive_doorbell(&rig.q, false);
-	assert_int_equal(hold->balance_ns, 62 * GAP - 2 * US);
+	assert_int_equal(hold->balance_ns, 63 * GAP - US);
 	stop();
 }
 
@@ -225,17 +225,17 @@ static void test_adaptive_silence(void **state)
 	hold->balance_ns = 8 * GAP;
 	doorbell();
 	assert_int_equal(hold->balance_ns,
-			 8 * GAP + 3 * GAP - 2 * (3 * GAP + BELL + 6 * US) -
+			 8 * GAP + 3 * GAP - (2 * GAP + BELL + 6 * US + GAP) -
 			 32 * US);
 	/* The last gap is that until the doorbell, and counts twice at most. */
 	hold->window = 32;
-	hold->balance_ns = 52 * GAP;
+	hold->balance_ns = 42 * GAP;
 	assert_true(commit());
 	model_now += 10 * GAP;
 	doorbell();
 	assert_int_equal(hold->balance_ns, 0);
 	hold->window = 32;
-	hold->balance_ns = 52 * GAP - 1;
+	hold->balance_ns = 42 * GAP - 1;
 	assert_true(commit());
 	model_now += 10 * GAP;
 	doorbell();
