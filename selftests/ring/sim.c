@@ -78,8 +78,6 @@ static const struct {
 } known[] = {
 	{ "batch 32 exp", 100 * US, 1.05 },
 	{ "QD4 100 us slow", 100 * US, 1.10 },
-	{ "QD4 2 ms", 30 * US, 1.25 },
-	{ "QD4 2 ms", 100 * US, 1.25 },
 };
 
 static double exits_bound(const struct sim_load *load, u64 exit_ns)
