@@ -8,17 +8,16 @@
  * rings and the next completion interrupts. Neither costs an exit more than
  * policy off.
  *
- * A hold is judged by its time. While nothing is held, the core measures the
- * mean gap between two batches of a submitter that stays on its CPU: it contains
- * a doorbell, an interrupt, and what else an exit costs on the machine. A
- * doorbell that serves n batches saves n - 1 such gaps. It costs the time until
- * it rings, for which the first batch waits, and SILENCE times what a
- * single gap took too long, but for at most one gap. The balance of all holds is
- * kept. When it is negative, nothing is held for PAUSE_FACTOR times what was
- * lost. Each loss doubles that until GAINS holds in a row have paid. So a
- * submitter of depth 1 loses the time between its commit and its sleep once in a
- * while, and a submitter that computes instead of sleeping is left alone for a
- * second.
+ * Holds have a credit of buffers times time. It earns one part in BUDGET of the
+ * time that buffers are in flight, and while batches are held and come sooner
+ * than others, one part in SHARE of what that saves all buffers in flight. It
+ * pays for what buffers waited that were held or had come back, while the
+ * submitter was silent for more than SILENCE gaps; and for a hold that took longer
+ * than a doorbell for each of its batches. Nothing is held while the credit is
+ * used up. The mean gap of two batches is measured while nothing is held, again
+ * and again: it contains a doorbell, an interrupt, and what else an exit costs on
+ * the machine. So a submitter that computes between bursts soon has each batch
+ * announced, and one that is interrupted now and then has not.
  *
  * A device whose doorbell takes less than BELL_MIN_NS has little to save:
  * nothing is held there.
@@ -36,15 +35,18 @@
 #define BELL_MIN_NS	(3 * NSEC_PER_USEC)
 #define BELL_MAX_NS	(200 * NSEC_PER_USEC)	/* longer: the vCPU did not run */
 #define WINDOW_MIN	2	/* buffers that one doorbell may serve */
+#define WINDOW_GROW	8	/* by use */
 #define WINDOW_MAX	32
-#define BALANCE		64	/* gaps that earlier holds may pay for */
 #define GAP_MIN_NS	(20 * NSEC_PER_USEC)
 #define GAP_MAX_NS	NSEC_PER_MSEC
-#define SILENCE		32
-#define PAUSE_FACTOR	32
-#define WAIT_MAX	8	/* gaps of a wait that a pause is a multiple of */
-#define LOSSES_MAX	4	/* doublings of the pause */
-#define GAINS		16
+#define LEARN		8	/* gaps measured before something is held */
+#define LEARN_EVERY	128	/* holds in between */
+#define SILENCE_MAX_NS	(8 * NSEC_PER_MSEC)	/* then a tick has come */
+#define SILENCE		2
+#define BUDGET		256
+#define SHARE		16
+#define CREDIT_MAX_NS	(4 * (s64)NSEC_PER_MSEC)
+#define DEBT_MAX_NS	(8 * (s64)NSEC_PER_MSEC)
 #define BUSY_COMMITS	512	/* without an idle CPU: it is a busy one */
 #define WANT_SHARE	8	/* N: one in so many of what is in flight */
 #define WANT_MAX	32
@@ -56,7 +58,10 @@
 
 void pvg_adaptive_start(struct pvg_queue *q)
 {
-	q->hold = (struct pvg_hold) { .window = WINDOW_MIN };
+	q->hold = (struct pvg_hold) {
+		.window = WINDOW_MIN,
+		.learn = LEARN,
+	};
 	q->lazy_streak = 0;
 }
 
@@ -95,23 +100,59 @@ void pvg_adaptive_interrupted(struct pvg_queue *q, u64 ns)
 	WRITE_ONCE(q->interrupted_ns, min_t(u64, ns, U32_MAX));
 }
 
-/* For how much longer than a gap was the submitter silent? */
-static s64 silence_ns(const struct pvg_hold *h, u32 interrupted, u64 now)
+/* For how much longer than a few gaps was the submitter silent? */
+static u64 silence_ns(const struct pvg_queue *q, u64 now)
 {
-	s64 silent = now - h->last_ns - interrupted;
+	s64 silent = now - q->hold.last_ns - READ_ONCE(q->interrupted_ns);
 
-	return clamp_t(s64, silent - h->gap_ns, 0, h->gap_ns);
+	return clamp_t(s64, silent - SILENCE * (s64)q->hold.gap_ns, 0,
+		       SILENCE_MAX_NS);
 }
 
-/* Mean of the last eight or so; a pause counts as two gaps. */
-static void learn_gap(struct pvg_hold *h, u64 now)
+static void pay(struct pvg_hold *h, u64 ns)
 {
-	s64 gap = now - h->last_ns;
-	u32 limit = min(2 * h->gap_ns + GAP_MIN_NS, GAP_MAX_NS);
+	h->credit_ns = max_t(s64, h->credit_ns - ns, -DEBT_MAX_NS);
+}
+
+/* Meanwhile buffers waited that were held, and such as had come back. */
+static void charge_silence(struct pvg_queue *q, u64 now)
+{
+	struct pvg_hold *h = &q->hold;
+	u64 ns = silence_ns(q, now);
+
+	if (h->batches)
+		h->cost_ns += ns * (q->held - q->batch);
+	if (h->allowed)
+		pay(h, ns * min_t(u32, q->inflight, q->armed - 1));
+}
+
+/* Time since the last batch; a pause counts as two gaps. */
+static u32 gap_ns(const struct pvg_hold *h, u64 now)
+{
+	u32 limit = min_t(u64, 2 * (u64)h->gap_ns + GAP_MIN_NS, GAP_MAX_NS);
 
 	/* local_clock() may differ between CPUs by a little. */
-	gap = clamp_t(s64, gap, 0, limit);
+	return clamp_t(s64, now - h->last_ns, 0, limit);
+}
+
+/* What is in flight earns, and more so where holds pay. */
+static void earn(struct pvg_queue *q, u32 gap)
+{
+	struct pvg_hold *h = &q->hold;
+	u64 ns = gap / BUDGET;
+
+	if (h->allowed && gap < h->gap_ns)
+		ns += (h->gap_ns - gap) / SHARE;
+	h->credit_ns = min_t(s64, h->credit_ns + ns * q->inflight,
+			     CREDIT_MAX_NS);
+}
+
+/* Mean of the last eight or so. */
+static void learn_gap(struct pvg_hold *h, u32 gap)
+{
 	h->gap_ns += ((s32)gap - (s32)h->gap_ns) / 8;
+	if (h->learn)
+		h->learn--;
 }
 
 /**
@@ -130,53 +171,38 @@ bool pvg_adaptive_commit(struct pvg_queue *q, bool may_hold, bool goes_on)
 	lockdep_assert_held(&q->lock);
 
 	h->busy = min(h->busy + 1, BUSY_COMMITS);
+	if (goes_on)
+		earn(q, gap_ns(h, now));
 	if (goes_on && !h->allowed)
-		learn_gap(h, now);
-	else if (h->batches)
-		h->silence_ns += silence_ns(h, READ_ONCE(q->interrupted_ns), now);
+		learn_gap(h, gap_ns(h, now));
+	charge_silence(q, now);
 	h->last_ns = now;
 	WRITE_ONCE(q->interrupted_ns, 0);
 
-	h->allowed = may_hold && !q->urgent && h->gap_ns &&
-		     READ_ONCE(q->bell_ns) >= BELL_MIN_NS &&
-		     (s64)(now - h->again_ns) >= 0;
+	h->allowed = may_hold && !q->urgent && !h->learn &&
+		     READ_ONCE(q->bell_ns) >= BELL_MIN_NS && h->credit_ns > 0;
 	if (!h->allowed)
 		return false;
 	if (!h->batches++)
 		h->since_ns = now;
 	if (q->held < h->window)
 		return true;
-	h->window = min(h->window + 1, WINDOW_MAX);
+	if (h->window < WINDOW_GROW)
+		h->window++;
 	return false;
-}
-
-/* A hold delayed something for @ns, for too little. */
-static void lost(struct pvg_queue *q, u64 now, u64 ns)
-{
-	struct pvg_hold *h = &q->hold;
-	u64 exits = max(h->gap_ns, 2 * READ_ONCE(q->bell_ns));
-	u64 pause = (min(ns, WAIT_MAX * exits) + exits) * PAUSE_FACTOR;
-
-	q->stats.prediction_misses++;
-	h->again_ns = now + (pause << h->losses);
-	h->losses = min(h->losses + 1, LOSSES_MAX);
-	h->gains = 0;
-	h->balance_ns = 0;
-	h->window = WINDOW_MIN;
-	h->allowed = false;
 }
 
 /**
  * pvg_adaptive_doorbell() - the device is told of all that was added
  * @q: the queue
- * @needed: the device wants to be notified
+ * @needed: the device wants to be notified; or it has seen all of it already
  *
  * Judges the hold that ends, if there was one.
  */
 void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed)
 {
 	struct pvg_hold *h = &q->hold;
-	s64 saved, wait, gain;
+	s64 late;
 	u64 now;
 
 	lockdep_assert_held(&q->lock);
@@ -184,20 +210,25 @@ void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed)
 	if (!h->batches)
 		return;
 	now = local_clock();
-	saved = needed ? (s64)h->gap_ns * (h->batches - 1) : 0;
-	wait = now - h->since_ns;
-	h->silence_ns += silence_ns(h, READ_ONCE(q->interrupted_ns), now);
-	gain = saved - wait - SILENCE * h->silence_ns;
+	charge_silence(q, now);
+	h->last_ns = now;
+	late = now - h->since_ns - (u64)h->gap_ns * (h->batches - 1);
+	if (late > 0)
+		h->cost_ns += min_t(u64, late, SILENCE_MAX_NS);
 	h->batches = 0;
-	h->silence_ns = 0;
-	h->balance_ns = min(h->balance_ns + gain, BALANCE * (s64)h->gap_ns);
-	if (h->balance_ns < 0) {
-		lost(q, now, wait);
-	} else if (gain > 0) {
+	if (needed)
+		pay(h, h->cost_ns);
+	if (needed && h->cost_ns)
+		q->stats.prediction_misses++;
+	else
 		q->stats.prediction_hits++;
-		h->gains = min(h->gains + 1, GAINS);
-		if (h->gains == GAINS)
-			h->losses = 0;
+	h->cost_ns = 0;
+	if (h->credit_ns <= 0)
+		h->window = WINDOW_MIN;
+	if (h->credit_ns <= 0 || ++h->holds == LEARN_EVERY) {
+		h->holds = 0;
+		h->learn = LEARN;
+		h->allowed = false;
 	}
 }
 
@@ -248,7 +279,7 @@ u32 pvg_adaptive_want(const struct pvg_queue *q)
 	else if (q->watch && h->busy == BUSY_COMMITS)
 		n = q->inflight / WANT_SHARE;
 	if (q->watch && h->allowed)
-		n = max(n, h->window);
+		n = max(n, q->inflight / 4);
 	return clamp_t(u32, n, 1, min_t(u32, q->inflight, WANT_MAX));
 }
 

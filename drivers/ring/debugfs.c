@@ -59,8 +59,7 @@ static int stats_show(struct seq_file *m, void *unused)
 		return 0;
 	}
 	seq_printf(m, "hold_window: %u\n", h.window);
-	seq_printf(m, "hold_balance_ns: %lld\n", h.balance_ns);
-	seq_printf(m, "hold_losses: %u\n", h.losses);
+	seq_printf(m, "hold_credit_ns: %lld\n", h.credit_ns);
 	seq_printf(m, "doorbell_ns: %u\n", READ_ONCE(q->bell_ns));
 	seq_printf(m, "submission_gap_ns: %u\n", h.gap_ns);
 	return 0;

@@ -178,15 +178,14 @@ struct pvg_queue_stats {
 struct pvg_hold {
 	u64 since_ns;		/* of the first batch of the hold */
 	u64 last_ns;		/* of the last batch */
-	u64 again_ns;		/* nothing is held before */
-	s64 silence_ns;		/* in the hold: what gaps were too long */
-	s64 balance_ns;		/* what holds saved less what they cost */
+	s64 credit_ns;		/* what holds may cost; buffers times time */
+	u64 cost_ns;		/* of the hold */
 	u32 gap_ns;		/* mean gap of batches while nothing is held */
 	u32 batches;		/* of the hold; 0: there is none */
 	u32 window;		/* buffers that one doorbell may serve */
 	u16 busy;		/* commits since the CPU was idle */
-	u8 gains;		/* holds in a row that paid */
-	u8 losses;		/* holds that did not, since gains were many */
+	u8 learn;		/* gaps to measure before something is held */
+	u8 holds;		/* since the last time */
 	bool allowed;		/* the last batch was part of the hold */
 };
 

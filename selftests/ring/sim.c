@@ -4,6 +4,7 @@
  * a table, and its bounds as checks. "./sim NAME" runs the loads whose name
  * contains NAME and prints all counts.
  */
+#include <stdlib.h>
 #include "sim.h"
 
 #include "../lib/tap.h"
@@ -156,6 +157,8 @@ int main(int argc, char **argv)
 {
 	u32 i, j;
 
+	if (getenv("NOISE"))
+		sim_noise_ns = atoi(getenv("NOISE")) * US;
 	tap_begin();
 	tap_watchdog(300);
 	printf("# load, exit us; off: mean us, p99 us, requests/s, exits each; adaptive/off: mean, p99, rate, exits\n");

@@ -71,7 +71,7 @@ struct sim_result {
 
 /* The run. */
 extern const struct sim_load *sim_load;
-extern u64 sim_exit_ns;
+extern u64 sim_exit_ns, sim_noise_ns;
 extern struct sim_result sim_count;
 extern struct pvg_queue sim_queue;
 void sim_run(const struct sim_load *load, u64 exit_ns, enum pvg_policy policy,

@@ -14,6 +14,7 @@ u64 model_now;
 const void *model_task;
 u64 sim_busy_ns;
 bool sim_irq_pending, sim_irqs_off;
+u64 sim_noise_ns;
 
 bool model_in_task;
 const char model_idle_task;
@@ -27,6 +28,7 @@ static struct {
 	u32 nr_queued;
 	bool queued[TASKS];
 	u64 seed;
+	u64 steal_in;		/* CPU time to the next one */
 } cpu;
 
 /* Where current points to: a task's address is all that anybody looks at. */
@@ -53,11 +55,31 @@ u64 sim_random(u64 mean)
 	return mean * -log(((cpu.seed >> 11) + 1) * 0x1p-53) + 1;
 }
 
+/*
+ * The hypervisor's machine has other work, too: each millisecond or so this CPU
+ * does not run for a while, and what it does takes now less, now more.
+ */
+static u64 disturbed(u64 ns)
+{
+	ns = ns * 6 / 10 + sim_random(ns * 4 / 10);
+	while (cpu.steal_in <= ns) {
+		u64 stolen = sim_random(sim_noise_ns);
+
+		ns += stolen;
+		cpu.steal_in += stolen + sim_random(5 * sim_noise_ns);
+	}
+	cpu.steal_in -= ns;
+	return ns;
+}
+
 /* The CPU is busy for @ns. The device goes on meanwhile. */
 void sim_spend(u64 ns)
 {
-	u64 end = model_now + ns;
+	u64 end;
 
+	if (sim_noise_ns && ns)
+		ns = disturbed(ns);
+	end = model_now + ns;
 	sim_device_until(end, false);
 	model_now = end;
 	sim_busy_ns += ns;
