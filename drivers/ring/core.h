@@ -47,7 +47,9 @@ u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done);
 bool pvg_queue_settle(struct pvg_queue *q, struct pvg_done *done);
 bool pvg_queue_ring(struct pvg_queue *q);
 void pvg_queue_start_polling(struct pvg_queue *q, bool by_timer);
-void pvg_queue_deliver(struct pvg_queue *q, struct pvg_done *done);
+/* Not held, as it calls the driver. */
+void pvg_queue_follow_up(struct pvg_queue *q, bool notify, bool poll,
+			 struct pvg_done *done);
 
 /* life.c, for guard.c. Lock held. */
 bool pvg_queue_take(struct pvg_queue *q, struct pvg_done *done);

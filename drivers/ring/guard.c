@@ -230,12 +230,7 @@ static void guard_timer(struct timer_list *timer)
 	}
 	pvg_queue_unlock(q, flags);
 
-	if (ring)
-		pvg_guard_notify(q, q->vq);
-	if (poll)
-		q->ops->poll(q);
-	if (done.count)
-		q->ops->done(q, &done);
+	pvg_queue_follow_up(q, ring, poll, &done);
 }
 
 void pvg_guard_init(struct pvg_queue *q)
@@ -362,12 +357,7 @@ u32 pvg_queue_check(struct pvg_queue *q)
 	}
 	pvg_queue_unlock(q, flags);
 
-	if (ring)
-		pvg_guard_notify(q, q->vq);
-	if (poll)
-		q->ops->poll(q);
-	if (done.count)
-		q->ops->done(q, &done);
+	pvg_queue_follow_up(q, ring, poll, &done);
 	return done.count;
 }
 EXPORT_SYMBOL_GPL(pvg_queue_check);
@@ -389,7 +379,6 @@ void pvg_queue_collect(struct pvg_queue *q)
 	flags = pvg_queue_lock(q);
 	pvg_queue_drain(q, &done);
 	pvg_queue_unlock(q, flags);
-	if (done.count)
-		q->ops->done(q, &done);
+	pvg_queue_follow_up(q, false, false, &done);
 }
 EXPORT_SYMBOL_GPL(pvg_queue_collect);

@@ -80,9 +80,7 @@ static void run(struct pvg_queue *q)
 		pvg_guard_start(q);
 	pvg_queue_unlock(q, flags);
 
-	if (poll)
-		q->ops->poll(q);
-	pvg_queue_deliver(q, &done);
+	pvg_queue_follow_up(q, false, poll, &done);
 }
 
 /**
@@ -249,9 +247,7 @@ static void change(struct pvg_queue *q, struct pvg_moderation mod,
 	}
 	pvg_queue_unlock(q, flags);
 
-	if (poll)
-		q->ops->poll(q);
-	pvg_queue_deliver(q, &done);
+	pvg_queue_follow_up(q, false, poll, &done);
 }
 
 /**

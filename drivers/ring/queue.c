@@ -166,8 +166,14 @@ static void notify_unlock(struct pvg_queue *q, unsigned long flags)
 	local_irq_restore(flags);
 }
 
-void pvg_queue_deliver(struct pvg_queue *q, struct pvg_done *done)
+/* What a look at the queue has led to, once the lock is dropped. */
+void pvg_queue_follow_up(struct pvg_queue *q, bool notify, bool poll,
+			 struct pvg_done *done)
 {
+	if (notify)
+		pvg_guard_notify(q, q->vq);
+	if (poll)
+		q->ops->poll(q);
 	if (done->count)
 		q->ops->done(q, done);
 }
@@ -215,7 +221,7 @@ void pvg_queue_callback(struct virtqueue *vq)
 	trace_pvg_interrupt(q, n);
 	pvg_queue_unlock(q, flags);
 
-	pvg_queue_deliver(q, &done);
+	pvg_queue_follow_up(q, false, false, &done);
 	if (start)
 		pvg_adaptive_interrupted(q, local_clock() - start);
 }

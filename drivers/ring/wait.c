@@ -126,11 +126,7 @@ static void look_unlock(struct pvg_queue *q, unsigned long flags, bool by_timer)
 	trace_pvg_timer(q, done.count);
 	pvg_queue_unlock(q, flags);
 
-	if (notify)
-		pvg_guard_notify(q, q->vq);
-	if (poll)
-		q->ops->poll(q);
-	pvg_queue_deliver(q, &done);
+	pvg_queue_follow_up(q, notify, poll, &done);
 }
 
 static enum hrtimer_restart queue_timer(struct hrtimer *timer)
