@@ -42,7 +42,7 @@ void pvg_wait_start(struct pvg_queue *q, bool ready);
 void pvg_wait_stop(struct pvg_queue *q);
 void pvg_queue_left(struct pvg_queue *q, bool idle);
 
-/* queue.c. Lock held but for deliver. */
+/* queue.c. Lock held. */
 u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done);
 bool pvg_queue_settle(struct pvg_queue *q, struct pvg_done *done);
 bool pvg_queue_ring(struct pvg_queue *q);
