@@ -4,6 +4,7 @@
 
 #define BELL	(20 * US)
 #define GAP	(50 * US)	/* between two batches that are not held */
+#define CREDIT	(2 * (s64)MS)
 
 static unsigned long flags;
 static struct pvg_hold *const hold = &rig.q.hold;
@@ -15,6 +16,8 @@ static void start(bool lazy)
 	rig_start(EVENT, PVG_POLICY_ADAPTIVE, 16, 100);
 	rig.q.bell_ns = BELL;
 	hold->gap_ns = GAP;
+	hold->learn = 0;
+	hold->credit_ns = CREDIT;
 	flags = pvg_queue_lock(&rig.q);
 }
 
@@ -81,22 +84,49 @@ static void test_adaptive_may_hold(void **state)
 	rig.q.urgent = 1;
 	assert_false(pvg_adaptive_commit(&rig.q, true, false));
 	rig.q.urgent = 0;
-	hold->again_ns = model_now + 1;
+	hold->learn = 1;
+	assert_false(pvg_adaptive_commit(&rig.q, true, false));
+	hold->learn = 0;
+	hold->credit_ns = 0;
 	assert_false(pvg_adaptive_commit(&rig.q, true, false));
 	assert_int_equal(hold->batches, 0);
-	hold->again_ns = model_now;
+	hold->credit_ns = 1;
 	assert_true(pvg_adaptive_commit(&rig.q, true, false));
+	assert_int_equal(hold->batches, 1);
 	stop();
 }
 
-/* One doorbell serves no more than the window, which grows when it is full. */
+/* Nothing is held before eight gaps were measured, which have earned a credit. */
+static void test_adaptive_learns(void **state)
+{
+	u32 i;
+
+	start(false);
+	pvg_adaptive_start(&rig.q);
+	rig.q.inflight = 4;
+	for (i = 0; i < 8; i++) {
+		assert_false(commit());
+		doorbell();
+		assert_int_equal(hold->learn, 8);
+	}
+	for (i = 1; i <= 8; i++) {
+		model_now += 20 * US;
+		rig.q.held = 1;
+		assert_int_equal(pvg_adaptive_commit(&rig.q, true, true), i == 8);
+		assert_int_equal(hold->learn, 8 - i);
+	}
+	assert_int_equal(hold->credit_ns, 8 * 4 * (20 * US / 256));
+	stop();
+}
+
+/* One doorbell serves no more than the window, which grows to 8 when it is full. */
 static void test_adaptive_window(void **state)
 {
 	u32 i, n;
 
 	start(false);
-	for (n = 2; n < 40; n++) {
-		assert_int_equal(hold->window, n < 32 ? n : 32);
+	for (n = 2; n < 12; n++) {
+		assert_int_equal(hold->window, n < 8 ? n : 8);
 		for (i = 1; i < hold->window; i++)
 			assert_true(commit());
 		i = hold->window;
@@ -122,10 +152,8 @@ static void test_adaptive_gap(void **state)
 	assert_int_equal(hold->gap_ns, 8000 + (16000 + 20000 - 8000) / 8);
 	hold->gap_ns = 0;
 	hold->last_ns = model_now + MS;
-	pvg_adaptive_commit(&rig.q, true, true);
+	pvg_adaptive_commit(&rig.q, false, true);
 	assert_int_equal(hold->gap_ns, 0);
-	/* Nothing is known of what a hold would save. */
-	assert_false(hold->allowed);
 	hold->gap_ns = MS;
 	model_now += 1000 * MS;
 	pvg_adaptive_commit(&rig.q, false, true);
@@ -133,115 +161,141 @@ static void test_adaptive_gap(void **state)
 	stop();
 }
 
-/* Three batches, for which the submitter took two short gaps. */
-static void test_adaptive_balance(void **state)
+/* What is in flight earns a 256th of the time, and what holds save a 16th. */
+static void test_adaptive_earns(void **state)
 {
-	u32 i;
+	start(false);
+	rig.q.inflight = 3;
+	hold->last_ns = model_now;
+	hold->credit_ns = 0;
+	model_now += 2560;
+	pvg_adaptive_commit(&rig.q, false, true);
+	assert_int_equal(hold->credit_ns, 3 * 10);
+	/* Gaps are measured while nothing is held. */
+	hold->gap_ns = GAP;
+	assert_true(commit());
+	model_now += 2560;
+	assert_false(commit());
+	assert_int_equal(hold->credit_ns, 3 * 10 + 3 * (10 + (GAP - 2560) / 16));
+	hold->credit_ns = 4 * MS - 1;
+	model_now += 2560;
+	pvg_adaptive_commit(&rig.q, false, true);
+	assert_int_equal(hold->credit_ns, 4 * MS);
+	stop();
+}
 
+/* A doorbell that rings late costs the time by which it is late, once. */
+static void test_adaptive_late(void **state)
+{
 	start(false);
 	hold_of(3, US);
-	assert_int_equal(hold->balance_ns, 2 * GAP - 2 * US);
 	assert_int_equal(rig.q.stats.prediction_hits, 1);
-	for (i = 0; i < 60; i++)
-		hold_of(3, US);
-	assert_int_equal(hold->balance_ns, 64 * GAP);
-	/* Small losses are paid from it. */
-	commit();
-	model_now += GAP;
+	assert_int_equal(hold->credit_ns, CREDIT);
+	/* Of one batch: all of the time. */
+	assert_true(commit());
+	model_now += 10 * US;
 	doorbell();
-	assert_int_equal(hold->balance_ns, 63 * GAP);
-	assert_int_equal(rig.q.stats.prediction_misses, 0);
-	/* A doorbell that the device does not need is none that was saved. */
-	hold->window = 3;
+	assert_int_equal(hold->credit_ns, CREDIT - 10 * US);
+	assert_int_equal(rig.q.stats.prediction_misses, 1);
+	/* A doorbell that the device does not need delayed nothing. */
 	assert_true(commit());
-	model_now += US;
-	assert_true(commit());
+	model_now += 10 * US;
 	pvg_adaptive_doorbell(&rig.q, false);
-	assert_int_equal(hold->balance_ns, 63 * GAP - US);
+	rig.q.held = 0;
+	assert_int_equal(hold->credit_ns, CREDIT - 10 * US);
+	assert_int_equal(rig.q.stats.prediction_hits, 2);
 	stop();
 }
 
-/* A loss: a pause of 32 times as long, twice that after the next one. */
-static void test_adaptive_pause(void **state)
-{
-	u32 i;
-
-	start(false);
-	for (i = 0; i < 12; i++) {
-		u64 pause = 32 * (5 * US + GAP) << min(i, 4u);
-
-		assert_true(commit());
-		model_now += 5 * US;
-		doorbell();
-		assert_int_equal(rig.q.stats.prediction_misses, i + 1);
-		assert_int_equal(hold->again_ns, model_now + pause);
-		model_now += pause - 1;
-		assert_false(commit());
-		doorbell();
-		model_now++;
-		hold->gap_ns = GAP;
-	}
-	assert_int_equal(hold->losses, 4);
-	/* However long the wait is. */
-	hold->losses = 0;
-	commit();
-	model_now += 1000 * MS;
-	doorbell();
-	assert_int_equal(hold->again_ns, model_now + 32 * 9 * GAP);
-	stop();
-}
-
-static void test_adaptive_forgives(void **state)
-{
-	u32 i;
-
-	start(false);
-	hold->losses = 5;
-	for (i = 0; i < 15; i++)
-		hold_of(2, US);
-	assert_int_equal(hold->losses, 5);
-	hold_of(2, US);
-	assert_int_equal(hold->losses, 0);
-	stop();
-}
-
-/* A silence of more than a gap costs 32 times as much. */
+/* Beyond two gaps of silence each buffer that is held costs the time. */
 static void test_adaptive_silence(void **state)
 {
 	start(false);
 	hold->window = 32;
 	assert_true(commit());
-	model_now += GAP;
 	assert_true(commit());
-	assert_int_equal(hold->silence_ns, 0);
-	model_now += GAP + US;
+	rig.q.batch = 0;
+	model_now += 2 * GAP;
 	assert_true(commit());
-	assert_int_equal(hold->silence_ns, US);
+	assert_int_equal(hold->cost_ns, 0);
+	model_now += 2 * GAP + US;
+	rig.q.held++;
+	rig.q.batch = 1;
+	assert_true(pvg_adaptive_commit(&rig.q, true, true));
+	assert_int_equal(hold->cost_ns, 3 * US);
 	/* Time that an interrupt took from the submitter does not count. */
 	pvg_adaptive_interrupted(&rig.q, 5 * US);
-	model_now += GAP + BELL + 5 * US;
-	assert_true(commit());
-	assert_int_equal(hold->silence_ns, US);
-	hold->balance_ns = 8 * GAP;
-	doorbell();
-	assert_int_equal(hold->balance_ns,
-			 8 * GAP + 3 * GAP - (2 * GAP + BELL + 6 * US + GAP) -
-			 32 * US);
-	/* The last gap is that until the doorbell, and counts twice at most. */
+	model_now += 2 * GAP + BELL + 5 * US;
+	rig.q.held++;
+	assert_true(pvg_adaptive_commit(&rig.q, true, true));
+	assert_int_equal(hold->cost_ns, 3 * US);
+	/* Nor more than a tick does. */
+	model_now += 1000 * MS;
+	rig.q.held++;
+	rig.q.batch = 1;
+	assert_true(pvg_adaptive_commit(&rig.q, true, true));
+	assert_int_equal(hold->cost_ns, 3 * US + 5 * 8 * MS);
+	stop();
+}
+
+/* As does each that may have come back without an interrupt. */
+static void test_adaptive_silence_armed(void **state)
+{
+	start(false);
 	hold->window = 32;
-	hold->balance_ns = 42 * GAP;
+	rig.q.inflight = 10;
+	rig.q.armed = 4;
 	assert_true(commit());
-	model_now += 10 * GAP;
-	doorbell();
-	assert_int_equal(hold->balance_ns, 0);
-	hold->window = 32;
-	hold->balance_ns = 42 * GAP - 1;
+	model_now += 2 * GAP + 7;
+	hold->gap_ns = GAP;
+	assert_true(pvg_adaptive_commit(&rig.q, true, false));
+	assert_int_equal(hold->credit_ns, CREDIT - 3 * 7);
+	rig.q.armed = 1;
+	model_now += 2 * GAP + 7;
+	assert_true(pvg_adaptive_commit(&rig.q, true, false));
+	assert_int_equal(hold->credit_ns, CREDIT - 3 * 7);
+	stop();
+}
+
+/* Without a credit nothing is held until eight gaps were measured again. */
+static void test_adaptive_debt(void **state)
+{
+	u32 i;
+
+	start(false);
+	hold->window = 5;
+	rig.q.inflight = 16;
 	assert_true(commit());
-	model_now += 10 * GAP;
+	model_now += 1000 * MS;
 	doorbell();
-	assert_int_equal(rig.q.stats.prediction_misses, 1);
+	/* However long it was: what is in flight has to earn it. */
+	assert_int_equal(hold->credit_ns, -8 * (s64)MS);
 	assert_int_equal(hold->window, 2);
-	assert_int_equal(hold->balance_ns, 0);
+	assert_int_equal(hold->learn, 8);
+	assert_false(hold->allowed);
+	for (i = 0; i < 20; i++) {
+		model_now += GAP;
+		assert_false(pvg_adaptive_commit(&rig.q, true, true));
+	}
+	assert_int_equal(hold->learn, 0);
+	hold->credit_ns = 1;
+	assert_true(commit());
+	stop();
+}
+
+/* Gaps are measured anew after 128 holds, however well these paid. */
+static void test_adaptive_learns_anew(void **state)
+{
+	u32 i;
+
+	start(false);
+	for (i = 1; i <= 128; i++) {
+		assert_int_equal(hold->learn, 0);
+		hold_of(2, US);
+	}
+	assert_int_equal(hold->learn, 8);
+	assert_int_equal(hold->holds, 0);
+	assert_false(commit());
 	stop();
 }
 
@@ -306,8 +360,8 @@ static void test_adaptive_want_hold(void **state)
 	rig.q.watch = (void *)&rig;
 	hold->window = 10;
 	assert_true(commit());
-	assert_int_equal(want(64), 10);
-	assert_int_equal(want(4), 4);
+	assert_int_equal(want(64), 16);
+	assert_int_equal(want(4), 1);
 	rig.q.watch = NULL;
 	assert_int_equal(want(64), 1);
 	stop();
@@ -350,12 +404,15 @@ static void test_adaptive_lazy(void **state)
 const struct CMUnitTest adaptive_tests[] = {
 	cmocka_unit_test(test_adaptive_bell),
 	cmocka_unit_test(test_adaptive_may_hold),
+	cmocka_unit_test(test_adaptive_learns),
 	cmocka_unit_test(test_adaptive_window),
 	cmocka_unit_test(test_adaptive_gap),
-	cmocka_unit_test(test_adaptive_balance),
-	cmocka_unit_test(test_adaptive_pause),
-	cmocka_unit_test(test_adaptive_forgives),
+	cmocka_unit_test(test_adaptive_earns),
+	cmocka_unit_test(test_adaptive_late),
 	cmocka_unit_test(test_adaptive_silence),
+	cmocka_unit_test(test_adaptive_silence_armed),
+	cmocka_unit_test(test_adaptive_debt),
+	cmocka_unit_test(test_adaptive_learns_anew),
 	cmocka_unit_test(test_adaptive_left),
 	cmocka_unit_test(test_adaptive_want_busy),
 	cmocka_unit_test(test_adaptive_want_hold),

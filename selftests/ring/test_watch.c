@@ -21,6 +21,8 @@ static void start(const struct device_driver *driver, bool lazy)
 	rig.q.bell_ns = 20 * US;
 	rig.q.hold.window = 32;
 	rig.q.hold.gap_ns = 50 * US;
+	rig.q.hold.learn = 0;
+	rig.q.hold.credit_ns = 4 * MS;
 	model_task = &submitter;
 }
 
