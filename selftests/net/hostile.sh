@@ -83,10 +83,10 @@ for mergeable in 1 0; do
 	tap_check "$what: the network answers" net_fake_answers || tap_done
 	# Which fields are looked at does not depend on the kernel; what becomes of a buffer may.
 	for mode in len-huge len-short $(is_slow || echo len-zero gso-type gso-size csum-start); do
-		dropped $mode
+		dropped "$mode"
 	done
 	[ $mergeable = 0 ] || for mode in buffers-zero buffers-many; do
-		dropped $mode
+		dropped "$mode"
 	done
 	for mode in id twice index; do
 		reset $mode
@@ -97,7 +97,7 @@ done
 tap_check "XDP: a program that passes is attached" ip link set dev "$DEV" xdpdrv obj xdp.bpf sec xdp
 what=XDP
 for mode in len-huge len-short $(is_slow || echo len-zero csum-start); do
-	dropped $mode
+	dropped "$mode"
 done
 ip link set dev "$DEV" xdpdrv off
 
@@ -113,7 +113,7 @@ snmp()
 # An answer is a reset of TCP: no program listens.
 for bare in $(is_slow || echo 0) 1; do
 	what="coalesced, bare=$bare"
-	tap_check "$what: the interface appears" net_fake rsc=3 rsc_bare=$bare || tap_done
+	tap_check "$what: the interface appears" net_fake rsc=3 rsc_bare="$bare" || tap_done
 	net_up 20
 	tap_check "$what: the network answers" net_fake_answers || tap_done
 	errors=$(net_count rx_errors) segments=$(snmp IpExt InNoECTPkts)
