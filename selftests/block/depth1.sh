@@ -25,7 +25,7 @@ declare -A RATIO=([pvgzero]=1.5 [pvglat]=1.25)
 # complete, before the interrupt for the first is over.
 depth1()
 {
-	# The policy before may have left a timer or a prediction running.
+	# The policy before may have left a timer running.
 	dd if="$DEV" of=/dev/null bs=4096 count=64 iflag=direct 2> /dev/null
 	blk_stats_reset "$VIRTIO"
 	IOS=$(blk_fio "$DEV" --rw=randread --bs=4k --iodepth=1 --size=1g \
@@ -52,9 +52,8 @@ at_once()
 	tap_is "${STAT[doorbells_held]}" 0 "$1: no doorbell is held back"
 }
 
-# nearly_at_once NAME: a policy that predicts may try once in a while whether a
-# next request comes. That may cost a hundredth of the exits, and half as many
-# of the interrupts may be replaced by the timer.
+# nearly_at_once NAME: a policy that holds doorbells may try once in a while whether a
+# next request comes. That may cost a hundredth of the exits.
 nearly_at_once()
 {
 	tap_num "${STAT[interrupts]} <= $IOS && ${STAT[interrupts]} >= $IOS * 0.995" \
