@@ -6,7 +6,8 @@
  * files that the Makefile makes.
  *
  * The virtqueue is a model of the device's and of the virtqueue code's side, in
- * model.c; sim_cpu.c and sim_device.c have another one, in which time passes. Locks remember whether they are held, and lockdep_assert_held() looks.
+ * model.c; sim_cpu.c and sim_device.c have another one, in which time passes. Locks
+ * remember whether they are held, and lockdep_assert_held() looks.
  */
 #ifndef _PVG_TEST_KERNEL_H
 #define _PVG_TEST_KERNEL_H
@@ -160,7 +161,7 @@ void model_work(struct irq_work *work);
 /* The scheduler: one CPU, whose current task may be watched. */
 #define CONFIG_PREEMPT_NOTIFIERS	1
 #define CONFIG_PREEMPT_RT	0
-#define IS_ENABLED(option)	(option)
+#define IS_ENABLED(CONFIG_option)	(CONFIG_option)
 #define DEFINE_PER_CPU(type, name)	type name
 #define this_cpu_ptr(p)		(p)
 #define per_cpu_ptr(p, cpu)	((void)(cpu), p)

@@ -38,19 +38,17 @@ static const struct sim_load loads[] = {
 	{ "spin 5 zero", SIM_SPIN, 5, 1500 * US, SIM_FIXED, 0 },
 	{ "netpoll 4", SIM_NETPOLL, 4, 200 * US, SIM_FIXED, 20 * US },
 	{ "mixed 16", SIM_MIXED, 16, 500 * US, SIM_FIXED, 80 * US },
-#define CLOSED(depth)							\
-	{ "QD" #depth " zero", SIM_CLOSED, depth, 0, SIM_FIXED, 0 },	\
-	{ "QD" #depth " 80 us", SIM_CLOSED, depth, 0, SIM_FIXED, 80 * US }, \
-	{ "QD" #depth " 200 us exp", SIM_CLOSED, depth, 0, SIM_EXP, 200 * US }, \
-	{ "QD" #depth " 100 us slow", SIM_CLOSED, depth, 0, SIM_SLOW, 100 * US }, \
-	{ "QD" #depth " 2 ms", SIM_CLOSED, depth, 0, SIM_FIXED, 2 * MS }
-	CLOSED(1),
-	CLOSED(4),
-	CLOSED(8),
-	CLOSED(16),
-	CLOSED(32),
-	CLOSED(128),
-	CLOSED(256),
+};
+
+/* Closed loops of each of these depths; the names are those of the devices. */
+static const u32 depths[] = { 1, 4, 8, 16, 32, 128, 256 };
+
+static const struct sim_load closed[] = {
+	{ "zero", SIM_CLOSED, 0, 0, SIM_FIXED, 0 },
+	{ "80 us", SIM_CLOSED, 0, 0, SIM_FIXED, 80 * US },
+	{ "200 us exp", SIM_CLOSED, 0, 0, SIM_EXP, 200 * US },
+	{ "100 us slow", SIM_CLOSED, 0, 0, SIM_SLOW, 100 * US },
+	{ "2 ms", SIM_CLOSED, 0, 0, SIM_FIXED, 2 * MS },
 };
 
 static const u64 exit_costs[] = { 0, 2 * US, 30 * US, 100 * US };
@@ -139,9 +137,11 @@ static void show(const char *policy, const struct sim_result *r)
 {
 	double n = r->requests;
 
-	printf("#   %-8s mean %.1f p99 %.1f max %.1f us, %.0f/s, CPU %.2f; each: %.3f interrupts, %.3f doorbells, %.3f + %.3f timers, %.3f halts, %.3f IPIs\n",
+	printf("#   %-8s mean %.1f p99 %.1f max %.1f us, %.0f/s, CPU %.2f; each: ",
 	       policy, r->mean / 1e3, r->p99 / 1e3, r->max / 1e3, r->rate,
-	       r->load, r->irqs / n, r->doorbells / n, r->timer_starts / n,
+	       r->load);
+	printf("%.3f interrupts, %.3f doorbells, %.3f + %.3f timers, %.3f halts, %.3f IPIs\n",
+	       r->irqs / n, r->doorbells / n, r->timer_starts / n,
 	       r->timer_fires / n, r->halts / n, r->ipis / n);
 }
 
@@ -171,20 +171,40 @@ static void compare(const struct sim_load *load, u64 exit_ns, bool verbose)
 	      bad ?: "");
 }
 
+static void compare_all(const struct sim_load *load, const char *only)
+{
+	u32 i;
+
+	if (only && !strstr(load->name, only))
+		return;
+	for (i = 0; i < ARRAY_SIZE(exit_costs); i++)
+		compare(load, exit_costs[i], only);
+}
+
 int main(int argc, char **argv)
 {
+	const char *only = argc > 1 ? argv[1] : NULL;
 	u32 i, j;
 
 	if (getenv("NOISE"))
 		sim_noise_ns = atoi(getenv("NOISE")) * US;
 	tap_begin();
 	tap_watchdog(300);
-	printf("# load, exit us; off: mean us, p99 us, requests/s, exits each; adaptive/off: mean, p99, rate, exits\n");
-	for (i = 0; i < ARRAY_SIZE(loads); i++) {
-		if (argc > 1 && !strstr(loads[i].name, argv[1]))
-			continue;
-		for (j = 0; j < ARRAY_SIZE(exit_costs); j++)
-			compare(&loads[i], exit_costs[j], argc > 1);
+	printf("# load, exit us; off: mean us, p99 us, requests/s, exits each;");
+	printf(" adaptive/off: mean, p99, rate, exits\n");
+	for (i = 0; i < ARRAY_SIZE(loads); i++)
+		compare_all(&loads[i], only);
+	for (i = 0; i < ARRAY_SIZE(depths); i++) {
+		for (j = 0; j < ARRAY_SIZE(closed); j++) {
+			struct sim_load load = closed[j];
+			char name[32];
+
+			snprintf(name, sizeof(name), "QD%u %s", depths[i],
+				 closed[j].name);
+			load.name = name;
+			load.width = depths[i];
+			compare_all(&load, only);
+		}
 	}
 	return tap_end();
 }

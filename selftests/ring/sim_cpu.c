@@ -52,7 +52,7 @@ u64 sim_random(u64 mean)
 	cpu.seed ^= cpu.seed << 13;
 	cpu.seed ^= cpu.seed >> 7;
 	cpu.seed ^= cpu.seed << 17;
-	return mean * -log(((cpu.seed >> 11) + 1) * 0x1p-53) + 1;
+	return mean * -log(((cpu.seed >> 11) + 1) / 9007199254740992.0) + 1;
 }
 
 /*

@@ -3,8 +3,8 @@
 #include "sim.h"
 
 #define THREADS		64u
-#define SAMPLES		(1u << 20)
-#define ARRIVALS	(1u << 20)
+#define SAMPLES		1000000u
+#define ARRIVALS	1000000u
 #define REQUESTS	512u
 
 struct request {
@@ -131,7 +131,8 @@ static void sample(const struct request *r)
 	if (run.nr_samples < SAMPLES)
 		samples[run.nr_samples++] = ns;
 	run.sum += ns;
-	run.max = max(run.max, (double)ns);
+	if (ns > run.max)
+		run.max = ns;
 }
 
 /* A thread has the answer to its request. */
