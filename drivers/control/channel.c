@@ -15,6 +15,14 @@
 #define INFLIGHT_MAX	4	/* buffers; what is behind them waits */
 #define RETRY_MS	250
 #define QUIET_MS	1000	/* between heartbeats */
+/*
+ * Bytes received in one go; then the lock is free for others, and the time is
+ * looked at. A host that never pauses so delays the end of a lease by what it
+ * takes to search that many bytes, 1 to 20 ms, and a longer frame is delayed by a
+ * few turns of the workqueue.
+ */
+#define RECEIVE_MAX	(16 * 1024)
+#define RECEIVE_EDGE	(512 * 1024)	/* 128 buffers of 4 KiB: a full ring */
 
 struct pvg_channel pvg_channel;
 
@@ -105,16 +113,19 @@ static void send_all(struct pvg_channel *ch)
 	}
 }
 
-static void receive_all(struct pvg_channel *ch)
+/* At most RECEIVE_MAX bytes; returns how many. */
+static u32 receive_some(struct pvg_channel *ch)
 {
-	size_t n;
+	u32 n, done = 0;
 
-	while (ch->port) {
+	while (ch->port && done < RECEIVE_MAX) {
 		n = pvg_ctl_receive(ch->port, ch->in, sizeof(ch->in));
 		if (!n)
-			return;
+			break;
 		pvc_input(&ch->services.pvc, ch->in, n, pvg_channel_now());
+		done += n;
 	}
+	return done;
 }
 
 /*
@@ -134,21 +145,32 @@ static void set_timer(struct pvg_channel *ch)
 			 next > now ? msecs_to_jiffies(next - now) : 0);
 }
 
+/* Returns whether there may be more to receive. */
+static bool turn(struct pvg_channel *ch)
+{
+	bool more;
+
+	lockdep_assert_held(&ch->lock);
+
+	/* What has come is heard before a session is given up for silence. */
+	more = receive_some(ch) >= RECEIVE_MAX;
+	pvs_tick(&ch->services, pvg_channel_now());
+	send_all(ch);
+	set_timer(ch);
+	return more;
+}
+
 /**
  * pvg_channel_flush_locked() - receive, tick and send, now
+ *
+ * What is longer than RECEIVE_MAX is received later.
  *
  * Context: may sleep; &pvg_channel.lock held.
  */
 void pvg_channel_flush_locked(void)
 {
-	struct pvg_channel *ch = &pvg_channel;
-
-	lockdep_assert_held(&ch->lock);
-
-	receive_all(ch);
-	pvs_tick(&ch->services, pvg_channel_now());
-	send_all(ch);
-	set_timer(ch);
+	if (turn(&pvg_channel))
+		pvg_channel_kick();
 }
 
 static void run(void)
@@ -192,10 +214,19 @@ static void *channel_found(struct pvg_ctl_port *port)
 static void channel_connected(void *data, bool connected)
 {
 	struct pvg_channel *ch = data;
+	bool more = true;
+	u32 left;
 
+	/*
+	 * What the host asked for before it went is still done: what the device
+	 * had room for. The next one may be sending already, and without a pause.
+	 */
+	for (left = RECEIVE_EDGE; more && left; left -= RECEIVE_MAX) {
+		mutex_lock(&ch->lock);
+		more = turn(ch);
+		mutex_unlock(&ch->lock);
+	}
 	mutex_lock(&ch->lock);
-	/* What the host asked for before it went is still done. */
-	receive_all(ch);
 	if (!connected)
 		pvc_lose(&ch->services.pvc, PVC_WHY_TRANSPORT);
 	mutex_unlock(&ch->lock);
