@@ -231,10 +231,16 @@ static __u32 output_stream(struct pvc *p, struct pvc_stream *s, __u32 bit,
 			   enum pvc_type type, __u8 *buf, __u32 max)
 {
 	__u8 *payload = buf + PVC_HEADER;
-	__u32 len = 0, id = s->id;
+	__u32 len = 0, id;
 
 	if (type != PVC_DATA)
 		s->pending &= ~bit;
+	if (type == PVC_OPEN) {
+		s->id = p->next_id;
+		p->next_id += 2;
+	}
+	/* Kept, since fill() may close the stream. */
+	id = s->id;
 	if (type == PVC_OPEN)
 		len = put_open(p, s, payload, max);
 	else if (type == PVC_RESULT)
@@ -298,7 +304,7 @@ static __u32 output_streams(struct pvc *p, bool bulk, __u8 *buf, __u32 max)
 
 		at = (p->cursor + i) % p->cfg.nr_streams;
 		s = &p->cfg.streams[at];
-		if (!s->id || !s->pending)
+		if (!pvc_is_used(s) || !s->pending)
 			continue;
 		len = output_next(p, s, bulk, buf, max);
 		if (!len)

@@ -33,24 +33,24 @@ static __u32 count_streams(const struct pvc *p, bool ours)
 	__u32 i, n = 0;
 
 	for (i = 0; i < p->cfg.nr_streams; i++) {
-		__u32 id = p->cfg.streams[i].id;
+		const struct pvc_stream *s = &p->cfg.streams[i];
 
-		n += id && is_ours(p, id) == ours;
+		n += pvc_is_used(s) && !(s->flags & PVC_STREAM_LOCAL) == !ours;
 	}
 	return n;
 }
 
-static struct pvc_stream *new_stream(struct pvc *p, __u32 id)
+static struct pvc_stream *new_stream(struct pvc *p)
 {
 	__u32 i;
 
 	for (i = 0; i < p->cfg.nr_streams; i++) {
 		struct pvc_stream *s = &p->cfg.streams[i];
 
-		if (s->id)
+		if (pvc_is_used(s))
 			continue;
 		memset(s, 0, sizeof(*s));
-		s->id = id;
+		s->flags = PVC_STREAM_USED;
 		return s;
 	}
 	return NULL;
@@ -82,6 +82,7 @@ void pvc_free_stream(struct pvc *p, struct pvc_stream *s)
 	__u64 left = s->rx_bytes - s->rx_done;
 
 	s->id = 0;
+	s->flags = 0;
 	s->pending = 0;
 	conn_consumed(p, left);
 }
@@ -107,7 +108,7 @@ void pvc_close_all(struct pvc *p)
 	__u32 i;
 
 	for (i = 0; i < p->cfg.nr_streams; i++)
-		if (p->cfg.streams[i].id)
+		if (pvc_is_used(&p->cfg.streams[i]))
 			close_stream(p, &p->cfg.streams[i], PVC_LOST);
 }
 
@@ -116,7 +117,8 @@ void pvc_close_all(struct pvc *p)
  * @p: the side
  * @req: what for
  *
- * OPEN's arguments are asked of &pvc_ops.fill when it is sent.
+ * Its number is given and OPEN's arguments are asked of &pvc_ops.fill when that
+ * is written, so that numbers rise whatever the order in which streams get there.
  *
  * Return: the stream, or NULL if there is no session, or if as many streams
  * are open as the peer or our own table allows.
@@ -127,13 +129,13 @@ struct pvc_stream *pvc_open(struct pvc *p, const struct pvc_request *req)
 	struct pvc_stream *s;
 
 	/* Numbers are not used twice: 2^31 requests later it takes a new session. */
-	if (p->state != PVC_UP || p->next_id > 0xfffffffd ||
+	if (p->state != PVC_UP ||
+	    p->next_id > 0xfffffffd - 2 * p->cfg.nr_streams ||
 	    count_streams(p, true) >= most)
 		return NULL;
-	s = new_stream(p, p->next_id);
+	s = new_stream(p);
 	if (!s)
 		return NULL;
-	p->next_id += 2;
 	s->priv = req->priv;
 	s->service = req->service;
 	s->op = req->op;
@@ -146,7 +148,7 @@ struct pvc_stream *pvc_open(struct pvc *p, const struct pvc_request *req)
 	s->key = req->key;
 	s->tx_limit = p->peer.stream_window;
 	s->rx_limit = req->window;
-	s->flags = PVC_STREAM_LOCAL;
+	s->flags |= PVC_STREAM_LOCAL;
 	if (req->flags & PVC_OPEN_NODATA)
 		s->flags |= PVC_STREAM_EOF;
 	s->pending = PVC_SEND_OPEN;
@@ -211,7 +213,7 @@ void pvc_reset(struct pvc *p, struct pvc_stream *s, __u32 status)
 
 	report_closed(p, s, status);
 	if (unknown) {
-		/* Its number is skipped, which is allowed. */
+		/* It never got a number. */
 		pvc_free_stream(p, s);
 		return;
 	}
@@ -275,7 +277,7 @@ static void start_stream(struct pvc *p, struct pvc_stream *s,
 	s->key = le64_to_cpu(o->key);
 	s->tx_limit = s->window;
 	s->rx_limit = p->cfg.stream_window;
-	s->flags = PVC_STREAM_OPENED;
+	s->flags |= PVC_STREAM_OPENED;
 	if (s->open_flags & PVC_OPEN_NODATA) {
 		s->flags |= PVC_STREAM_PEER_EOF;
 		s->rx_limit = 0;
@@ -296,11 +298,12 @@ static void handle_open(struct pvc *p, const struct pvc_head *head,
 	}
 	p->last_peer_id = head->stream;
 	s = count_streams(p, false) < p->cfg.nr_streams / 2 ?
-	    new_stream(p, head->stream) : NULL;
+	    new_stream(p) : NULL;
 	if (!s) {
 		pvc_lose(p, PVC_WHY_LIMIT);
 		return;
 	}
+	s->id = head->stream;
 	start_stream(p, s, &o);
 	if (p->cfg.ops->open)
 		p->cfg.ops->open(p, s, payload + sizeof(o),
@@ -385,7 +388,7 @@ static void handle_result(struct pvc *p, struct pvc_stream *s,
 	if (!(s->flags & PVC_STREAM_DEAD) && p->cfg.ops->result)
 		p->cfg.ops->result(p, s, le32_to_cpu(r.flags),
 				   payload + sizeof(r), len - sizeof(r));
-	if (s->id)
+	if (pvc_is_used(s))
 		close_stream(p, s, s->status);
 }
 
@@ -415,8 +418,7 @@ void pvc_handle_stream(struct pvc *p, const struct pvc_head *head,
 		return;
 	}
 	/* Nobody may talk of a stream before its OPEN; afterwards it crosses. */
-	if (head->type < PVC_OPEN || !was_opened(p, head->stream) ||
-	    (s && !(s->flags & PVC_STREAM_OPENED))) {
+	if (head->type < PVC_OPEN || !was_opened(p, head->stream)) {
 		pvc_lose(p, PVC_WHY_PROTOCOL);
 		return;
 	}
@@ -455,7 +457,7 @@ void pvc_tick_streams(struct pvc *p)
 	for (i = 0; i < p->cfg.nr_streams; i++) {
 		struct pvc_stream *s = &p->cfg.streams[i];
 
-		if (s->id && s->deadline && p->now >= s->deadline &&
+		if (pvc_is_used(s) && s->deadline && p->now >= s->deadline &&
 		    !(s->flags & PVC_STREAM_DEAD) &&
 		    !(s->pending & PVC_SEND_RESULT))
 			expire(p, s);
@@ -470,7 +472,7 @@ __u64 pvc_next_deadline(const struct pvc *p)
 	for (i = 0; i < p->cfg.nr_streams; i++) {
 		const struct pvc_stream *s = &p->cfg.streams[i];
 
-		if (s->id && s->deadline && !(s->flags & PVC_STREAM_DEAD) &&
+		if (pvc_is_used(s) && s->deadline && !(s->flags & PVC_STREAM_DEAD) &&
 		    !(s->pending & PVC_SEND_RESULT))
 			next = min_t(__u64, next, s->deadline);
 	}

@@ -316,7 +316,7 @@ void pvs_end_lease(struct pvs *v, __u32 how)
 
 static bool waits_for_thaw(struct pvs *v, const struct pvc_stream *s)
 {
-	return s->id && s->service == PVC_SERVICE_FREEZE &&
+	return pvc_is_used(s) && s->service == PVC_SERVICE_FREEZE &&
 	       s->op == PVC_FREEZE_THAW && !slot_of(v, s)->forwarded &&
 	       !(s->flags & (PVC_STREAM_LOCAL | PVC_STREAM_DEAD)) &&
 	       !(s->pending & PVC_SEND_RESULT);

@@ -107,11 +107,12 @@ struct pvc_ops {
 #define PVC_STREAM_EOF		0x04u	/* ours has, or none was announced */
 #define PVC_STREAM_DEAD		0x08u	/* closed; its last frame is to go */
 #define PVC_STREAM_OPENED	0x10u	/* OPEN was sent */
+#define PVC_STREAM_USED		0x20u	/* the slot is; see pvc_is_used() */
 
 /**
  * struct pvc_stream - one of the streams of a session
  * @priv: the owner's; everything else is only read by the owner
- * @id: number, odd if the host opened it; 0: the slot is free
+ * @id: number, odd if the host opened it; 0 until OPEN is written
  * @service: as in OPEN, like @op, @version, @prio, @open_flags, @deadline_ms,
  *	@window and @key
  * @op: see @service
@@ -154,6 +155,12 @@ struct pvc_stream {
 	__u64 rx_limit;
 	__u64 rx_done;
 };
+
+/* Is this a stream, or a slot that is free? */
+static inline bool pvc_is_used(const struct pvc_stream *s)
+{
+	return s->flags & PVC_STREAM_USED;
+}
 
 /*
  * A stream to open; the fields are those of struct pvc_open, and @priv becomes

@@ -23,6 +23,7 @@ static __u8 rx_buf[PVC_HEADER + PVC_PAYLOAD_MIN];
 static __u8 out[PVC_SYNC_RUN];
 static __u64 now;
 static bool up;
+static __u32 last_open;	/* number of the last stream we opened */
 
 static const uint8_t *in;
 static size_t left;
@@ -61,6 +62,7 @@ static void op_up(struct pvc *p)
 {
 	CHECK(p->state == PVC_UP && !up);
 	up = true;
+	last_open = 0;
 }
 
 static void op_down(struct pvc *p, __u32 why)
@@ -71,7 +73,7 @@ static void op_down(struct pvc *p, __u32 why)
 	CHECK(up);
 	up = false;
 	for (i = 0; i < STREAMS; i++)
-		CHECK(!p->cfg.streams[i].id);
+		CHECK(!pvc_is_used(&p->cfg.streams[i]));
 }
 
 /* A stream that was opened is closed once: priv says that it is open. */
@@ -159,7 +161,7 @@ static void setup(void)
 
 static void check_stream(const struct pvc_stream *s)
 {
-	if (!s->id)
+	if (!pvc_is_used(s))
 		return;
 	CHECK(pvc.state == PVC_UP);
 	CHECK(!s->priv == !!(s->flags & PVC_STREAM_DEAD));
@@ -201,6 +203,10 @@ static void step_output(__u32 size)
 	CHECK(!head.len ||
 	      pvc_crc32(out + PVC_HEADER, head.len) == head.payload_crc);
 	CHECK(head.type <= PVC_BYE || head.len <= pvc.peer.max_payload);
+	if (head.type == PVC_OPEN) {
+		CHECK(head.stream > last_open);
+		last_open = head.stream;
+	}
 }
 
 static void step_frame(void)
@@ -294,7 +300,7 @@ static void step_stream(void)
 	__u32 what = take(1);
 	struct pvc_stream *s = &streams[what / 8 % STREAMS];
 
-	if (!s->id || s->flags & PVC_STREAM_DEAD)
+	if (!pvc_is_used(s) || s->flags & PVC_STREAM_DEAD)
 		return;
 	switch (what % 8) {
 	case 0:

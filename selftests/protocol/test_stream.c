@@ -52,6 +52,37 @@ static void test_request(void **state)
 	pair_free(pair);
 }
 
+/*
+ * Streams take turns, so that of two that are opened together the second one's
+ * OPEN may go first.
+ */
+static void test_opened_together(void **state)
+{
+	struct pair *pair = pair_new();
+	__u32 i;
+
+	(void)state;
+	pair_up(pair);
+	pair->guest.echo = true;
+	for (i = 0; i < 10; i++) {
+		assert_non_null(request(&pair->host, 0, PVC_OPEN_NODATA, 0, 0));
+		if (i % 2)
+			assert_non_null(request(&pair->host, 0,
+						PVC_OPEN_NODATA, 0, 0));
+		pair_settle(pair);
+		assert_int_equal(pair->guest.pvc.stats.lost, 0);
+	}
+	assert_int_equal(count_notes(&pair->host, ANSWER), 15);
+	/* One that is given up before its OPEN is written takes no number. */
+	pvc_reset(&pair->host.pvc, request(&pair->host, 0, 0, 0, 0),
+		  PVC_CANCELLED);
+	request(&pair->host, 0, PVC_OPEN_NODATA, 0, 0);
+	pair_settle(pair);
+	assert_int_equal(noted(&pair->guest, OPENED)->id, 31);
+	assert_int_equal(pair->guest.pvc.stats.lost, 0);
+	pair_free(pair);
+}
+
 /* 128 KiB through windows of 8 KiB, in both directions, byte by byte right. */
 static void check_transfer(bool from_host, __u8 prio)
 {
@@ -417,6 +448,7 @@ int run_stream_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_request),
+		cmocka_unit_test(test_opened_together),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_priorities),
