@@ -147,8 +147,12 @@ void pvc_lose(struct pvc *p, __u32 why)
 		return;
 	}
 	begin_listening(p);
-	/* Does the host not know yet? */
-	if (why == PVC_WHY_RUN || why == PVC_WHY_TRANSPORT || why == PVC_WHY_BYE)
+	/*
+	 * Does the host not know yet? What is told of the connection may come
+	 * late, when the session is the next host's already; one that is gone
+	 * does not read RESYNC, and one that calls repeats its HELLO.
+	 */
+	if (why == PVC_WHY_RUN || why == PVC_WHY_BYE)
 		return;
 	p->pending = pvc_bit(PVC_RESYNC);
 	p->why = why;

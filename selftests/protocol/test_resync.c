@@ -156,6 +156,40 @@ static void test_to_host_aware(void **state)
 }
 
 /*
+ * That a host is gone is told to the guest when the next one has its session, or an
+ * offer: the next one is told, and has another within 200 ms.
+ */
+static void check_late_edge(bool offered)
+{
+	struct pair *pair = pair_new();
+	__u32 session;
+
+	pair_up(pair);
+	pair_disconnect(pair, false);
+	pair_connect(pair);
+	do
+		assert_true(pair_move(pair));
+	while (pair->guest.pvc.state != PVC_OFFERED);
+	if (!offered)
+		pair_settle(pair);
+	session = pair->guest.pvc.session;
+	pvc_lose(&pair->guest.pvc, PVC_WHY_TRANSPORT);
+	pair_wait(pair, 200);
+	assert_int_equal(pair->guest.pvc.state, PVC_UP);
+	assert_int_equal(pair->host.pvc.state, PVC_UP);
+	assert_int_not_equal(pair->guest.pvc.session, session);
+	assert_int_equal(pair->host.pvc.session, pair->guest.pvc.session);
+	pair_free(pair);
+}
+
+static void test_late_edge(void **state)
+{
+	(void)state;
+	check_late_edge(false);
+	check_late_edge(true);
+}
+
+/*
  * The guest read nothing while three hosts came and went: all they sent is
  * still there, the last one's too.
  */
@@ -248,6 +282,7 @@ int run_resync_tests(void)
 		cmocka_unit_test(test_to_guest_late),
 		cmocka_unit_test(test_to_host_unaware),
 		cmocka_unit_test(test_to_host_aware),
+		cmocka_unit_test(test_late_edge),
 		cmocka_unit_test(test_stale_hosts),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_protocol_as_data),

@@ -112,7 +112,7 @@ enum pvc_status {
 enum pvc_why {
 	PVC_WHY_NONE = 0,
 	PVC_WHY_NEW = 1,	/* there was none: the guest has just started */
-	PVC_WHY_TRANSPORT = 2,	/* the connection broke; never on the wire */
+	PVC_WHY_TRANSPORT = 2,	/* the connection broke */
 	PVC_WHY_RUN = 3,	/* the peer started anew; never on the wire */
 	PVC_WHY_HEADER = 4,	/* no valid header where one had to be */
 	PVC_WHY_PAYLOAD = 5,	/* payload_crc is wrong */
