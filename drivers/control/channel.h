@@ -98,13 +98,22 @@ void pvg_system_identify(struct pvs *v, struct pvc_guest_status *status);
 /* freeze.c */
 struct pvg_control_freeze;
 
+/**
+ * struct pvg_freeze_owner - what an open file has of the freeze lease
+ * @lease: number of the lease it has begun last; 0: none. Protected by
+ *	&pvg_channel.lock
+ */
+struct pvg_freeze_owner {
+	u32 lease;
+};
+
 int pvg_freeze_init(void);
 void pvg_freeze_exit(void);
 int pvg_freeze_begin(struct pvg_control_freeze *req, const s32 *fds,
-		     void *owner);
-int pvg_freeze_end(void *owner);
-int pvg_freeze_renew(void *owner, u32 lease_ms);
-void pvg_freeze_disown(void *owner);
+		     struct pvg_freeze_owner *owner);
+int pvg_freeze_end(struct pvg_freeze_owner *owner);
+int pvg_freeze_renew(struct pvg_freeze_owner *owner, u32 lease_ms);
+void pvg_freeze_disown(struct pvg_freeze_owner *owner);
 void pvg_freeze_thaw(struct pvs *v);
 
 /* relay.c */

@@ -14,9 +14,16 @@
 #include "channel.h"
 #include "../../include/uapi/pvguest/control_dev.h"
 
+/* An open file. */
+struct control_file {
+	struct pvg_relay *relay;
+	struct pvg_freeze_owner owner;
+};
+
 static int control_open(struct inode *inode, struct file *file)
 {
 	struct pvg_channel *ch = &pvg_channel;
+	struct control_file *cf;
 	int err;
 
 	if (!capable(CAP_SYS_ADMIN))
@@ -24,9 +31,15 @@ static int control_open(struct inode *inode, struct file *file)
 	err = stream_open(inode, file);
 	if (err)
 		return err;
-	file->private_data = pvg_relay_open();
-	if (!file->private_data)
+	cf = kzalloc(sizeof(*cf), GFP_KERNEL);
+	if (!cf)
 		return -ENOMEM;
+	cf->relay = pvg_relay_open();
+	if (!cf->relay) {
+		kfree(cf);
+		return -ENOMEM;
+	}
+	file->private_data = cf;
 	mutex_lock(&ch->lock);
 	ch->files++;
 	ch->services.daemon_attached = true;
@@ -37,9 +50,11 @@ static int control_open(struct inode *inode, struct file *file)
 static int control_release(struct inode *inode, struct file *file)
 {
 	struct pvg_channel *ch = &pvg_channel;
+	struct control_file *cf = file->private_data;
 
-	pvg_freeze_disown(file);
-	pvg_relay_release(file->private_data);
+	pvg_freeze_disown(&cf->owner);
+	pvg_relay_release(cf->relay);
+	kfree(cf);
 	mutex_lock(&ch->lock);
 	ch->services.daemon_attached = --ch->files;
 	mutex_unlock(&ch->lock);
@@ -49,7 +64,8 @@ static int control_release(struct inode *inode, struct file *file)
 static int check_freeze(const struct pvg_control_freeze *req)
 {
 	if (req->lease_ms > PVC_LEASE_MAX_MS ||
-	    req->flags & ~PVG_CONTROL_FREEZE_FLAGS || !req->nr_fds ||
+	    req->flags & ~PVG_CONTROL_FREEZE_FLAGS || req->reserved ||
+	    !req->nr_fds ||
 	    req->nr_fds > PVG_CONTROL_FREEZE_MAX) {
 		pr_err_ratelimited("pvg_ctl: freeze of %u descriptors for %u ms, flags %#x: allowed are 1 to %u, up to %u ms, flags %#x\n",
 				   req->nr_fds, req->lease_ms, req->flags,
@@ -60,7 +76,7 @@ static int check_freeze(const struct pvg_control_freeze *req)
 	return 0;
 }
 
-static long ioctl_freeze(struct file *file, void __user *arg)
+static long ioctl_freeze(struct control_file *cf, void __user *arg)
 {
 	struct pvg_control_freeze req;
 	s32 *fds;
@@ -76,7 +92,8 @@ static long ioctl_freeze(struct file *file, void __user *arg)
 	if (IS_ERR(fds))
 		return PTR_ERR(fds);
 	req.frozen = 0;
-	err = pvg_freeze_begin(&req, fds, file);
+	req.lease = 0;
+	err = pvg_freeze_begin(&req, fds, &cf->owner);
 	kfree(fds);
 	/* The lease goes on; who gave a bad address has the file to close. */
 	if (copy_to_user(arg, &req, sizeof(req)))
@@ -84,13 +101,13 @@ static long ioctl_freeze(struct file *file, void __user *arg)
 	return err;
 }
 
-static long ioctl_renew(struct file *file, const u32 __user *arg)
+static long ioctl_renew(struct control_file *cf, const u32 __user *arg)
 {
 	u32 lease_ms;
 
 	if (get_user(lease_ms, arg))
 		return -EFAULT;
-	return pvg_freeze_renew(file, lease_ms);
+	return pvg_freeze_renew(&cf->owner, lease_ms);
 }
 
 static long ioctl_status(void __user *arg)
@@ -105,37 +122,39 @@ static long ioctl_status(void __user *arg)
 	status.remaining_ms = pvs_lease_left(l, pvg_channel_now());
 	status.filesystems = l->filesystems;
 	status.errors = l->errors;
+	status.lease = l->number;
 	if (ch->services.pvc.state == PVC_UP)
 		status.session = ch->services.pvc.session;
 	mutex_unlock(&ch->lock);
 	return copy_to_user(arg, &status, sizeof(status)) ? -EFAULT : 0;
 }
 
-static long ioctl_bind(struct file *file, const void __user *arg)
+static long ioctl_bind(struct control_file *cf, const void __user *arg)
 {
 	struct pvg_control_bind bind;
 
 	if (copy_from_user(&bind, arg, sizeof(bind)))
 		return -EFAULT;
-	return pvg_relay_bind(file->private_data, &bind);
+	return pvg_relay_bind(cf->relay, &bind);
 }
 
 static long control_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
+	struct control_file *cf = file->private_data;
 	void __user *ptr = (void __user *)arg;
 
 	switch (cmd) {
 	case PVG_CONTROL_FREEZE:
-		return ioctl_freeze(file, ptr);
+		return ioctl_freeze(cf, ptr);
 	case PVG_CONTROL_THAW:
-		return pvg_freeze_end(file);
+		return pvg_freeze_end(&cf->owner);
 	case PVG_CONTROL_RENEW:
-		return ioctl_renew(file, ptr);
+		return ioctl_renew(cf, ptr);
 	case PVG_CONTROL_STATUS:
 		return ioctl_status(ptr);
 	case PVG_CONTROL_BIND:
-		return ioctl_bind(file, ptr);
+		return ioctl_bind(cf, ptr);
 	default:
 		return -ENOTTY;
 	}
@@ -144,20 +163,26 @@ static long control_ioctl(struct file *file, unsigned int cmd,
 static ssize_t control_read(struct file *file, char __user *to, size_t len,
 			    loff_t *pos)
 {
-	return pvg_relay_read(file->private_data, to, len,
+	struct control_file *cf = file->private_data;
+
+	return pvg_relay_read(cf->relay, to, len,
 			      file->f_flags & O_NONBLOCK);
 }
 
 static ssize_t control_write(struct file *file, const char __user *from,
 			     size_t len, loff_t *pos)
 {
-	return pvg_relay_write(file->private_data, from, len,
+	struct control_file *cf = file->private_data;
+
+	return pvg_relay_write(cf->relay, from, len,
 			       file->f_flags & O_NONBLOCK);
 }
 
 static __poll_t control_poll(struct file *file, poll_table *wait)
 {
-	return pvg_relay_poll(file->private_data, file, wait);
+	struct control_file *cf = file->private_data;
+
+	return pvg_relay_poll(cf->relay, file, wait);
 }
 
 static const struct file_operations control_fops = {

@@ -29,8 +29,7 @@
  * @thawed: files of what was thawed; @work's own, no lock
  * @nr_thawed: how many; 0 once they are closed
  * @errors: that did not thaw
- * @owner: the open file the lease belongs to, only to compare; protected by
- *	&pvg_channel.lock
+ * @owner: of the lease; protected by &pvg_channel.lock
  * @wq: runs @work
  * @work: thaws
  */
@@ -42,7 +41,7 @@ struct pvg_freezer {
 	struct file *thawed[PVG_CONTROL_FREEZE_MAX];
 	u32 nr_thawed;
 	u32 errors;
-	void *owner;
+	struct pvg_freeze_owner *owner;
 	struct workqueue_struct *wq;
 	struct work_struct work;
 };
@@ -213,7 +212,8 @@ static int freeze_all(const s32 *fds, u32 nr)
 	return err;
 }
 
-static int begin_lease(const struct pvg_control_freeze *req, void *owner)
+static int begin_lease(struct pvg_control_freeze *req,
+		       struct pvg_freeze_owner *owner)
 {
 	struct pvg_channel *ch = &pvg_channel;
 	u32 ms = req->lease_ms ?: PVC_LEASE_DEFAULT_MS;
@@ -227,6 +227,8 @@ static int begin_lease(const struct pvg_control_freeze *req, void *owner)
 				 pvg_channel_now());
 	if (status == PVC_OK) {
 		freezer.owner = owner;
+		owner->lease = ch->services.lease.number;
+		req->lease = owner->lease;
 		mutex_lock(&freezer.lock);
 		freezer.freezing = true;
 		freezer.errors = 0;
@@ -259,15 +261,20 @@ static int end_freezing(int err, u32 *frozen)
 	return err;
 }
 
-static bool is_thawed(void)
+/* Is this lease over, and its file systems let go of? */
+static bool is_over(u32 lease)
 {
-	return READ_ONCE(pvg_channel.services.lease.state) == PVC_LEASE_NONE &&
-	       !READ_ONCE(freezer.nr_thawed);
+	const struct pvs_lease *l = &pvg_channel.services.lease;
+
+	return !READ_ONCE(freezer.nr_thawed) &&
+	       (READ_ONCE(l->number) != lease ||
+		READ_ONCE(l->state) == PVC_LEASE_NONE);
 }
 
-static int wait_until_thawed(void)
+static int wait_until_over(u32 lease)
 {
-	long left = wait_event_killable_timeout(pvg_channel.thawed, is_thawed(),
+	long left = wait_event_killable_timeout(pvg_channel.thawed,
+						is_over(lease),
 						msecs_to_jiffies(THAW_WAIT_MS));
 
 	if (left < 0)
@@ -277,15 +284,15 @@ static int wait_until_thawed(void)
 
 /**
  * pvg_freeze_begin() - freeze, under a new lease
- * @req: lease_ms, flags and nr_fds, checked; frozen is filled in
+ * @req: lease_ms, flags and nr_fds, checked; frozen and lease are filled in
  * @fds: descriptors of the caller
- * @owner: open file it is to belong to
+ * @owner: of the open file it is to belong to
  *
  * Context: process, with the caller's descriptors. Return: 0 or as
  * PVG_CONTROL_FREEZE.
  */
 int pvg_freeze_begin(struct pvg_control_freeze *req, const s32 *fds,
-		     void *owner)
+		     struct pvg_freeze_owner *owner)
 {
 	int err = begin_lease(req, owner);
 
@@ -293,41 +300,41 @@ int pvg_freeze_begin(struct pvg_control_freeze *req, const s32 *fds,
 		return err;
 	err = end_freezing(freeze_all(fds, req->nr_fds), &req->frozen);
 	if (err)
-		wait_until_thawed();
+		wait_until_over(req->lease);
 	return err;
 }
 
-static bool is_others(const void *owner)
+/* There is nothing of its own that the owner could be told. */
+static int nothing_of_its_own(const struct pvg_freeze_owner *owner)
 {
 	lockdep_assert_held(&pvg_channel.lock);
 
-	return freezer.owner && freezer.owner != owner;
+	return freezer.owner && freezer.owner != owner ? -EPERM : -ENOENT;
 }
 
 /**
  * pvg_freeze_end() - thaw, on behalf of the owner
- * @owner: the open file
+ * @owner: of the open file
  *
  * Context: may sleep. Return: 0 or as PVG_CONTROL_THAW.
  */
-int pvg_freeze_end(void *owner)
+int pvg_freeze_end(struct pvg_freeze_owner *owner)
 {
 	struct pvg_channel *ch = &pvg_channel;
+	u32 lease;
 	int err;
 
 	mutex_lock(&ch->lock);
-	if (is_others(owner)) {
-		mutex_unlock(&ch->lock);
-		return -EPERM;
-	}
-	pvs_end_lease(&ch->services, PVC_LEASE_END_THAW);
+	lease = owner->lease;
+	if (lease && lease == ch->services.lease.number)
+		pvs_end_lease(&ch->services, PVC_LEASE_END_THAW);
 	mutex_unlock(&ch->lock);
-	err = wait_until_thawed();
+	err = lease ? wait_until_over(lease) : 0;
 	if (err)
 		return err;
 
 	mutex_lock(&ch->lock);
-	switch (pvs_lease_verdict(&ch->services.lease)) {
+	switch (pvs_lease_verdict(&ch->services.lease, lease, PVS_TOLD_OWNER)) {
 	case PVC_OK:
 		break;
 	case PVC_EXPIRED:
@@ -337,7 +344,7 @@ int pvg_freeze_end(void *owner)
 		err = -EIO;
 		break;
 	default:
-		err = -ENOENT;
+		err = nothing_of_its_own(owner);
 		break;
 	}
 	mutex_unlock(&ch->lock);
@@ -346,45 +353,51 @@ int pvg_freeze_end(void *owner)
 
 /**
  * pvg_freeze_renew() - a new term, on behalf of the owner
- * @owner: the open file
+ * @owner: of the open file
  * @lease_ms: from now on
  *
  * Context: may sleep. Return: 0 or as PVG_CONTROL_RENEW.
  */
-int pvg_freeze_renew(void *owner, u32 lease_ms)
+int pvg_freeze_renew(struct pvg_freeze_owner *owner, u32 lease_ms)
 {
 	struct pvg_channel *ch = &pvg_channel;
-	u32 status;
+	int err = 0;
 
 	mutex_lock(&ch->lock);
-	if (is_others(owner)) {
-		mutex_unlock(&ch->lock);
-		return -EPERM;
+	switch (pvs_lease_renew(&ch->services.lease, owner->lease, lease_ms,
+				pvg_channel_now())) {
+	case PVC_OK:
+		break;
+	case PVC_INVALID:
+		err = -EINVAL;
+		break;
+	case PVC_EXPIRED:
+		err = -ETIME;
+		break;
+	default:
+		err = nothing_of_its_own(owner);
+		break;
 	}
-	status = pvs_lease_renew(&ch->services.lease, lease_ms,
-				 pvg_channel_now());
 	pvg_channel_flush_locked();
 	mutex_unlock(&ch->lock);
-	if (status == PVC_EXPIRED)
-		return -ETIME;
-	if (status == PVC_NOT_FROZEN)
-		return -ENOENT;
-	return status == PVC_OK ? 0 : -EINVAL;
+	return err;
 }
 
 /**
  * pvg_freeze_disown() - an open file is gone, and with it its lease
- * @owner: the open file
+ * @owner: of the open file; not used afterwards
  *
  * Context: may sleep.
  */
-void pvg_freeze_disown(void *owner)
+void pvg_freeze_disown(struct pvg_freeze_owner *owner)
 {
 	struct pvg_channel *ch = &pvg_channel;
 
 	mutex_lock(&ch->lock);
-	if (freezer.owner == owner)
+	if (freezer.owner == owner) {
 		pvs_end_lease(&ch->services, PVC_LEASE_END_OWNER);
+		freezer.owner = NULL;
+	}
 	pvg_channel_flush_locked();
 	mutex_unlock(&ch->lock);
 }

@@ -83,6 +83,7 @@ static __u32 fill_status(struct pvs *v, void *buf, __u32 max)
 	st.last_lost = cpu_to_le32(stats->last_lost);
 	st.restores = cpu_to_le32(v->restores);
 	st.expired = cpu_to_le32(v->lease.expired);
+	st.lease = cpu_to_le32(v->lease.number);
 	v->ops->identify(v, &st);
 	memcpy(buf, &st, sizeof(st));
 	return sizeof(st);
@@ -232,65 +233,84 @@ static void serve_power(struct pvs *v, struct pvc_stream *s, const void *args,
 
 /* FREEZE */
 
-/**
- * pvs_get_freeze() - the state of the lease as it is on the wire
- * @v: the services
- * @state: where to put it
- */
-void pvs_get_freeze(const struct pvs *v, struct pvc_freeze_state *state)
+/* A lease as it is on the wire: this one or the last, or one before. */
+static void get_freeze(struct pvs *v, __u32 number,
+		       struct pvc_freeze_state *state)
 {
 	const struct pvs_lease *l = &v->lease;
+	const struct pvs_verdict *old = pvs_lease_find(&v->lease, number);
 
 	memset(state, 0, sizeof(*state));
-	state->state = cpu_to_le32(l->state);
-	state->remaining_ms = cpu_to_le32(pvs_lease_left(l, v->pvc.now));
-	state->filesystems = cpu_to_le32(l->filesystems);
-	state->last_end = cpu_to_le32(l->last_end);
-	state->errors = cpu_to_le32(l->errors);
+	if (number == l->number) {
+		state->state = cpu_to_le32(l->state);
+		state->remaining_ms = cpu_to_le32(pvs_lease_left(l, v->pvc.now));
+		state->filesystems = cpu_to_le32(l->filesystems);
+		state->last_end = cpu_to_le32(l->last_end);
+		state->errors = cpu_to_le32(l->errors);
+		state->lease = cpu_to_le32(number);
+	} else if (old) {
+		state->filesystems = cpu_to_le32(old->errors);
+		state->last_end = cpu_to_le32(old->how);
+		state->errors = cpu_to_le32(old->errors);
+		state->lease = cpu_to_le32(number);
+	}
 }
 
-static void answer_freeze(struct pvs *v, struct pvc_stream *s, __u32 status)
+static void answer_freeze(struct pvs *v, struct pvc_stream *s, __u32 number,
+			  __u32 status)
 {
 	struct pvc_freeze_state state;
 
-	pvs_get_freeze(v, &state);
+	get_freeze(v, number, &state);
 	answer(v, s, status, &state, sizeof(state));
 }
 
-static void freeze_thaw(struct pvs *v, struct pvc_stream *s)
+static void freeze_thaw(struct pvs *v, struct pvc_stream *s, const void *args)
 {
-	pvs_end_lease(v, PVC_LEASE_END_THAW);
+	struct pvc_freeze_thaw thaw;
+	__u32 number;
+
+	memcpy(&thaw, args, sizeof(thaw));
+	number = le32_to_cpu(thaw.lease);
+	if (number == v->lease.number)
+		pvs_end_lease(v, PVC_LEASE_END_THAW);
 	/* Answered by pvs_thawed(), unless there is nothing to thaw. */
-	if (v->lease.state == PVC_LEASE_NONE)
-		answer_freeze(v, s, pvs_lease_verdict(&v->lease));
+	if (number != v->lease.number || v->lease.state == PVC_LEASE_NONE)
+		answer_freeze(v, s, number,
+			      pvs_lease_verdict(&v->lease, number,
+						PVS_TOLD_HOST));
 }
 
 static void freeze_renew(struct pvs *v, struct pvc_stream *s, const void *args)
 {
 	struct pvc_freeze_renew renew;
-	__u32 status;
+	__u32 number;
 
 	memcpy(&renew, args, sizeof(renew));
-	status = pvs_lease_renew(&v->lease, le32_to_cpu(renew.lease_ms),
-				 v->pvc.now);
-	answer_freeze(v, s, status);
+	number = le32_to_cpu(renew.lease);
+	answer_freeze(v, s, number,
+		      pvs_lease_renew(&v->lease, number,
+				      le32_to_cpu(renew.lease_ms), v->pvc.now));
 }
 
 static void serve_freeze(struct pvs *v, struct pvc_stream *s, const void *args,
 			 __u32 len)
 {
-	__u32 want = s->op == PVC_FREEZE_RENEW ?
-		     sizeof(struct pvc_freeze_renew) : 0;
+	static const __u8 want[] = {
+		[PVC_FREEZE_STATUS] = 0,
+		[PVC_FREEZE_THAW] = sizeof(struct pvc_freeze_thaw),
+		[PVC_FREEZE_RENEW] = sizeof(struct pvc_freeze_renew),
+	};
 
 	if (s->op < PVC_FREEZE_STATUS || s->op > PVC_FREEZE_RENEW)
 		refuse(v, s, s->op == PVC_FREEZE_FREEZE ?
 			     PVC_NO_SERVICE : PVC_UNSUPPORTED);
-	else if (len != want)
+	else if (len != want[s->op])
 		refuse(v, s, PVC_INVALID);
 	else if (s->op == PVC_FREEZE_STATUS)
-		answer_freeze(v, s, PVC_OK);
+		answer_freeze(v, s, v->lease.number, PVC_OK);
 	else if (s->op == PVC_FREEZE_THAW)
-		freeze_thaw(v, s);
+		freeze_thaw(v, s, args);
 	else
 		freeze_renew(v, s, args);
 }
@@ -327,21 +347,22 @@ static bool waits_for_thaw(struct pvs *v, const struct pvc_stream *s)
  * @v: the services
  * @errors: file systems that could not be thawed
  *
- * Answers everybody who asked for it; all who did hear the same.
+ * Answers all requests to thaw this lease that wait; they hear the same.
  */
 void pvs_thawed(struct pvs *v, __u32 errors)
 {
-	bool told = v->lease.thaw_told;
-	__u32 i;
+	struct pvs_lease *l = &v->lease;
+	__u32 i, status = PVC_NOT_FROZEN;
 
-	pvs_lease_thawed(&v->lease, errors);
+	pvs_lease_thawed(l, errors);
 	for (i = 0; i < PVS_STREAMS; i++) {
 		struct pvc_stream *s = &v->streams[i];
 
 		if (!waits_for_thaw(v, s))
 			continue;
-		v->lease.thaw_told = told;
-		answer_freeze(v, s, pvs_lease_verdict(&v->lease));
+		if (status == PVC_NOT_FROZEN)
+			status = pvs_lease_verdict(l, l->number, PVS_TOLD_HOST);
+		answer_freeze(v, s, l->number, status);
 	}
 	for (i = 0; i < PVS_KEYS; i++) {
 		struct pvs_key *key = &v->keys.entries[i];
@@ -350,10 +371,10 @@ void pvs_thawed(struct pvs *v, __u32 errors)
 		/* Only a thaw is not answered at once. */
 		if (key->state != PVS_KEY_RUNNING)
 			continue;
-		v->lease.thaw_told = told;
-		pvs_get_freeze(v, &state);
-		pvs_key_done(key, pvs_lease_verdict(&v->lease), &state,
-			     sizeof(state));
+		if (status == PVC_NOT_FROZEN)
+			status = pvs_lease_verdict(l, l->number, PVS_TOLD_HOST);
+		get_freeze(v, l->number, &state);
+		pvs_key_done(key, status, &state, sizeof(state));
 	}
 }
 
@@ -582,6 +603,8 @@ int pvs_init(struct pvs *v, const struct pvs_ops *ops, struct pvc_config *cfg)
 	v->priv = priv;
 	v->policy = PVS_TIME_FORWARD;
 	v->time_wanted = true;
+	/* A number of another boot is hardly one of this. */
+	ops->random(v, &v->lease.count, sizeof(v->lease.count));
 	cfg->role = PVC_GUEST;
 	cfg->ops = &core_ops;
 	cfg->priv = v;

@@ -11,6 +11,9 @@
  * The time runs from begin on, so that freezing, which may take long, is in it.
  * end is a command, the expiry, the death of the owner or of the session; only
  * the first counts.
+ *
+ * Each lease has a number, by which its end is asked for and told: whoever relied on
+ * one that is over must not end the next, or hear that one's end.
  */
 #include "pvguest/services.h"
 
@@ -36,8 +39,27 @@ __u32 pvs_lease_begin(struct pvs_lease *l, __u32 lease_ms, bool with_session,
 	l->with_session = with_session;
 	l->filesystems = 0;
 	l->errors = 0;
-	l->thaw_told = false;
+	if (!++l->count)
+		l->count = 1;
+	l->number = l->count;
+	l->verdicts[l->number % PVS_VERDICTS] = (struct pvs_verdict) {
+		.lease = l->number,
+	};
 	return PVC_OK;
+}
+
+/**
+ * pvs_lease_find() - what is remembered of a lease
+ * @l: the lease
+ * @number: of any lease
+ *
+ * Return: NULL if there was none of this number, or it was forgotten.
+ */
+struct pvs_verdict *pvs_lease_find(struct pvs_lease *l, __u32 number)
+{
+	struct pvs_verdict *v = &l->verdicts[number % PVS_VERDICTS];
+
+	return number && v->lease == number ? v : NULL;
 }
 
 /**
@@ -59,23 +81,30 @@ bool pvs_lease_frozen(struct pvs_lease *l, __u32 filesystems)
 /**
  * pvs_lease_renew() - a new term, from now on
  * @l: the lease
+ * @number: of the lease that is to go on
  * @lease_ms: 1 to PVC_LEASE_MAX_MS
  * @now: the time, ms
  *
- * Return: PVC_OK; PVC_INVALID; PVC_NOT_FROZEN; PVC_EXPIRED, it is too late.
+ * Return: PVC_OK; PVC_INVALID; PVC_NOT_FOUND; PVC_NOT_FROZEN; PVC_EXPIRED, it is
+ * too late.
  */
-__u32 pvs_lease_renew(struct pvs_lease *l, __u32 lease_ms, __u64 now)
+__u32 pvs_lease_renew(struct pvs_lease *l, __u32 number, __u32 lease_ms,
+		      __u64 now)
 {
+	const struct pvs_verdict *v = pvs_lease_find(l, number);
+	__u32 how;
+
 	if (!lease_ms || lease_ms > PVC_LEASE_MAX_MS)
 		return PVC_INVALID;
-	if (pvs_lease_due(l, now) ||
-	    (l->state != PVC_LEASE_FREEZING && l->state != PVC_LEASE_FROZEN &&
-	     l->last_end == PVC_LEASE_END_EXPIRED))
-		return PVC_EXPIRED;
-	if (l->state != PVC_LEASE_FREEZING && l->state != PVC_LEASE_FROZEN)
-		return PVC_NOT_FROZEN;
-	l->expires = now + lease_ms;
-	return PVC_OK;
+	if (!v)
+		return PVC_NOT_FOUND;
+	how = number == l->number ? l->last_end : v->how;
+	if (how == PVC_LEASE_END_NONE && !pvs_lease_due(l, now)) {
+		l->expires = now + lease_ms;
+		return PVC_OK;
+	}
+	return how == PVC_LEASE_END_NONE || how == PVC_LEASE_END_EXPIRED ?
+	       PVC_EXPIRED : PVC_NOT_FROZEN;
 }
 
 /**
@@ -103,8 +132,12 @@ bool pvs_lease_end(struct pvs_lease *l, __u32 how)
  */
 void pvs_lease_thawed(struct pvs_lease *l, __u32 errors)
 {
+	struct pvs_verdict *v = pvs_lease_find(l, l->number);
+
 	if (l->state != PVC_LEASE_THAWING)
 		return;
+	v->how = l->last_end;
+	v->errors = errors;
 	l->state = PVC_LEASE_NONE;
 	l->filesystems = errors;
 	l->errors = errors;
@@ -136,22 +169,26 @@ __u32 pvs_lease_left(const struct pvs_lease *l, __u64 now)
 }
 
 /**
- * pvs_lease_verdict() - the answer to THAW, when nothing is frozen any more
+ * pvs_lease_verdict() - the answer to THAW of a lease that is over
  * @l: the lease
+ * @number: of any lease whose file systems are thawed
+ * @audience: PVS_TOLD_*, who asks
  *
- * Return: PVC_OK if the last lease was whole, up to the first THAW; PVC_EXPIRED
- * if it ended before, so that what was made meanwhile is not consistent;
- * PVC_FAILED if something could not be thawed; PVC_NOT_FROZEN if there is
- * nothing that was not told before.
+ * Return: PVC_OK if the lease was whole, up to the first THAW; PVC_EXPIRED if it
+ * ended before, so that what was made meanwhile is not consistent; PVC_FAILED if
+ * something could not be thawed; PVC_NOT_FROZEN if that was told before;
+ * PVC_NOT_FOUND if nothing is known of it.
  */
-__u32 pvs_lease_verdict(struct pvs_lease *l)
+__u32 pvs_lease_verdict(struct pvs_lease *l, __u32 number, __u32 audience)
 {
-	bool told = l->thaw_told;
+	struct pvs_verdict *v = pvs_lease_find(l, number);
 
-	l->thaw_told = true;
-	if (l->last_end == PVC_LEASE_END_NONE || told)
+	if (!v)
+		return PVC_NOT_FOUND;
+	if (v->how == PVC_LEASE_END_NONE || v->told & audience)
 		return PVC_NOT_FROZEN;
-	if (l->last_end != PVC_LEASE_END_THAW)
+	v->told |= audience;
+	if (v->how != PVC_LEASE_END_THAW)
 		return PVC_EXPIRED;
-	return l->errors ? PVC_FAILED : PVC_OK;
+	return v->errors ? PVC_FAILED : PVC_OK;
 }

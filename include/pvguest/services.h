@@ -45,6 +45,26 @@ struct pvs_ops {
 	void (*session)(struct pvs *v, bool up, __u32 why);
 };
 
+/* Each is told once how a lease ended. */
+#define PVS_TOLD_HOST	0x01u
+#define PVS_TOLD_OWNER	0x02u
+
+#define PVS_VERDICTS	4	/* leases whose end is remembered */
+
+/*
+ * What became of a lease.
+ * @lease: its number; 0: none
+ * @how: enum pvc_lease_end; PVC_LEASE_END_NONE until everything is thawed
+ * @errors: file systems that could not be thawed
+ * @told: PVS_TOLD_*
+ */
+struct pvs_verdict {
+	__u32 lease;
+	__u32 how;
+	__u32 errors;
+	__u32 told;
+};
+
 /**
  * struct pvs_lease - the freeze lease; see services_lease.c
  * @state: enum pvc_lease_state
@@ -54,7 +74,9 @@ struct pvs_ops {
  * @errors: that could not be thawed the last time
  * @expired: leases that ran out
  * @with_session: ends with the session too
- * @thaw_told: somebody was told how the last lease ended
+ * @number: of the lease, or of the last one; 0: there was none
+ * @count: the number before the next one's; begins at random, wraps
+ * @verdicts: of the last leases, by number
  */
 struct pvs_lease {
 	__u32 state;
@@ -64,7 +86,9 @@ struct pvs_lease {
 	__u32 errors;
 	__u32 expired;
 	bool with_session;
-	bool thaw_told;
+	__u32 number;
+	__u32 count;
+	struct pvs_verdict verdicts[PVS_VERDICTS];
 };
 
 #define PVS_STOP_MS	60000u	/* for user space to shut down */
@@ -150,18 +174,19 @@ void pvs_notice(struct pvs *v, __u32 kind, const char *text, __u32 len);
 void pvs_restored(struct pvs *v);
 void pvs_end_lease(struct pvs *v, __u32 how);
 void pvs_thawed(struct pvs *v, __u32 errors);
-void pvs_get_freeze(const struct pvs *v, struct pvc_freeze_state *state);
 
 /* services_lease.c */
 __u32 pvs_lease_begin(struct pvs_lease *l, __u32 lease_ms, bool with_session,
 		      __u64 now);
 bool pvs_lease_frozen(struct pvs_lease *l, __u32 filesystems);
-__u32 pvs_lease_renew(struct pvs_lease *l, __u32 lease_ms, __u64 now);
+__u32 pvs_lease_renew(struct pvs_lease *l, __u32 number, __u32 lease_ms,
+		      __u64 now);
 bool pvs_lease_end(struct pvs_lease *l, __u32 how);
 void pvs_lease_thawed(struct pvs_lease *l, __u32 errors);
 bool pvs_lease_due(const struct pvs_lease *l, __u64 now);
 __u32 pvs_lease_left(const struct pvs_lease *l, __u64 now);
-__u32 pvs_lease_verdict(struct pvs_lease *l);
+struct pvs_verdict *pvs_lease_find(struct pvs_lease *l, __u32 number);
+__u32 pvs_lease_verdict(struct pvs_lease *l, __u32 number, __u32 audience);
 
 /* services_keys.c */
 struct pvs_key *pvs_key_find(struct pvs_keys *keys, __u64 key);

@@ -6,7 +6,7 @@
  *
  * freezes the file systems of the paths and prints "frozen N" or "freeze: ERROR".
  * Then commands are read from stdin, a line each, and what came of them is
- * printed: thaw, renew MS, status. At the end of them it exits.
+ * printed: thaw, renew MS, status, number. At the end of them it exits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +66,17 @@ static void show(void)
 	fflush(stdout);
 }
 
+static void show_number(void)
+{
+	struct pvg_control_status st;
+
+	if (ioctl(control, PVG_CONTROL_STATUS, &st))
+		result("number", -1);
+	else
+		printf("number: %u\n", st.lease);
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
 	char line[64];
@@ -85,6 +96,8 @@ int main(int argc, char **argv)
 			result("renew", ioctl(control, PVG_CONTROL_RENEW, &ms));
 		else if (!strcmp(line, "status"))
 			show();
+		else if (!strcmp(line, "number"))
+			show_number();
 		else if (!strcmp(line, "unknown"))
 			result("unknown", ioctl(control, _IO(0xbe, 99)));
 	}

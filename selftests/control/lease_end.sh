@@ -13,6 +13,12 @@ set -u
 # shellcheck source=../lib/lease.sh
 . ../lib/lease.sh
 
+# lease_has_ended: no file system is frozen
+lease_has_ended()
+{
+	[[ $(order status) == "status: none "* ]]
+}
+
 lease_need
 
 # A host that sends without a pause, and no frame. Each byte is the first one of a
@@ -32,4 +38,36 @@ let_go
 kill $FLOOD
 wait $FLOOD 2> /dev/null
 tap_check "a host is served after the flood" host status
+
+# Two leases: the first one expires, the second one is another process's.
+hold 1000 0 "$TMP/a"
+tap_is "$HELD" "frozen 1" "two leases: the first one freezes one filesystem"
+first=$(order number)
+tap_check "two leases: the first one expires" wait_for 20 lease_has_ended
+mkfifo "$TMP/others"
+exec 8<> "$TMP/others"
+./lease $TERM_MS 0 "$TMP/b" < "$TMP/others" > "$TMP/second" 7>&- 8>&- &
+SECOND=$!
+wait_for 20 grep -q frozen "$TMP/second"
+tap_is "$(cat "$TMP/second")" "frozen 1" "two leases: the second one freezes one filesystem"
+second=$(order number)
+tap_num "${second#* } == ${first#* } + 1" "two leases: their numbers follow one another"
+write_starts "$TMP/b"
+tap_is "$(host_value status thaw -l "${first#* }")" expired \
+	"two leases: the host that thaws the first one is told 'expired'"
+tap_is "$(host_value status renew -l "${first#* }" 60)" expired \
+	"two leases: the host that renews the first one is told 'expired'"
+tap_is "$(order "renew 1000")" "renew: ETIME" "two leases: the owner of the first one renews it: ETIME"
+tap_is "$(order thaw)" "thaw: ETIME" "two leases: the owner of the first one thaws it: ETIME"
+tap_is "$(order thaw)" "thaw: EPERM" "two leases: the owner of the first one thaws once more: EPERM"
+tap_check "two leases: a write to what the second one has frozen waits" writes_still
+tap_is "$(host_value status thaw -l "${second#* }")" ok \
+	"two leases: the host that thaws the second one is told 'ok'"
+tap_check "two leases: the write ends" write_ends $SLACK
+echo thaw >&8
+tap_check "two leases: the owner of the second one is told 'ok', too" \
+	wait_for 20 grep -q "thaw: ok" "$TMP/second"
+kill $SECOND
+exec 8>&-
+let_go
 tap_done

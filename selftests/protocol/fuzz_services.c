@@ -160,6 +160,8 @@ static __u32 put_args(__u8 *buf, __u16 service, __u16 op)
 {
 	struct pvc_time_sync sync = {};
 	__u32 len = take(1) % 40, i;
+	/* The lease, mostly, or one before. */
+	__le32 lease = cpu_to_le32(guest.lease.number - (len % 5 == 4 ? len / 5 : 0));
 
 	if (service == PVC_SERVICE_TIME && op == PVC_TIME_SYNC && len < 30) {
 		sync.host_ns = cpu_to_le64(guest_ns + (__s64)take(8));
@@ -170,6 +172,11 @@ static __u32 put_args(__u8 *buf, __u16 service, __u16 op)
 	}
 	for (i = 0; i < len; i++)
 		buf[i] = take(1);
+	if (service == PVC_SERVICE_FREEZE && len < 30) {
+		i = op == PVC_FREEZE_RENEW ? 4 : 0;
+		memcpy(buf + i, &lease, sizeof(lease));
+		len = op == PVC_FREEZE_STATUS ? 0 : i + sizeof(lease);
+	}
 	return len;
 }
 

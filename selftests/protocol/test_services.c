@@ -231,6 +231,35 @@ static __u32 freeze_op(__u16 op)
 	return ask_status(PVC_SERVICE_FREEZE, op, "", 0);
 }
 
+static __u32 thaw(__u32 lease)
+{
+	struct pvc_freeze_thaw args = { .lease = cpu_to_le32(lease) };
+
+	return ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, &args,
+			  sizeof(args));
+}
+
+/* To thaw the present lease; it is not answered before pvs_thawed(). */
+static void begin_thaw(__u64 key)
+{
+	struct pvc_freeze_thaw args = {
+		.lease = cpu_to_le32(guest.lease.number)
+	};
+
+	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, &args, sizeof(args), key, 0);
+	assert_false(answer.answered);
+}
+
+static __u32 renew(__u32 lease, __u32 ms)
+{
+	struct pvc_freeze_renew args = {
+		.lease_ms = cpu_to_le32(ms), .lease = cpu_to_le32(lease),
+	};
+
+	return ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW, &args,
+			  sizeof(args));
+}
+
 static struct pvc_freeze_state freeze_state(void)
 {
 	struct pvc_freeze_state st;
@@ -251,7 +280,9 @@ static void test_lease_thaw(void **state)
 	(void)state;
 	assert_int_equal(freeze_op(PVC_FREEZE_STATUS), PVC_OK);
 	assert_int_equal(freeze_state().state, PVC_LEASE_NONE);
-	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_NOT_FROZEN);
+	assert_int_equal(freeze_state().lease, 0);
+	assert_int_equal(thaw(0), PVC_NOT_FOUND);
+	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_INVALID);
 	freeze(5000);
 	assert_int_equal(freeze_op(PVC_FREEZE_STATUS), PVC_OK);
 	assert_int_equal(freeze_state().remaining_ms, 5000);
@@ -261,15 +292,14 @@ static void test_lease_thaw(void **state)
 	assert_int_equal(beat.lease_ms, 4000);
 
 	/* The answer comes when it is thawed, not before. */
-	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, "", 0, 0, 0);
-	assert_false(answer.answered);
+	begin_thaw(0);
 	assert_int_equal(thaws, 1);
 	pvs_thawed(&guest, 0);
 	settle();
 	assert_true(answer.answered);
 	assert_int_equal(answer.status, PVC_OK);
 	assert_int_equal(freeze_state().last_end, PVC_LEASE_END_THAW);
-	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_NOT_FROZEN);
+	assert_int_equal(thaw(guest.lease.number), PVC_NOT_FROZEN);
 }
 
 static void test_lease_expiry(void **state)
@@ -285,10 +315,10 @@ static void test_lease_expiry(void **state)
 	wait_ms(5000);
 	assert_int_equal(thaws, 1);
 	pvs_thawed(&guest, 0);
-	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_EXPIRED);
+	assert_int_equal(thaw(guest.lease.number), PVC_EXPIRED);
 	assert_int_equal(freeze_state().last_end, PVC_LEASE_END_EXPIRED);
 	/* Once told, it is over. */
-	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_NOT_FROZEN);
+	assert_int_equal(thaw(guest.lease.number), PVC_NOT_FROZEN);
 	freeze(100);
 	assert_int_equal(guest.lease.expired, 1);
 }
@@ -299,8 +329,7 @@ static void test_lease_late_thaw(void **state)
 	(void)state;
 	freeze(10);
 	wait_ms(10);
-	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, "", 0, 0, 0);
-	assert_false(answer.answered);
+	begin_thaw(0);
 	pvs_thawed(&guest, 1);
 	settle();
 	assert_int_equal(answer.status, PVC_EXPIRED);
@@ -310,28 +339,72 @@ static void test_lease_late_thaw(void **state)
 
 static void test_lease_renew(void **state)
 {
-	struct pvc_freeze_renew renew = { .lease_ms = 2000 };
+	__u32 lease;
 
 	(void)state;
-	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
-				    &renew, 4), PVC_NOT_FROZEN);
+	assert_int_equal(renew(0, 2000), PVC_NOT_FOUND);
 	freeze(1000);
+	lease = guest.lease.number;
 	wait_ms(900);
-	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
-				    &renew, 4), PVC_OK);
+	assert_int_equal(renew(lease, 2000), PVC_OK);
+	assert_int_equal(renew(lease + 1, 2000), PVC_NOT_FOUND);
 	wait_ms(1900);
 	assert_int_equal(thaws, 0);
-	renew.lease_ms = 0;
-	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
-				    &renew, 4), PVC_INVALID);
-	renew.lease_ms = PVC_LEASE_MAX_MS + 1;
-	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
-				    &renew, 4), PVC_INVALID);
+	assert_int_equal(renew(lease, 0), PVC_INVALID);
+	assert_int_equal(renew(lease, PVC_LEASE_MAX_MS + 1), PVC_INVALID);
 	/* Too late, even if it has not been noticed yet. */
-	renew.lease_ms = 1000;
 	now += 100;
-	assert_int_equal(ask_status(PVC_SERVICE_FREEZE, PVC_FREEZE_RENEW,
-				    &renew, 4), PVC_EXPIRED);
+	assert_int_equal(renew(lease, 1000), PVC_EXPIRED);
+	pvs_thawed(&guest, 0);
+	assert_int_equal(renew(lease, 1000), PVC_EXPIRED);
+}
+
+/*
+ * A lease has expired, and another one goes on: who relied on the first hears
+ * that, and neither ends nor renews the second.
+ */
+static void test_lease_identity(void **state)
+{
+	__u32 a, b, i;
+
+	(void)state;
+	freeze(1000);
+	a = guest.lease.number;
+	wait_ms(1000);
+	pvs_thawed(&guest, 0);
+	freeze(60000);
+	b = guest.lease.number;
+	assert_int_not_equal(a, b);
+	assert_int_equal(renew(a, 2000), PVC_EXPIRED);
+	assert_int_equal(freeze_state().lease, a);
+	assert_int_equal(thaw(a), PVC_EXPIRED);
+	assert_int_equal(freeze_state().lease, a);
+	assert_int_equal(freeze_state().last_end, PVC_LEASE_END_EXPIRED);
+	assert_int_equal(thaws, 1);
+	assert_int_equal(guest.lease.state, PVC_LEASE_FROZEN);
+	assert_true(pvs_lease_left(&guest.lease, now) > 50000);
+	/* The host was told, its owner not; and the other way round. */
+	assert_int_equal(pvs_lease_verdict(&guest.lease, a, PVS_TOLD_OWNER),
+			 PVC_EXPIRED);
+	begin_thaw(0);
+	pvs_thawed(&guest, 0);
+	settle();
+	assert_int_equal(answer.status, PVC_OK);
+	assert_int_equal(freeze_state().lease, b);
+	assert_int_equal(pvs_lease_verdict(&guest.lease, b, PVS_TOLD_OWNER),
+			 PVC_OK);
+	assert_int_equal(pvs_lease_verdict(&guest.lease, b, PVS_TOLD_OWNER),
+			 PVC_NOT_FROZEN);
+	/* Of many leases the last ones are remembered. */
+	for (i = 0; i < PVS_VERDICTS; i++) {
+		freeze(1000);
+		pvs_end_lease(&guest, PVC_LEASE_END_THAW);
+		pvs_thawed(&guest, 0);
+	}
+	assert_int_equal(thaw(a), PVC_NOT_FOUND);
+	assert_int_equal(thaw(b), PVC_NOT_FOUND);
+	assert_int_equal(thaw(b + 1), PVC_OK);
+	assert_int_equal(thaw(b + PVS_VERDICTS), PVC_OK);
 }
 
 static void test_lease_rules(void **state)
@@ -365,7 +438,7 @@ static void test_lease_owner_and_session(void **state)
 	pvs_thawed(&guest, 0);
 	settle();
 	assert_int_equal(notices, 1);
-	assert_int_equal(freeze_op(PVC_FREEZE_THAW), PVC_EXPIRED);
+	assert_int_equal(thaw(guest.lease.number), PVC_EXPIRED);
 	/* Only a lease that was asked for so ends with the session. */
 	freeze(60000);
 	pvc_lose(&guest.pvc, PVC_WHY_TRANSPORT);
@@ -549,8 +622,7 @@ static void test_key_outlives_session(void **state)
 {
 	(void)state;
 	freeze(60000);
-	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, "", 0, 9, 0);
-	assert_false(answer.answered);
+	begin_thaw(9);
 	pvc_lose(&guest.pvc, PVC_WHY_TRANSPORT);
 	start_host();
 	ask(PVC_SERVICE_FREEZE, PVC_FREEZE_THAW, "", 0, 9, PVC_OPEN_QUERY);
@@ -597,6 +669,7 @@ int run_service_tests(void)
 		cmocka_unit_test_setup(test_lease_expiry, setup),
 		cmocka_unit_test_setup(test_lease_late_thaw, setup),
 		cmocka_unit_test_setup(test_lease_renew, setup),
+		cmocka_unit_test_setup(test_lease_identity, setup),
 		cmocka_unit_test(test_lease_rules),
 		cmocka_unit_test_setup(test_lease_owner_and_session, setup),
 		cmocka_unit_test_setup(test_time_policy, setup),

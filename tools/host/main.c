@@ -23,8 +23,8 @@ static const struct verb verbs[] = {
 	  verb_time, false },
 	{ "shutdown", "fw", "power off: [-f] [-w]", verb_shutdown, false },
 	{ "reboot", "fw", "boot again: [-f] [-w]", verb_reboot, false },
-	{ "thaw", "", "thaw what a freeze lease holds", verb_thaw, false },
-	{ "renew", "", "renew a freeze lease: SECONDS", verb_renew, true },
+	{ "thaw", "l", "thaw what a freeze lease holds: [-l N]", verb_thaw, false },
+	{ "renew", "l", "renew a freeze lease: [-l N] SECONDS", verb_renew, true },
 };
 
 static const struct option longopts[] = {
@@ -40,6 +40,7 @@ static const struct option longopts[] = {
 	{ "dry-run", no_argument, NULL, 'n' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "wait", no_argument, NULL, 'w' },
+	{ "lease", required_argument, NULL, 'l' },
 	{ }
 };
 
@@ -64,6 +65,7 @@ static void print_usage(FILE *to)
 	      "  -n, --dry-run        say what --sync would do\n"
 	      "  -f, --force          if user space cannot do it the kernel does\n"
 	      "  -w, --wait           until the guest is off, or has booted\n"
+	      "  -l, --lease=N        this freeze lease and no other; default: the last one\n"
 	      "\n"
 	      "Exit status: 0 done, 1 the guest could or would not, 2 usage, 3 no\n"
 	      "connection, 4 no answer in time, 5 no common version.\n", to);
@@ -121,6 +123,9 @@ static void set_option(struct options *opt, int c)
 	case 'w':
 		opt->wait = true;
 		break;
+	case 'l':
+		opt->lease = to_number("--lease", optarg, 1, 4294967295.0, 1);
+		break;
 	}
 }
 
@@ -144,7 +149,7 @@ static const struct verb *parse(int argc, char **argv, struct options *opt)
 	char given[32] = "";
 	int c, n = 0;
 
-	while ((c = getopt_long(argc, argv, COMMON "c:i:TSRnfw", longopts,
+	while ((c = getopt_long(argc, argv, COMMON "c:i:TSRnfwl:", longopts,
 				NULL)) != -1) {
 		if (c == 'h') {
 			print_usage(stdout);

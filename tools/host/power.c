@@ -86,19 +86,49 @@ static enum outcome print_freeze(const struct options *opt, const char *what,
 	add_int(object, "filesystems", le32_to_cpu(st.filesystems));
 	add_text(object, "last_end", lease_end_name(le32_to_cpu(st.last_end)));
 	add_int(object, "errors", le32_to_cpu(st.errors));
+	add_int(object, "lease", le32_to_cpu(st.lease));
 	print_object(opt, object);
 	return answer->status == PVC_OK ? DONE : FAILED;
 }
 
-enum outcome verb_thaw(struct link *link, const struct options *opt)
+/* The lease that is meant: without --lease, the one that the guest has, or had last. */
+static enum outcome choose_lease(struct link *link, const struct options *opt,
+				 __le32 *lease)
 {
 	const struct call call = {
-		.service = PVC_SERVICE_FREEZE, .op = PVC_FREEZE_THAW,
-		.once = true,
+		.service = PVC_SERVICE_FREEZE, .op = PVC_FREEZE_STATUS,
 	};
 	static struct answer answer;
-	enum outcome out = link_call(link, &call, &answer);
+	struct pvc_freeze_state st;
+	enum outcome out;
 
+	*lease = cpu_to_le32(opt->lease);
+	if (opt->lease)
+		return DONE;
+	out = link_call(link, &call, &answer);
+	if (out != DONE)
+		return out;
+	if (answer.status != PVC_OK)
+		return failed(opt, "freeze status", &answer);
+	if (answer.len != sizeof(st))
+		return bad_answer("freeze status");
+	memcpy(&st, answer.body, sizeof(st));
+	*lease = st.lease;
+	return DONE;
+}
+
+enum outcome verb_thaw(struct link *link, const struct options *opt)
+{
+	struct pvc_freeze_thaw args;
+	const struct call call = {
+		.service = PVC_SERVICE_FREEZE, .op = PVC_FREEZE_THAW,
+		.args = &args, .len = sizeof(args), .once = true,
+	};
+	static struct answer answer;
+	enum outcome out = choose_lease(link, opt, &args.lease);
+
+	if (out == DONE)
+		out = link_call(link, &call, &answer);
 	return out == DONE ? print_freeze(opt, "thaw", &answer) : out;
 }
 
@@ -112,7 +142,9 @@ enum outcome verb_renew(struct link *link, const struct options *opt)
 		.args = &args, .len = sizeof(args), .once = true,
 	};
 	static struct answer answer;
-	enum outcome out = link_call(link, &call, &answer);
+	enum outcome out = choose_lease(link, opt, &args.lease);
 
+	if (out == DONE)
+		out = link_call(link, &call, &answer);
 	return out == DONE ? print_freeze(opt, "renew", &answer) : out;
 }

@@ -24,6 +24,7 @@ struct options {
 	bool dry_run;
 	bool serve_time;
 	__u32 seconds;
+	__u32 lease;		/* 0: whichever there is */
 };
 
 /**

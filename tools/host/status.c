@@ -82,6 +82,7 @@ static void add_status(cJSON *object, const struct pvc_guest_status *st)
 	add_beat_flags(object, le32_to_cpu(st->flags));
 	add_int(object, "lease_ms", le32_to_cpu(st->lease_ms));
 	add_int(object, "leases_expired", le32_to_cpu(st->expired));
+	add_int(object, "lease", le32_to_cpu(st->lease));
 	add_int(object, "restores", le32_to_cpu(st->restores));
 	add_int(object, "sessions", le32_to_cpu(st->sessions));
 	add_int(object, "sessions_lost", le32_to_cpu(st->lost));

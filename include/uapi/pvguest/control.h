@@ -100,7 +100,7 @@ enum pvc_status {
 	PVC_TIMED_OUT = 7,	/* the deadline passed */
 	PVC_CANCELLED = 8,	/* reset by who asked for it */
 	PVC_EXPIRED = 9,	/* the freeze lease ran out before */
-	PVC_NOT_FOUND = 10,	/* a query: nothing known of this key */
+	PVC_NOT_FOUND = 10,	/* nothing known of this key, or lease */
 	PVC_IN_PROGRESS = 11,	/* a query: not finished yet */
 	PVC_FAILED = 12,	/* tried, and it did not work */
 	PVC_NOT_FROZEN = 13,	/* there is nothing to thaw or renew */

@@ -28,6 +28,8 @@
  * @nr_fds: 1 to PVG_CONTROL_FREEZE_MAX
  * @frozen: returned: how many file systems were frozen, also on failure; they
  *	are thawed then
+ * @lease: returned: the number by which the host names this lease, not 0
+ * @reserved: 0
  */
 struct pvg_control_freeze {
 	__u32 lease_ms;
@@ -35,9 +37,11 @@ struct pvg_control_freeze {
 	__u64 fds;
 	__u32 nr_fds;
 	__u32 frozen;
+	__u32 lease;
+	__u32 reserved;
 };
 
-static_assert(sizeof(struct pvg_control_freeze) == 24, "ABI");
+static_assert(sizeof(struct pvg_control_freeze) == 32, "ABI");
 
 /* Thaw when the session with the host ends. */
 #define PVG_CONTROL_FREEZE_SESSION	0x0001u
@@ -51,6 +55,8 @@ static_assert(sizeof(struct pvg_control_freeze) == 24, "ABI");
  * @filesystems: that are frozen
  * @errors: that could not be thawed when the last lease ended
  * @session: number of the session with the host; 0: there is none
+ * @lease: number of the lease, or of the last one; 0: there was none
+ * @reserved: 0
  */
 struct pvg_control_status {
 	__u32 state;
@@ -59,20 +65,23 @@ struct pvg_control_status {
 	__u32 filesystems;
 	__u32 errors;
 	__u32 session;
+	__u32 lease;
+	__u32 reserved;
 };
 
-static_assert(sizeof(struct pvg_control_status) == 24, "ABI");
+static_assert(sizeof(struct pvg_control_status) == 32, "ABI");
 
 /*
  * FREEZE: begin a lease, which belongs to the open file and ends when its last
  *	descriptor is closed. EBUSY: there is one; EINVAL; EBADF; EOPNOTSUPP: a
  *	file system cannot be frozen; ETIME: it ended meanwhile; what
  *	freezing gave.
- * THAW: end it and wait, 60 s at most (ETIMEDOUT). ETIME: it had ended before,
- *	what was made in it is not consistent; EIO: something did not thaw;
- *	ENOENT: there is none, and the end of the last was told before.
+ * THAW: end the lease that this open file has begun last, and wait, 60 s at most
+ *	(ETIMEDOUT). ETIME: it had ended before, what was made in it is not
+ *	consistent; EIO: something did not thaw; ENOENT: the file has begun none,
+ *	or was told the end of its last before.
  * RENEW: its time is that many ms from now on. EINVAL, ENOENT, ETIME.
- * THAW and RENEW: EPERM if the lease is another open file's.
+ * THAW and RENEW: EPERM instead of ENOENT while another open file has a lease.
  */
 #define PVG_CONTROL_FREEZE	_IOWR(0xbe, 1, struct pvg_control_freeze)
 #define PVG_CONTROL_THAW	_IO(0xbe, 2)

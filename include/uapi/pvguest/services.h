@@ -46,7 +46,7 @@ enum pvc_guest_op {
  * @last_lost: why the last of them ended, enum pvc_why; 0: none did
  * @restores: snapshots restored, as far as the guest noticed
  * @expired: freeze leases that ran out
- * @reserved: 0
+ * @lease: number of the freeze lease, or of the last one; 0: there was none
  * @release: of the kernel, UTF-8, filled up with zero bytes
  * @version: of pvguest, likewise
  */
@@ -61,7 +61,7 @@ struct pvc_guest_status {
 	__le32 last_lost;
 	__le32 restores;
 	__le32 expired;
-	__le32 reserved;
+	__le32 lease;
 	__u8 release[64];
 	__u8 version[32];
 };
@@ -169,17 +169,29 @@ static_assert(sizeof(struct pvc_power) == 8, "wire format");
 /* PVC_SERVICE_FREEZE */
 enum pvc_freeze_op {
 	PVC_FREEZE_STATUS = 1,	/* nothing; pvc_freeze_state */
-	PVC_FREEZE_THAW = 2,	/* nothing; pvc_freeze_state */
+	PVC_FREEZE_THAW = 2,	/* pvc_freeze_thaw; pvc_freeze_state */
 	PVC_FREEZE_RENEW = 3,	/* pvc_freeze_renew; pvc_freeze_state */
 	PVC_FREEZE_FREEZE = 4,	/* a daemon's */
 };
 
-/* Argument of RENEW. @lease_ms: from now on, 1 to PVC_LEASE_MAX_MS */
-struct pvc_freeze_renew {
-	__le32 lease_ms;
+/* Argument of THAW. @lease: the number of the lease that is to end */
+struct pvc_freeze_thaw {
+	__le32 lease;
 };
 
-static_assert(sizeof(struct pvc_freeze_renew) == 4, "wire format");
+static_assert(sizeof(struct pvc_freeze_thaw) == 4, "wire format");
+
+/**
+ * struct pvc_freeze_renew - arguments of RENEW
+ * @lease_ms: from now on, 1 to PVC_LEASE_MAX_MS
+ * @lease: the number of the lease
+ */
+struct pvc_freeze_renew {
+	__le32 lease_ms;
+	__le32 lease;
+};
+
+static_assert(sizeof(struct pvc_freeze_renew) == 8, "wire format");
 
 #define PVC_LEASE_DEFAULT_MS	60000u
 #define PVC_LEASE_MAX_MS	900000u
@@ -206,9 +218,10 @@ enum pvc_lease_end {
  * @state: enum pvc_lease_state
  * @remaining_ms: of the lease; 0 unless frozen
  * @filesystems: that are frozen
- * @last_end: how the last lease ended, enum pvc_lease_end
+ * @last_end: how the lease ended, enum pvc_lease_end
  * @errors: file systems that could not be thawed; the kernel's log names them
- * @reserved: 0
+ * @lease: number of the lease that this is about: the one that was named, or the
+ *	present or last one; 0: there is none
  */
 struct pvc_freeze_state {
 	__le32 state;
@@ -216,7 +229,7 @@ struct pvc_freeze_state {
 	__le32 filesystems;
 	__le32 last_end;
 	__le32 errors;
-	__le32 reserved;
+	__le32 lease;
 };
 
 static_assert(sizeof(struct pvc_freeze_state) == 24, "wire format");
