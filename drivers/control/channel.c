@@ -366,7 +366,6 @@ static int init_services(struct pvg_channel *ch)
 		.rx_buf = ch->rx,
 		.rx_size = sizeof(ch->rx),
 		.stream_window = 64 * 1024,
-		.conn_window = 256 * 1024,
 		.quiet_ms = QUIET_MS,
 		.features = PVC_FEATURE_LEASE,
 		.tlvs = ch->tlvs,

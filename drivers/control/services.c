@@ -421,6 +421,23 @@ static bool admit(struct pvs *v, struct pvc_stream *s)
 	return slot_of(v, s)->key;
 }
 
+/* What a daemon leaves open must not keep the host from thawing. */
+static bool leaves_room(const struct pvs *v)
+{
+	__u32 i, n = 0;
+
+	for (i = 0; i < PVS_STREAMS; i++)
+		n += v->slots[i].forwarded;
+	return n < PVS_STREAMS / 2 - PVS_RESERVED;
+}
+
+static bool is_kernels(const struct pvc_stream *s)
+{
+	return s->service < PVC_SERVICE_DAEMON &&
+	       !(s->service == PVC_SERVICE_FREEZE &&
+		 s->op == PVC_FREEZE_FREEZE);
+}
+
 static void on_open(struct pvc *p, struct pvc_stream *s, const void *args,
 		    __u32 len)
 {
@@ -435,6 +452,10 @@ static void on_open(struct pvc *p, struct pvc_stream *s, const void *args,
 	struct pvs_slot *slot = slot_of(v, s);
 
 	memset(slot, 0, sizeof(*slot));
+	if (!is_kernels(s) && !leaves_room(v)) {
+		pvc_reply(p, s, PVC_BUSY, 0);
+		return;
+	}
 	slot->forwarded = v->ops->forward(v, s, args, len);
 	if (slot->forwarded)
 		return;
@@ -590,7 +611,8 @@ static const struct pvc_ops core_ops = {
  * pvs_init() - set up the services
  * @v: the services
  * @ops: the system
- * @cfg: of the core; role, callbacks and streams are filled in here
+ * @cfg: of the core; role, callbacks, streams and the window of all of them are
+ *	filled in here
  *
  * Return: 0, or -1 if @cfg is wrong; see pvc_init().
  */
@@ -610,6 +632,8 @@ int pvs_init(struct pvs *v, const struct pvs_ops *ops, struct pvc_config *cfg)
 	cfg->priv = v;
 	cfg->streams = v->streams;
 	cfg->nr_streams = PVS_STREAMS;
+	/* What is not read on some takes no credit from others. */
+	cfg->conn_window = PVS_STREAMS / 2 * cfg->stream_window;
 	cfg->features |= PVC_FEATURE_KERNEL;
 	return pvc_init(&v->pvc, cfg);
 }

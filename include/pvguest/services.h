@@ -123,6 +123,7 @@ struct pvs_keys {
 };
 
 #define PVS_STREAMS	32	/* half of them for the host */
+#define PVS_RESERVED	4	/* of that half, no daemon's */
 
 /* A request that is being answered. */
 struct pvs_slot {

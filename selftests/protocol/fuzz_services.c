@@ -143,7 +143,7 @@ static void setup(void)
 {
 	struct pvc_config cfg = {
 		.rx_buf = rx_buf, .rx_size = sizeof(rx_buf),
-		.stream_window = 100, .conn_window = 100, .quiet_ms = 500,
+		.stream_window = 100, .quiet_ms = 500,
 	};
 
 	now = 1;

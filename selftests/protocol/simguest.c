@@ -130,7 +130,7 @@ static void boot(void)
 {
 	struct pvc_config cfg = {
 		.rx_buf = rx_buf, .rx_size = sizeof(rx_buf),
-		.stream_window = 65536, .conn_window = 262144,
+		.stream_window = 65536,
 		.quiet_ms = 1000, .features = PVC_FEATURE_LEASE,
 	};
 

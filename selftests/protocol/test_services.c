@@ -8,7 +8,7 @@
 
 static struct pvs guest;
 static struct pvc host;
-static struct pvc_stream host_streams[8];
+static struct pvc_stream host_streams[2 * PVS_STREAMS];
 static __u8 guest_rx[PVC_SYNC_RUN], host_rx[PVC_SYNC_RUN];
 static __u64 now;
 
@@ -16,6 +16,9 @@ static __u64 now;
 static __u64 guest_ns;
 static __s64 stepped_ns;
 static __u32 steps, powers, thaws;
+/* a daemon that takes all that is its own, and neither answers nor reads */
+static bool daemon_there;
+static __u32 daemon_streams, daemon_bytes;
 
 /* what the host asks, and hears */
 static struct pvc_request req;
@@ -80,11 +83,51 @@ static bool g_forward(struct pvs *v, struct pvc_stream *s, const void *args,
 		      __u32 len)
 {
 	(void)v;
-	(void)s;
 	(void)args;
 	(void)len;
-	return false;
+	if (!daemon_there || s->service < PVC_SERVICE_DAEMON)
+		return false;
+	daemon_streams++;
+	return true;
 }
+
+static void d_data(struct pvc *p, struct pvc_stream *s, const void *data,
+		   __u32 len)
+{
+	(void)p;
+	(void)s;
+	(void)data;
+	daemon_bytes += len;
+}
+
+static void d_eof(struct pvc *p, struct pvc_stream *s)
+{
+	(void)p;
+	(void)s;
+}
+
+static void d_closed(struct pvc *p, struct pvc_stream *s, __u32 status)
+{
+	(void)p;
+	(void)s;
+	(void)status;
+	daemon_streams--;
+}
+
+static __u32 d_fill(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
+		    void *buf, __u32 max)
+{
+	(void)p;
+	(void)s;
+	(void)type;
+	(void)buf;
+	(void)max;
+	return 0;
+}
+
+static const struct pvc_ops daemon_ops = {
+	.data = d_data, .eof = d_eof, .closed = d_closed, .fill = d_fill,
+};
 
 static void g_session(struct pvs *v, bool up, __u32 why)
 {
@@ -96,7 +139,8 @@ static void g_session(struct pvs *v, bool up, __u32 why)
 static const struct pvs_ops guest_ops = {
 	.random = g_random, .realtime_ns = g_realtime, .uptime_ms = g_uptime,
 	.step_time = g_step, .power = g_power, .thaw = g_thaw,
-	.identify = g_identify, .forward = g_forward, .session = g_session,
+	.identify = g_identify, .forward = g_forward, .daemon = &daemon_ops,
+	.session = g_session,
 };
 
 static void h_random(struct pvc *p, void *buf, __u32 len)
@@ -112,7 +156,10 @@ static __u32 h_fill(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
 {
 	(void)p;
 	(void)s;
-	(void)max;
+	if (type == PVC_DATA) {
+		memset(buf, 0, max);
+		return max;
+	}
 	assert_int_equal(type, PVC_OPEN);
 	memcpy(buf, req_args, req_len);
 	return req_len;
@@ -168,7 +215,7 @@ static void start_host(void)
 	struct pvc_config cfg = {
 		.role = PVC_HOST, .ops = &host_ops,
 		.rx_buf = host_rx, .rx_size = sizeof(host_rx),
-		.streams = host_streams, .nr_streams = 8,
+		.streams = host_streams, .nr_streams = 2 * PVS_STREAMS,
 	};
 
 	assert_int_equal(pvc_init(&host, &cfg), 0);
@@ -181,7 +228,7 @@ static int setup(void **state)
 {
 	struct pvc_config cfg = {
 		.rx_buf = guest_rx, .rx_size = sizeof(guest_rx),
-		.quiet_ms = 1000,
+		.stream_window = 1000, .quiet_ms = 1000,
 	};
 
 	(void)state;
@@ -191,6 +238,9 @@ static int setup(void **state)
 	powers = 0;
 	thaws = 0;
 	notices = 0;
+	daemon_there = false;
+	daemon_streams = 0;
+	daemon_bytes = 0;
 	assert_int_equal(pvs_init(&guest, &guest_ops, &cfg), 0);
 	pvc_start(&guest.pvc, now);
 	start_host();
@@ -589,6 +639,54 @@ static void test_power(void **state)
 				    &args, 8), PVC_BUSY);
 }
 
+/* However many requests of its own a daemon leaves open, the kernel is asked. */
+static void test_daemon_leaves_room(void **state)
+{
+	__u32 i;
+
+	(void)state;
+	daemon_there = true;
+	freeze(60000);
+	for (i = 0; i < PVS_STREAMS / 2; i++)
+		ask(PVC_SERVICE_DAEMON, 1, "", 0, 0, 0);
+	assert_int_equal(answer.status, PVC_BUSY);
+	assert_true(daemon_streams >= 8);
+	begin_thaw(0);
+	pvs_thawed(&guest, 0);
+	settle();
+	assert_int_equal(answer.status, PVC_OK);
+	/* One that ends makes room for another. */
+	i = daemon_streams;
+	pvc_reset(&host, pvc_find(&host, 1), PVC_CANCELLED);
+	settle();
+	assert_int_equal(daemon_streams, i - 1);
+	ask(PVC_SERVICE_DAEMON, 1, "", 0, 0, 0);
+	assert_int_equal(daemon_streams, i);
+	assert_int_equal(guest.pvc.stats.lost, 0);
+}
+
+/* What a daemon does not read takes credit of its own stream and of no other. */
+static void test_daemon_leaves_credit(void **state)
+{
+	__u32 i, opened;
+
+	(void)state;
+	daemon_there = true;
+	req = (struct pvc_request){
+		.service = PVC_SERVICE_DAEMON, .op = 1, .version = 1,
+	};
+	req_len = 0;
+	for (i = 0; i < PVS_STREAMS / 2; i++) {
+		opened = daemon_streams;
+		pvc_ready(&host, pvc_open(&host, &req));
+		settle();
+		if (daemon_streams > opened)
+			assert_int_equal(daemon_bytes, 1000 * daemon_streams);
+	}
+	assert_true(daemon_streams >= 8);
+	assert_int_equal(guest.pvc.stats.lost, 0);
+}
+
 /* The same request again, as after a lost answer: done once, answered twice. */
 static void test_keys(void **state)
 {
@@ -676,6 +774,8 @@ int run_service_tests(void)
 		cmocka_unit_test_setup(test_time_arguments, setup),
 		cmocka_unit_test_setup(test_guest_status, setup),
 		cmocka_unit_test_setup(test_power, setup),
+		cmocka_unit_test_setup(test_daemon_leaves_room, setup),
+		cmocka_unit_test_setup(test_daemon_leaves_credit, setup),
 		cmocka_unit_test_setup(test_keys, setup),
 		cmocka_unit_test_setup(test_key_outlives_session, setup),
 		cmocka_unit_test(test_keys_full),
