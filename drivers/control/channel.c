@@ -16,6 +16,12 @@
 #define RETRY_MS	250
 #define QUIET_MS	1000	/* between heartbeats */
 /*
+ * Between looks at the owner of a freeze lease, since no kernel tells a module that a
+ * process was killed. A thaw comes that much late; it costs four turns a second, as
+ * long as something is frozen.
+ */
+#define OWNER_MS	250
+/*
  * Bytes received in one go; then the lock is free for others, and the time is
  * looked at. A host that never pauses so delays the end of a lease by what it
  * takes to search that many bytes, 1 to 20 ms, and a longer frame is delayed by a
@@ -129,13 +135,16 @@ static u32 receive_some(struct pvg_channel *ch)
 }
 
 /*
- * When to look again: at the next tick; or in a while, if there was no memory or
- * the device is stopped, so that no buffer will come back and tell.
+ * When to look again: at the next tick; in a while at the owner of a lease, or if
+ * there was no memory or the device is stopped, so that no buffer will come back and
+ * tell.
  */
-static void set_timer(struct pvg_channel *ch)
+static void set_timer(struct pvg_channel *ch, bool look)
 {
 	u64 now = pvg_channel_now(), next = pvs_next_tick(&ch->services);
 
+	if (look)
+		next = min(next, now + OWNER_MS);
 	if (ch->port && ch->out_at < ch->out_len &&
 	    !atomic_read(&ch->inflight))
 		next = min(next, now + RETRY_MS);
@@ -148,15 +157,16 @@ static void set_timer(struct pvg_channel *ch)
 /* Returns whether there may be more to receive. */
 static bool turn(struct pvg_channel *ch)
 {
-	bool more;
+	bool more, look;
 
 	lockdep_assert_held(&ch->lock);
 
 	/* What has come is heard before a session is given up for silence. */
 	more = receive_some(ch) >= RECEIVE_MAX;
+	look = pvg_freeze_look_locked();
 	pvs_tick(&ch->services, pvg_channel_now());
 	send_all(ch);
-	set_timer(ch);
+	set_timer(ch, look);
 	return more;
 }
 

@@ -97,14 +97,20 @@ void pvg_system_identify(struct pvs *v, struct pvc_guest_status *status);
 
 /* freeze.c */
 struct pvg_control_freeze;
+struct pid;
 
 /**
  * struct pvg_freeze_owner - what an open file has of the freeze lease
- * @lease: number of the lease it has begun last; 0: none. Protected by
- *	&pvg_channel.lock
+ * @lease: number of the lease it has begun last; 0: none
+ * @pid: of the process that has begun it
+ * @file: the open file; without a reference, since this is a part of it
+ *
+ * Protected by &pvg_channel.lock.
  */
 struct pvg_freeze_owner {
 	u32 lease;
+	struct pid *pid;
+	struct file *file;
 };
 
 int pvg_freeze_init(void);
@@ -115,6 +121,7 @@ int pvg_freeze_end(struct pvg_freeze_owner *owner);
 int pvg_freeze_renew(struct pvg_freeze_owner *owner, u32 lease_ms);
 void pvg_freeze_disown(struct pvg_freeze_owner *owner);
 void pvg_freeze_thaw(struct pvs *v);
+bool pvg_freeze_look_locked(void);
 
 /* relay.c */
 extern const struct pvc_ops pvg_relay_ops;

@@ -39,6 +39,7 @@ static int control_open(struct inode *inode, struct file *file)
 		kfree(cf);
 		return -ENOMEM;
 	}
+	cf->owner.file = file;
 	file->private_data = cf;
 	mutex_lock(&ch->lock);
 	ch->files++;

@@ -12,6 +12,9 @@
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/pid.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "channel.h"
@@ -228,6 +231,8 @@ static int begin_lease(struct pvg_control_freeze *req,
 	if (status == PVC_OK) {
 		freezer.owner = owner;
 		owner->lease = ch->services.lease.number;
+		put_pid(owner->pid);
+		owner->pid = get_pid(task_tgid(current));
 		req->lease = owner->lease;
 		mutex_lock(&freezer.lock);
 		freezer.freezing = true;
@@ -400,6 +405,50 @@ void pvg_freeze_disown(struct pvg_freeze_owner *owner)
 	}
 	pvg_channel_flush_locked();
 	mutex_unlock(&ch->lock);
+	put_pid(owner->pid);
+}
+
+/*
+ * A process that was killed keeps its descriptors until its last thread is gone. One
+ * that waits to write to what is frozen, or dumps its memory there, goes no sooner
+ * than that is thawed.
+ */
+static bool is_dying(const struct pvg_freeze_owner *owner)
+{
+	struct task_struct *task, *thread;
+	bool dying = false;
+
+	/* Another process has a descriptor, too; or a call is under way. */
+	if (file_count(owner->file) > 1)
+		return false;
+	rcu_read_lock();
+	task = pid_task(owner->pid, PIDTYPE_TGID);
+	if (task && READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT)
+		/* Without any, the descriptor was passed on to another process. */
+		for_each_thread(task, thread)
+			dying |= !!READ_ONCE(thread->files);
+	rcu_read_unlock();
+	return dying;
+}
+
+/**
+ * pvg_freeze_look_locked() - end the lease if its owner is dying
+ *
+ * Context: &pvg_channel.lock held. Return: whether the owner of a lease has to be
+ * looked at again in a while.
+ */
+bool pvg_freeze_look_locked(void)
+{
+	struct pvg_channel *ch = &pvg_channel;
+
+	lockdep_assert_held(&ch->lock);
+
+	if (!freezer.owner || !pvs_lease_left(&ch->services.lease, pvg_channel_now()))
+		return false;
+	if (!is_dying(freezer.owner))
+		return true;
+	pvs_end_lease(&ch->services, PVC_LEASE_END_OWNER);
+	return false;
 }
 
 /**

@@ -6,10 +6,12 @@
  *
  * freezes the file systems of the paths and prints "frozen N" or "freeze: ERROR".
  * Then commands are read from stdin, a line each, and what came of them is
- * printed: thaw, renew MS, status, number. At the end of them it exits.
+ * printed: thaw, renew MS, status, number; block PATH (a thread begins to write there),
+ * fork (a child inherits the descriptor). At the end of them it exits.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +68,36 @@ static void show(void)
 	fflush(stdout);
 }
 
+/* The file system may be frozen: then this waits, and cannot be killed. */
+static void *write_byte(void *fd)
+{
+	return (void *)write(*(int *)fd, "x", 1);
+}
+
+static void block(const char *path)
+{
+	static int fd;
+	pthread_t thread;
+
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	result("block", fd < 0 || pthread_create(&thread, NULL, write_byte, &fd));
+}
+
+static void fork_child(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		/* Nothing is left of the parent but the descriptor. */
+		close(0);
+		close(1);
+		for (;;)
+			pause();
+	}
+	printf("fork: %d\n", pid);
+	fflush(stdout);
+}
+
 static void show_number(void)
 {
 	struct pvg_control_status st;
@@ -79,7 +111,7 @@ static void show_number(void)
 
 int main(int argc, char **argv)
 {
-	char line[64];
+	char line[256];
 	__u32 ms;
 
 	control = open("/dev/pvg_control", O_RDWR | O_CLOEXEC);
@@ -98,6 +130,10 @@ int main(int argc, char **argv)
 			show();
 		else if (!strcmp(line, "number"))
 			show_number();
+		else if (!strncmp(line, "block ", 6))
+			block(line + 6);
+		else if (!strcmp(line, "fork"))
+			fork_child();
 		else if (!strcmp(line, "unknown"))
 			result("unknown", ioctl(control, _IO(0xbe, 99)));
 	}

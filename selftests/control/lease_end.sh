@@ -70,4 +70,39 @@ tap_check "two leases: the owner of the second one is told 'ok', too" \
 kill $SECOND
 exec 8>&-
 let_go
+
+# killed SIGNAL WHAT: an owner that has a thread which waits to write to what is frozen.
+killed()
+{
+	: > "$TMP/a/blocked"
+	hold $TERM_MS 0 "$TMP/a"
+	tap_is "$HELD $(order "block $TMP/a/blocked")" "frozen 1 block: ok" \
+		"$2: its owner has a thread that writes there"
+	write_starts "$TMP/a"
+	tap_check "$2: a write waits before it" writes_still
+	kill -"$1" "$HOLDER"
+	tap_check "$2: the write that waited ends" write_ends $SLACK
+	tap_is "$(host_value last_end thaw)" owner-gone \
+		"$2: a thaw by the host afterwards is told 'owner-gone'"
+	let_go
+}
+
+killed KILL "owner with a blocked thread killed"
+# It writes its memory to what is frozen.
+core=$(cat /proc/sys/kernel/core_pattern)
+echo "$TMP/a/core" > /proc/sys/kernel/core_pattern
+ulimit -c unlimited
+killed SEGV "owner that dumps core to a frozen filesystem"
+echo "$core" > /proc/sys/kernel/core_pattern
+
+# A child has the descriptor, too: the lease is its own then.
+hold $TERM_MS 0 "$TMP/a"
+child=$(order fork)
+tap_num "${child#* } > 1" "owner with a child killed: the child inherits the descriptor" "$HELD, $child"
+write_starts "$TMP/a"
+let_go
+tap_check "owner with a child killed: a write waits, since the child has the descriptor" \
+	eval 'sleep 2; writes_still'
+kill -9 "${child#* }"
+tap_check "owner with a child killed: the write ends when the child is killed" write_ends $SLACK
 tap_done

@@ -16,7 +16,7 @@ pvhost:
 
 lease: lease.c $(TOP)/include/uapi/pvguest/control_dev.h
 	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -static \
-		-I$(TOP)/include/uapi -o $@ $<
+		-pthread -I$(TOP)/include/uapi -o $@ $<
 
 # The protocol's core, as the host has it.
 CORE := $(wildcard $(TOP)/drivers/control/protocol_*.c)
