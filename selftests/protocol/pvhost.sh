@@ -155,7 +155,12 @@ fails 1 "thaw with nothing frozen fails" thaw
 tell "freeze 60000"
 tap_is "$(value frozen status)" true "status: frozen after the guest froze"
 tap_num "$(value remaining_ms renew 100) > 99000" "renew 100 leaves more than 99 s of the lease"
-tap_is "$(value status thaw)" ok "thaw of a frozen guest is ok"
+lease=$(value lease status)
+other=$((lease % 4294967295 + 1))
+tap_is "$(value status thaw -l $other) $(value status renew -l $other 100)" "not-found not-found" \
+	"thaw and renew of a lease with another number say 'not-found'"
+tap_is "$(value frozen status)" true "status: frozen after the thaw of a lease with another number"
+tap_is "$(value 'status + " " + (.lease | tostring)' thaw)" "ok $lease" "thaw of a frozen guest is ok"
 tell "freeze 300"
 seen thawed 2 > "$dir/out"
 tap_is $? 0 "a lease of 300 ms thaws at its end"
@@ -213,6 +218,7 @@ fails 2 "an option of another verb" status --force
 fails 2 "an argument too many" status 1
 fails 2 "an argument missing" renew
 fails 2 "a lease of 901 s" renew 901
+fails 2 "a lease with number 0" thaw -l 0
 fails 2 "a count that is no number" ping -c 1x
 fails 2 "a count of 0" ping -c 0
 tap_is "$(PVHOST_SOCKET='' "$pvhost" status 2>&1)" "pvhost: : Connection refused" \
