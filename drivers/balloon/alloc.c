@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Getting pages from the guest: the largest ranges first.
+ * Getting pages from the guest: first those of the movable zone, which the kernel
+ * itself cannot use. They are split into single pages, because ranges are not
+ * movable. Then the largest ranges of the other zones.
  *
  * Where the kernel zeroes what it allocates (init_on_alloc), a range of 4 MiB
  * keeps a CPU busy for up to milliseconds, and most kernels do not preempt
@@ -9,6 +11,8 @@
  * are one range again.
  */
 #include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/nodemask.h>
 #include <linux/page_ref.h>
 #include <linux/sched.h>
 
@@ -23,14 +27,14 @@
 #define GFP_RANGE	(GFP_HIGHUSER | GFP_QUIET)
 #define GFP_SINGLE	(PVG_BALLOON_GFP | GFP_QUIET)
 
-/* Pages that are ours now; what is smaller than a page block is split. */
+/* Pages that are ours now; of the others only ranges of a page block stay whole. */
 static void keep(struct pvg_balloon *b, struct page *page, unsigned int order)
 {
 	struct pvg_balloon_pagelist l;
 
 	pvg_pagelist_init(&l);
 	pvg_pagelist_add_range(&l, page, order);
-	if (order < PVG_RANGE_MIN_ORDER)
+	if (order < PVG_RANGE_MIN_ORDER || is_zone_movable_page(page))
 		pvg_pagelist_split(&l);
 	pvg_untold_add(b, &l);
 }
@@ -187,17 +191,58 @@ static unsigned long allocate_directly(struct pvg_balloon *b,
 	return 1ul << order;
 }
 
-/**
- * pvg_alloc_free() - take free pages
- * @b: the device
- * @want: how many at most, at least 1; a few more if there are only pieces
- *
- * Takes the largest range there is, without reclaim, or a single page where the
- * guest needs what is left of larger ones; it is untold.
- *
- * Context: the worker. Return: how many were taken.
- */
-unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want)
+/* The allocator goes on to other zones by itself: what it found there goes back. */
+static struct page *alloc_movable_on(int nid, unsigned int order)
+{
+	struct page *page;
+
+	page = alloc_pages_node(nid, (GFP_SINGLE & ~__GFP_RECLAIM) |
+				     __GFP_THISNODE, order);
+	if (!page || is_zone_movable_page(page))
+		return page;
+	__free_pages(page, order);
+	return NULL;
+}
+
+static struct page *alloc_movable(unsigned int order)
+{
+	struct page *page = NULL;
+	int nid;
+
+	for_each_online_node(nid) {
+		if (pvg_balloon_spare_movable(nid))
+			page = alloc_movable_on(nid, order);
+		if (page)
+			break;
+	}
+	return page;
+}
+
+/* Pages of the movable zone, which are single from now on. */
+static unsigned long allocate_movable(struct pvg_balloon *b, unsigned long want)
+{
+	unsigned int order = zeroing_is_slow(PVG_MAX_ORDER) ? PIECE_ORDER :
+							      PVG_MAX_ORDER;
+	unsigned long n = 0;
+	struct page *page;
+
+	want = min_t(unsigned long, want, PVG_RANGE_MAX_PAGES);
+	while (n < want && !test_bit(PVG_TARGET_CHANGED, &b->flags)) {
+		order = min_t(unsigned int, order, ilog2(want - n));
+		page = alloc_movable(order);
+		if (page) {
+			keep(b, page, order);
+			n += 1ul << order;
+		} else if (!order--) {
+			break;
+		}
+		cond_resched();
+	}
+	return n;
+}
+
+/* A range of the other zones, or less where the guest needs what is left of them. */
+static unsigned long allocate_kernel(struct pvg_balloon *b, unsigned long want)
 {
 	unsigned int order = min_t(unsigned int, b->order, ilog2(want));
 
@@ -211,6 +256,37 @@ unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want)
 }
 
 /**
+ * pvg_alloc_free() - take free pages
+ * @b: the device
+ * @want: how many at most, at least 1; a few more if there are only pieces
+ *
+ * Takes pages of the movable zone, as long as there are any; then the largest
+ * range there is, or a single page where the guest needs what is left of larger
+ * ones. All of that is without reclaim, and untold.
+ *
+ * Context: the worker. Return: how many were taken.
+ */
+unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want)
+{
+	unsigned long spare = 0, got;
+	long room;
+
+	/* Else they could not be moved away again. */
+	if (PVG_BALLOON_MIGRATION)
+		spare = pvg_balloon_spare(b, PVG_ZONE_MOVABLE);
+	if (spare) {
+		got = allocate_movable(b, min(want, spare));
+		if (got)
+			return got;
+	}
+	room = pvg_balloon_kernel_headroom(b);
+	spare = pvg_balloon_spare(b, PVG_ZONE_KERNEL);
+	if (room <= 0 || !spare)
+		return 0;
+	return allocate_kernel(b, min3(want, spare, (unsigned long)room));
+}
+
+/**
  * pvg_alloc_reclaim() - take pages that have to be reclaimed
  * @b: the device
  * @want: how many at most
@@ -221,11 +297,12 @@ unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want)
  */
 unsigned long pvg_alloc_reclaim(struct pvg_balloon *b, unsigned long want)
 {
+	long room = pvg_balloon_kernel_headroom(b);
 	unsigned int order = PVG_RANGE_MIN_ORDER;
 	unsigned long n = 0;
 	struct page *page;
 
-	if (want >= 1ul << order && !b->skip_ranges &&
+	if (min_t(long, want, room) >= 1l << order && !b->skip_ranges &&
 	    !pvg_balloon_is_fragmented(b)) {
 		page = alloc_pages(GFP_RANGE, order);
 		if (page) {
@@ -239,6 +316,10 @@ unsigned long pvg_alloc_reclaim(struct pvg_balloon *b, unsigned long want)
 		page = alloc_page(GFP_SINGLE);
 		if (!page)
 			break;
+		if (!is_zone_movable_page(page) && --room < 0) {
+			__free_page(page);
+			break;
+		}
 		keep(b, page, 0);
 		n++;
 	}

@@ -67,6 +67,8 @@ static void show_state(struct seq_file *m, struct pvg_balloon *b)
 	seq_printf(m, "hinted_pages: %lu\n",
 		   READ_ONCE(b->nr_hints) << PVG_MAX_ORDER);
 	seq_printf(m, "headroom_pages: %ld\n", pvg_balloon_headroom(b));
+	seq_printf(m, "kernel_headroom_pages: %ld\n",
+		   pvg_balloon_kernel_headroom(b));
 	seq_printf(m, "backoff_ms: %u\n", READ_ONCE(b->backoff_ms));
 	seq_printf(m, "oom_hold_ms: %lu\n", hold);
 }

@@ -136,8 +136,7 @@ static bool send_block(struct pvg_balloon *b, bool flush)
 	struct page *page;
 
 	/* What is hinted is not free: leave some for everybody else. */
-	if (global_zone_page_state(NR_FREE_PAGES) <=
-	    pvg_balloon_reserve(b) + (1ul << HINT_ORDER))
+	if (pvg_balloon_spare(b, PVG_ZONE_KERNEL) <= 1ul << HINT_ORDER)
 		return false;
 	page = alloc_pages(HINT_GFP, HINT_ORDER);
 	if (!page)

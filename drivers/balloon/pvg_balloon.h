@@ -90,6 +90,16 @@ struct pvg_balloon_queue {
 };
 
 /**
+ * enum pvg_zone_kind - who can use memory
+ * @PVG_ZONE_KERNEL: everyone: all zones but the movable one
+ * @PVG_ZONE_MOVABLE: only who can do with movable pages
+ */
+enum pvg_zone_kind {
+	PVG_ZONE_KERNEL,
+	PVG_ZONE_MOVABLE,
+};
+
+/**
  * enum pvg_req_kind - what a request tells the device
  * @PVG_REQ_INFLATE: page numbers that enter the balloon
  * @PVG_REQ_DEFLATE: page numbers that leave it
@@ -349,6 +359,14 @@ unsigned long pvg_untold_free(struct pvg_balloon *b, unsigned long most);
 bool pvg_store_retell(struct pvg_balloon *b);
 bool pvg_store_empty(struct pvg_balloon *b);
 
+/* room.c */
+unsigned long pvg_balloon_default_floor(void);
+long pvg_balloon_headroom(struct pvg_balloon *b);
+long pvg_balloon_kernel_headroom(struct pvg_balloon *b);
+unsigned long pvg_balloon_spare(struct pvg_balloon *b, enum pvg_zone_kind kind);
+bool pvg_balloon_spare_movable(int nid);
+bool pvg_balloon_is_fragmented(struct pvg_balloon *b);
+
 /* alloc.c */
 unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want);
 unsigned long pvg_alloc_reclaim(struct pvg_balloon *b, unsigned long want);
@@ -357,10 +375,6 @@ void pvg_alloc_drop_loose(struct pvg_balloon *b);
 /* size.c */
 void pvg_balloon_size_work(struct work_struct *work);
 void pvg_balloon_kick(struct pvg_balloon *b);
-long pvg_balloon_headroom(struct pvg_balloon *b);
-unsigned long pvg_balloon_reserve(struct pvg_balloon *b);
-bool pvg_balloon_is_fragmented(struct pvg_balloon *b);
-unsigned long pvg_balloon_default_floor(void);
 
 /* oom.c */
 int pvg_balloon_oom_notify(struct notifier_block *nb, unsigned long unused,

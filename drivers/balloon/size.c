@@ -3,16 +3,15 @@
  * The size of the balloon: one worker that moves it to where the host wants
  * it, in steps so short that a new target is noticed between two of them.
  *
- * Growing allocates the largest ranges that are free, without reclaim, while
- * that leaves a reserve. Then it reclaims, page by page and at a measured pace.
- * It stops at the floor. Where nothing can be had it backs off for ever longer
- * times. Completions of requests start the worker again: it never waits itself.
+ * Growing allocates what is free in the movable zone, then the largest ranges that
+ * are free elsewhere, without reclaim, while that leaves a reserve. Then it
+ * reclaims, page by page and at a measured pace. It stops at the floor. Where
+ * nothing can be had it backs off for ever longer times. Completions of requests
+ * start the worker again: it never waits itself.
  */
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
-#include <linux/mmzone.h>
-#include <linux/nodemask.h>
 #include <linux/sched.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -28,12 +27,6 @@
 #define WATCH_MS	2000	/* while the device has requests */
 #define WRITE_NS	(20 * NSEC_PER_MSEC)
 
-#define LARGE_ORDER	3	/* what fragmented memory lacks */
-
-#define FLOOR_SHIFT	4	/* a 16th of the memory, */
-#define FLOOR_MIN	(SZ_32M >> PAGE_SHIFT)	/* at least and */
-#define FLOOR_MAX	(SZ_512M >> PAGE_SHIFT)	/* at most */
-
 /**
  * enum step - what the worker does after a step
  * @STEP_AGAIN: the next one at once
@@ -45,85 +38,6 @@ enum step {
 	STEP_WAIT,
 	STEP_LATER,
 };
-
-/**
- * pvg_balloon_default_floor() - pages that are left to the guest
- *
- * Context: any.
- */
-unsigned long pvg_balloon_default_floor(void)
-{
-	return clamp_t(unsigned long, totalram_pages() >> FLOOR_SHIFT,
-		       FLOOR_MIN, FLOOR_MAX);
-}
-
-static unsigned long sum_zones(unsigned long (*pages)(const struct zone *zone))
-{
-	unsigned long sum = 0;
-	int nid, i;
-
-	for_each_online_node(nid)
-		for (i = 0; i < MAX_NR_ZONES; i++)
-			sum += pages(&NODE_DATA(nid)->node_zones[i]);
-	return sum;
-}
-
-/*
- * Where memory has fragmented, the kernel raises its watermarks for a while,
- * and what is available does not say so. Without anything to reclaim they can
- * stay up, and whoever finds less than that free is out of memory.
- */
-static unsigned long zone_boost(const struct zone *zone)
-{
-	return READ_ONCE(zone->watermark_boost);
-}
-
-static unsigned long zone_large_blocks(const struct zone *zone)
-{
-	unsigned long pages = 0;
-	unsigned int order;
-
-	for (order = LARGE_ORDER; order <= PVG_MAX_ORDER; order++)
-		pages += READ_ONCE(zone->free_area[order].nr_free) << order;
-	return pages;
-}
-
-/**
- * pvg_balloon_headroom() - pages that may be taken before the floor is reached
- * @b: the device
- *
- * Context: any. Return: negative when the guest has less than the floor.
- */
-long pvg_balloon_headroom(struct pvg_balloon *b)
-{
-	return si_mem_available() - (long)sum_zones(zone_boost) -
-	       (long)READ_ONCE(b->floor);
-}
-
-/**
- * pvg_balloon_reserve() - free pages that are not taken without reclaim
- * @b: the device
- *
- * So that others need not reclaim because of us.
- */
-unsigned long pvg_balloon_reserve(struct pvg_balloon *b)
-{
-	return READ_ONCE(b->floor) / 4;
-}
-
-/**
- * pvg_balloon_is_fragmented() - does the guest need its large blocks itself?
- * @b: the device
- *
- * Where memory has fragmented, the last of them are not all for us: without any
- * the guest cannot start a process, however much is free in single pages.
- *
- * Context: any.
- */
-bool pvg_balloon_is_fragmented(struct pvg_balloon *b)
-{
-	return sum_zones(zone_large_blocks) < pvg_balloon_reserve(b);
-}
 
 /**
  * pvg_balloon_kick() - let the worker look at once
@@ -379,8 +293,7 @@ static enum step pause_growing(struct pvg_balloon *b)
 static enum step grow(struct pvg_balloon *b, unsigned long want,
 		      unsigned int *ms)
 {
-	unsigned long free = global_zone_page_state(NR_FREE_PAGES);
-	unsigned long reserve = pvg_balloon_reserve(b), got = 0;
+	unsigned long got = 0;
 
 	/* Full requests go first; what is left can wait for more to come. */
 	if (!tell(b, false))
@@ -389,8 +302,8 @@ static enum step grow(struct pvg_balloon *b, unsigned long want,
 		return pause_growing(b);
 
 	want = room_for(b, want);
-	if (want && free > reserve)
-		got = pvg_alloc_free(b, min(want, free - reserve));
+	if (want)
+		got = pvg_alloc_free(b, want);
 	if (!got && want) {
 		got = pvg_alloc_reclaim(b, want);
 		*ms = RECLAIM_PAUSE_MS;
