@@ -24,37 +24,7 @@
 #include "trace.h"
 
 #define OOM_PRIORITY		80	/* before what frees by killing */
-#define RECOVERIES_MAX		3	/* in a row, */
-#define RECOVERY_ROW		(60 * HZ)	/* each within that of the last */
 #define ISOLATED_WAIT_MS	10000	/* for migration to let go of pages */
-
-static void set_state(struct pvg_balloon *b, enum pvg_balloon_state next)
-{
-	bool legal = false;
-
-	lockdep_assert_held(&b->state_lock);
-
-	switch (next) {
-	case PVG_BALLOON_NEW:
-		break;
-	case PVG_BALLOON_LIVE:
-		legal = b->state == PVG_BALLOON_NEW ||
-			b->state == PVG_BALLOON_STOPPED;
-		break;
-	case PVG_BALLOON_STOPPED:
-		legal = b->state == PVG_BALLOON_LIVE;
-		break;
-	case PVG_BALLOON_FAILED:
-		legal = b->state == PVG_BALLOON_LIVE ||
-			b->state == PVG_BALLOON_STOPPED;
-		break;
-	case PVG_BALLOON_DEAD:
-		legal = true;
-		break;
-	}
-	WARN_ON_ONCE(!legal);
-	WRITE_ONCE(b->state, next);
-}
 
 static struct pvg_queue *ring_queue(struct pvg_ring *ring, unsigned int i)
 {
@@ -214,7 +184,7 @@ static noinline int pvg_balloon_bring_up(struct pvg_balloon *b)
 	b->written_once = false;
 	write_poison_val(b);
 	virtio_device_ready(b->vdev);
-	set_state(b, PVG_BALLOON_LIVE);
+	pvg_balloon_set_state(b, PVG_BALLOON_LIVE);
 	return 0;
 }
 
@@ -310,23 +280,13 @@ static bool needs_recovery(struct pvg_balloon *b)
 		VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
-static bool recovers_too_often(struct pvg_balloon *b)
-{
-	bool row = b->recovery_count &&
-		   time_before(jiffies, b->recovery_jiffies + RECOVERY_ROW);
-
-	b->recovery_count = row ? b->recovery_count + 1 : 1;
-	b->recovery_jiffies = jiffies;
-	return b->recovery_count > RECOVERIES_MAX;
-}
-
 static int pvg_balloon_freeze(struct virtio_device *vdev)
 {
 	struct pvg_balloon *b = vdev->priv;
 
 	mutex_lock(&b->state_lock);
 	if (b->state == PVG_BALLOON_LIVE) {
-		set_state(b, PVG_BALLOON_STOPPED);
+		pvg_balloon_set_state(b, PVG_BALLOON_STOPPED);
 		cancel_all_work(b);
 		stop_device(b);
 	}
@@ -347,7 +307,7 @@ static int pvg_balloon_restore(struct virtio_device *vdev)
 				"the device does not come back: %pe: the balloon stays as it is\n",
 				ERR_PTR(err));
 			stop_device(b);
-			set_state(b, PVG_BALLOON_FAILED);
+			pvg_balloon_set_state(b, PVG_BALLOON_FAILED);
 		}
 	}
 	mutex_unlock(&b->state_lock);
@@ -376,7 +336,7 @@ static void give_up(struct pvg_balloon *b)
 		dev_err(&b->vdev->dev,
 			"the device cannot be recovered: the balloon stays as it is\n");
 		stop_device(b);
-		set_state(b, PVG_BALLOON_FAILED);
+		pvg_balloon_set_state(b, PVG_BALLOON_FAILED);
 	}
 	mutex_unlock(&b->state_lock);
 }
@@ -393,7 +353,7 @@ static void recover_work(struct work_struct *work)
 	mutex_unlock(&b->state_lock);
 	if (!needed)
 		return;
-	if (recovers_too_often(b)) {
+	if (!pvg_balloon_may_recover(b)) {
 		give_up(b);
 		return;
 	}
@@ -405,18 +365,6 @@ static void recover_work(struct work_struct *work)
 	b->counts.recoveries++;
 	if (reset_and_resume(b))
 		give_up(b);
-}
-
-/**
- * pvg_balloon_recover() - the device may be beyond use: find out, and reset it
- * @b: the device
- *
- * Context: any.
- */
-void pvg_balloon_recover(struct pvg_balloon *b)
-{
-	if (READ_ONCE(b->state) == PVG_BALLOON_LIVE)
-		queue_work(b->wq, &b->recover_work);
 }
 
 static void free_held(struct pvg_balloon *b)
@@ -484,7 +432,7 @@ static void free_balloon(struct pvg_balloon *b)
 static void tear_down(struct pvg_balloon *b)
 {
 	mutex_lock(&b->state_lock);
-	set_state(b, PVG_BALLOON_DEAD);
+	pvg_balloon_set_state(b, PVG_BALLOON_DEAD);
 	mutex_unlock(&b->state_lock);
 
 	if (b->sysfs_added)

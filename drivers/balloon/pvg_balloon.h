@@ -51,7 +51,7 @@ struct dentry;
 #define PVG_MIGRATE_DEADLINE	HZ
 
 /**
- * enum pvg_balloon_state - life of a device; changed by set_state() in main.c
+ * enum pvg_balloon_state - life of a device; changed by pvg_balloon_set_state()
  * @PVG_BALLOON_NEW: being probed
  * @PVG_BALLOON_LIVE: virtqueues run
  * @PVG_BALLOON_STOPPED: suspended or recovering: reset, virtqueues gone; what
@@ -307,26 +307,24 @@ enum {
 	PVG_HINT_CHANGED,	/* read free_page_hint_cmd_id again */
 };
 
-/* main.c */
-void pvg_balloon_recover(struct pvg_balloon *b);
+/*
+ * The files, from the lowest to the highest. Calls go down only, but for the
+ * operations of a queue and the works, which main.c hands down.
+ */
 
-/* request.c */
-extern const struct pvg_queue_ops pvg_balloon_req_ops;
-void pvg_balloon_init_reqs(struct pvg_balloon *b);
-int pvg_balloon_alloc_reqs(struct pvg_balloon *b);
-void pvg_balloon_free_reqs(struct pvg_balloon *b);
-struct pvg_balloon_req *pvg_balloon_get_req(struct pvg_balloon *b,
-					    enum pvg_req_kind kind);
-bool pvg_balloon_take_req(struct pvg_balloon_req *req, enum pvg_req_kind kind);
-void pvg_balloon_put_req(struct pvg_balloon_req *req);
-bool pvg_balloon_req_fits(const struct pvg_balloon_req *req,
-			  unsigned long pages);
-void pvg_balloon_req_add(struct pvg_balloon_req *req, struct page *page,
-			 unsigned long pages);
-int pvg_balloon_send(struct pvg_balloon_req *req);
-bool pvg_balloon_wait_req(struct pvg_balloon_req *req, unsigned long deadline);
-bool pvg_balloon_overdue(struct pvg_balloon *b);
-void pvg_balloon_reclaim_req(void *token);
+/* state.c */
+void pvg_balloon_set_state(struct pvg_balloon *b, enum pvg_balloon_state next);
+bool pvg_balloon_may_recover(struct pvg_balloon *b);
+void pvg_balloon_recover(struct pvg_balloon *b);
+void pvg_balloon_kick(struct pvg_balloon *b);
+
+/* room.c */
+unsigned long pvg_balloon_default_floor(void);
+long pvg_balloon_headroom(struct pvg_balloon *b);
+long pvg_balloon_kernel_headroom(struct pvg_balloon *b);
+unsigned long pvg_balloon_spare(struct pvg_balloon *b, enum pvg_zone_kind kind);
+bool pvg_balloon_spare_movable(int nid);
+bool pvg_balloon_is_fragmented(struct pvg_balloon *b);
 
 /* store.c: pages */
 void pvg_pagelist_init(struct pvg_balloon_pagelist *l);
@@ -359,22 +357,28 @@ unsigned long pvg_untold_free(struct pvg_balloon *b, unsigned long most);
 bool pvg_store_retell(struct pvg_balloon *b);
 bool pvg_store_empty(struct pvg_balloon *b);
 
-/* room.c */
-unsigned long pvg_balloon_default_floor(void);
-long pvg_balloon_headroom(struct pvg_balloon *b);
-long pvg_balloon_kernel_headroom(struct pvg_balloon *b);
-unsigned long pvg_balloon_spare(struct pvg_balloon *b, enum pvg_zone_kind kind);
-bool pvg_balloon_spare_movable(int nid);
-bool pvg_balloon_is_fragmented(struct pvg_balloon *b);
+/* request.c */
+extern const struct pvg_queue_ops pvg_balloon_req_ops;
+void pvg_balloon_init_reqs(struct pvg_balloon *b);
+int pvg_balloon_alloc_reqs(struct pvg_balloon *b);
+void pvg_balloon_free_reqs(struct pvg_balloon *b);
+struct pvg_balloon_req *pvg_balloon_get_req(struct pvg_balloon *b,
+					    enum pvg_req_kind kind);
+bool pvg_balloon_take_req(struct pvg_balloon_req *req, enum pvg_req_kind kind);
+void pvg_balloon_put_req(struct pvg_balloon_req *req);
+bool pvg_balloon_req_fits(const struct pvg_balloon_req *req,
+			  unsigned long pages);
+void pvg_balloon_req_add(struct pvg_balloon_req *req, struct page *page,
+			 unsigned long pages);
+int pvg_balloon_send(struct pvg_balloon_req *req);
+bool pvg_balloon_wait_req(struct pvg_balloon_req *req, unsigned long deadline);
+bool pvg_balloon_overdue(struct pvg_balloon *b);
+void pvg_balloon_reclaim_req(void *token);
 
 /* alloc.c */
 unsigned long pvg_alloc_free(struct pvg_balloon *b, unsigned long want);
 unsigned long pvg_alloc_reclaim(struct pvg_balloon *b, unsigned long want);
 void pvg_alloc_drop_loose(struct pvg_balloon *b);
-
-/* size.c */
-void pvg_balloon_size_work(struct work_struct *work);
-void pvg_balloon_kick(struct pvg_balloon *b);
 
 /* oom.c */
 int pvg_balloon_oom_notify(struct notifier_block *nb, unsigned long unused,
@@ -399,6 +403,9 @@ void pvg_balloon_return_hints(struct pvg_balloon *b);
 extern const struct pvg_queue_ops pvg_balloon_stats_ops;
 void pvg_balloon_stats_work(struct work_struct *work);
 void pvg_balloon_reclaim_stats(void *token);
+
+/* size.c */
+void pvg_balloon_size_work(struct work_struct *work);
 
 /* sysfs.c */
 extern const struct attribute_group pvg_balloon_group;

@@ -39,17 +39,6 @@ enum step {
 	STEP_LATER,
 };
 
-/**
- * pvg_balloon_kick() - let the worker look at once
- * @b: the device
- *
- * Context: any.
- */
-void pvg_balloon_kick(struct pvg_balloon *b)
-{
-	mod_delayed_work(b->wq, &b->size_work, 0);
-}
-
 static void refresh_target(struct pvg_balloon *b)
 {
 	u32 units;
