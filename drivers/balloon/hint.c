@@ -113,6 +113,8 @@ static int add(struct pvg_balloon *b, struct scatterlist *sg, bool out,
 
 	flags = pvg_queue_lock(q);
 	err = pvg_queue_add(q, sgs, out, !out, token, false);
+	if (!err && token == &b->hint_ids[HINT_START])
+		WRITE_ONCE(b->hint_start_out, true);
 	if (flush || err)
 		pvg_queue_flush_unlock(q, flags);
 	else
@@ -172,6 +174,24 @@ static void send_blocks(struct pvg_balloon *b)
 	pvg_queue_flush_unlock(q, pvg_queue_lock(q));
 }
 
+/* The identifier that begins a series is not with the device. */
+static void hint_series(struct pvg_balloon *b, u32 id)
+{
+	int err = send_id(b, HINT_START, id);
+
+	if (err) {
+		/* Once there is room: hint_done() queues the work again. */
+		set_bit(PVG_HINT_CHANGED, &b->flags);
+		smp_mb__after_atomic();	/* pairs with that in hint_done() */
+		if (err == -ENOSPC && ring_has_room(&b->queues[PVG_VQ_HINT].pvg))
+			queue_work(b->wq, &b->hint_work);
+		return;
+	}
+	b->hint_id = id;
+	send_blocks(b);
+	send_id(b, HINT_STOP, VIRTIO_BALLOON_CMD_ID_STOP);
+}
+
 /**
  * pvg_balloon_hint_work() - do what the host wants of free pages
  * @work: &pvg_balloon.hint_work
@@ -191,11 +211,15 @@ void pvg_balloon_hint_work(struct work_struct *work)
 	if (id == VIRTIO_BALLOON_CMD_ID_DONE ||
 	    id == VIRTIO_BALLOON_CMD_ID_STOP || id == b->hint_id)
 		return;
-	b->hint_id = id;
-	if (send_id(b, HINT_START, id))
-		return;
-	send_blocks(b);
-	send_id(b, HINT_STOP, VIRTIO_BALLOON_CMD_ID_STOP);
+	if (READ_ONCE(b->hint_start_out)) {
+		/* It may not have been read: hint_done() queues the work again. */
+		set_bit(PVG_HINT_CHANGED, &b->flags);
+		smp_mb__after_atomic();	/* pairs with that in hint_done() */
+		if (READ_ONCE(b->hint_start_out))
+			return;
+		clear_bit(PVG_HINT_CHANGED, &b->flags);
+	}
+	hint_series(b, id);
 }
 
 static unsigned long count_hints(struct pvg_shrinker *s)
@@ -245,15 +269,26 @@ void pvg_balloon_exit_hints(struct pvg_balloon *b)
 	kfree(b->hint_ids);
 }
 
-/* Pages and identifiers have other owners; only room in the ring matters. */
+/* Pages have other owners; room in the ring matters, and what may be rewritten. */
 static void hint_used(struct pvg_queue *q, void *token, u32 len,
 		      struct pvg_done *done)
 {
+	struct pvg_balloon *b =
+		container_of(q, struct pvg_balloon_queue, pvg)->b;
+
+	if (token == &b->hint_ids[HINT_START])
+		WRITE_ONCE(b->hint_start_out, false);
 }
 
 static void hint_done(struct pvg_queue *q, struct pvg_done *done)
 {
-	wake_up_all(&container_of(q, struct pvg_balloon_queue, pvg)->b->waiters);
+	struct pvg_balloon *b =
+		container_of(q, struct pvg_balloon_queue, pvg)->b;
+
+	smp_mb();	/* pairs with those of the work */
+	if (test_bit(PVG_HINT_CHANGED, &b->flags))
+		queue_work(b->wq, &b->hint_work);
+	wake_up_all(&b->waiters);
 }
 
 static void hint_broken(struct pvg_queue *q)

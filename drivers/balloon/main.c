@@ -181,6 +181,8 @@ static noinline int pvg_balloon_bring_up(struct pvg_balloon *b)
 	for (i = 0; i < b->ring.nr_queues; i++)
 		pvg_queue_start(&b->ring, &b->present[i]->pvg, vqs[i]);
 	WRITE_ONCE(b->stats_out, false);
+	WRITE_ONCE(b->hint_start_out, false);
+	b->hint_id = 0;		/* the device has forgotten the last series */
 	b->written_once = false;
 	write_poison_val(b);
 	virtio_device_ready(b->vdev);
@@ -233,8 +235,9 @@ static void reclaim(struct pvg_balloon *b, struct pvg_balloon_queue *bq)
 
 /*
  * Stop using the device: no callback, timer, submission or discarding of pages
- * afterwards, and who waits for a request has got it back. Does nothing the
- * second time.
+ * afterwards, who waits for a request has got it back, and hinted pages are free.
+ * No work adds to these: it is cancelled, and the state keeps it from beginning
+ * again. Does nothing the second time.
  */
 static void stop_device(struct pvg_balloon *b)
 {
@@ -249,6 +252,7 @@ static void stop_device(struct pvg_balloon *b)
 	if (b->have_vqs)
 		b->vdev->config->del_vqs(b->vdev);
 	b->have_vqs = false;
+	pvg_balloon_return_hints(b);
 }
 
 static void cancel_all_work(struct pvg_balloon *b)
@@ -335,8 +339,9 @@ static void give_up(struct pvg_balloon *b)
 	if (b->state == PVG_BALLOON_LIVE || b->state == PVG_BALLOON_STOPPED) {
 		dev_err(&b->vdev->dev,
 			"the device cannot be recovered: the balloon stays as it is\n");
-		stop_device(b);
 		pvg_balloon_set_state(b, PVG_BALLOON_FAILED);
+		cancel_all_work(b);
+		stop_device(b);
 	}
 	mutex_unlock(&b->state_lock);
 }

@@ -291,7 +291,10 @@ struct pvg_balloon {
 	struct work_struct hint_work;
 	struct pvg_shrinker shrinker;
 	__virtio32 *hint_ids;		/* read by the device: start, stop */
-	u32 hint_id;			/* of the host's last request; hint_work's */
+	u32 hint_id;			/* of the last series; hint_work's */
+	bool hint_start_out;		/* the device has the identifier that
+					 * begins one; &pvg_queue.lock
+					 */
 	spinlock_t hint_lock;		/* of the next two; innermost */
 	struct list_head hint_pages;	/* blocks, linked by lru */
 	unsigned long nr_hints;		/* blocks */

@@ -15,7 +15,8 @@
 #define MARK		0xb7
 #define PFNS		BIT(21)	/* so many are kept account of: 8 GiB */
 
-enum { VQ_INFLATE, VQ_DEFLATE, VQS };
+/* Without statistics, whose queue would come before that of hints. */
+enum { VQ_INFLATE, VQ_DEFLATE, VQ_HINT, VQS };
 
 static bool must_tell = true;
 module_param(must_tell, bool, 0444);
@@ -23,6 +24,9 @@ MODULE_PARM_DESC(must_tell, "a balloon insists on being told");
 static bool deflate_on_oom = true;
 module_param(deflate_on_oom, bool, 0444);
 MODULE_PARM_DESC(deflate_on_oom, "it gives pages back before the guest runs out of memory");
+static bool hint;
+module_param(hint, bool, 0444);
+MODULE_PARM_DESC(hint, "it asks for hints of free pages when told to");
 static uint delay_ms;
 module_param(delay_ms, uint, 0644);
 MODULE_PARM_DESC(delay_ms, "how long it takes to look at a request to deflate");
@@ -57,12 +61,30 @@ static void leave(struct fh_dev *dev, struct fh_vq *q, u32 pfn)
 		dev->held--;
 }
 
+/* An identifier that begins or ends hints, or pages, which do not matter here. */
+static void serve_hint(struct fh_dev *dev, const struct fh_chain *c)
+{
+	struct fh_vq *q = &dev->vqs[VQ_HINT];
+	__virtio32 id;
+
+	if (fh_read(c, 0, &id, sizeof(id)) == sizeof(id) &&
+	    dev->hint_count < FH_HINT_IDS)
+		dev->hint_ids[dev->hint_count++] =
+			virtio32_to_cpu(&dev->vdev, id);
+	q->packets++;
+	fh_push(q, c->head, 0);
+}
+
 static void serve(struct fh_dev *dev, unsigned int i, const struct fh_chain *c)
 {
 	struct fh_vq *q = &dev->vqs[i];
 	__virtio32 entry;
 	u32 at, pfn;
 
+	if (i == VQ_HINT) {
+		serve_hint(dev, c);
+		return;
+	}
 	if (i == VQ_DEFLATE && delay_ms)
 		msleep(delay_ms);
 	for (at = 0; fh_read(c, at, &entry, sizeof(entry)) == sizeof(entry);
@@ -90,6 +112,8 @@ static void process(struct fh_dev *dev)
 	for (i = 0; i < VQS; i++) {
 		struct fh_vq *q = &dev->vqs[i];
 
+		if (i == VQ_HINT && dev->hint_hold)
+			continue;
 		do {
 			while (q->vq && fh_pop(q, c))
 				serve(dev, i, c);
@@ -104,6 +128,25 @@ static void reset(struct fh_dev *dev)
 	dev->held = 0;
 }
 
+/* "hint ID": it asks for hints. "hold 1": it looks at none, until "hold 0". */
+static int inject(struct fh_dev *dev, const char *line)
+{
+	u32 value;
+
+	if (sscanf(line, "hold %u", &value) == 1) {
+		mutex_lock(&dev->lock);
+		dev->hint_hold = value;
+		mutex_unlock(&dev->lock);
+		schedule_work(&dev->work);
+		return 0;
+	}
+	if (sscanf(line, "hint %i", &value) != 1)
+		return -EINVAL;
+	WRITE_ONCE(dev->balloon.free_page_hint_cmd_id, cpu_to_le32(value));
+	virtio_config_changed(&dev->vdev);
+	return 0;
+}
+
 static int init(struct fh_dev *dev)
 {
 	dev->disk = vzalloc(PFNS / BITS_PER_BYTE);
@@ -113,7 +156,8 @@ static int init(struct fh_dev *dev)
 static u64 features(void)
 {
 	return (must_tell ? BIT_ULL(VIRTIO_BALLOON_F_MUST_TELL_HOST) : 0) |
-	       (deflate_on_oom ? BIT_ULL(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) : 0);
+	       (deflate_on_oom ? BIT_ULL(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) : 0) |
+	       (hint ? BIT_ULL(VIRTIO_BALLOON_F_FREE_PAGE_HINT) : 0);
 }
 
 const struct fh_kind fh_balloon = {
@@ -124,4 +168,5 @@ const struct fh_kind fh_balloon = {
 	.reset = reset,
 	.features = features,
 	.process = process,
+	.inject = inject,
 };

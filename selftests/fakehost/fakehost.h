@@ -25,6 +25,7 @@
 #define FH_RING		256
 #define FH_SEGS		64
 #define FH_FRAME_MAX	2048
+#define FH_HINT_IDS	16	/* that are remembered */
 
 /**
  * struct fh_chain - a buffer that the driver made available
@@ -136,6 +137,8 @@ struct fh_kind {
  * @lock: of the rings, status and configuration; may sleep
  * @disk: of a block device, what it holds; of a balloon, which pages it has
  * @held: how many these are
+ * @hint_ids: of a balloon, the first @hint_count that it was given; @lock
+ * @hint_hold: it looks at no hint; @lock
  * @chain: what is being served; @lock
  * @other: what is filled meanwhile; @lock
  * @bad: what to do wrong the next @bad_count times
@@ -157,6 +160,9 @@ struct fh_dev {
 	};
 	void *disk;
 	u64 held;
+	u32 hint_ids[FH_HINT_IDS];
+	unsigned int hint_count;
+	bool hint_hold;
 	struct fh_chain chain;
 	struct fh_chain other;
 	struct fh_vq vqs[FH_VQS];

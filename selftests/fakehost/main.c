@@ -5,7 +5,7 @@
  * in block.c, with pages in balloon.c, with ports in console.c.
  *
  *	/sys/kernel/debug/pvg_fakehost/state   settings and counters, name: value
- *	.../inject	something comes to the guest: see net.c, console.c
+ *	.../inject	something comes to the guest: see net.c, console.c, balloon.c
  *	.../bad		"MODE COUNT": the next COUNT times, see bad_names[]
  *	.../needs_reset	anything: DEVICE_NEEDS_RESET
  *	.../target	pages that a balloon shall have, sectors of a disk
@@ -301,6 +301,17 @@ static void fh_work(struct work_struct *work)
 	mutex_unlock(&dev->lock);
 }
 
+static void show_balloon(struct seq_file *m, const struct fh_dev *dev)
+{
+	unsigned int i;
+
+	seq_printf(m, "actual: %u\n", le32_to_cpu(dev->balloon.actual));
+	seq_puts(m, "hint_ids:");
+	for (i = 0; i < dev->hint_count; i++)
+		seq_printf(m, " %x", dev->hint_ids[i]);
+	seq_puts(m, "\n");
+}
+
 static int state_show(struct seq_file *m, void *unused)
 {
 	struct fh_dev *dev = m->private;
@@ -313,7 +324,7 @@ static int state_show(struct seq_file *m, void *unused)
 	seq_printf(m, "commands_ok: %llu\n", dev->commands_ok);
 	seq_printf(m, "held: %llu\n", dev->held);
 	if (dev->kind == &fh_balloon)
-		seq_printf(m, "actual: %u\n", le32_to_cpu(dev->balloon.actual));
+		show_balloon(m, dev);
 	seq_printf(m, "bad: %s %u\n", bad_names[dev->bad], dev->bad_count);
 	fh_fault_show(m, dev);
 	for (i = 0; i < FH_VQS; i++) {

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the driver leaves alone: hinted pages while the device sleeps or is given up, and
+# an identifier that the device may not have read. On pvg_fakehost, which can hold hints
+# back.
+
+# shellcheck disable=SC2016 # expanded by eval, each time
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/blk.sh
+. ../lib/blk.sh
+# shellcheck source=../lib/balloon.sh
+. ../lib/balloon.sh
+# shellcheck source=../lib/fake.sh
+. ../lib/fake.sh
+
+fake_need
+modprobe "$BALLOON_DRIVER"
+PAGE=$(getconf PAGESIZE 2> /dev/null || echo 4096)
+RAM=$(meminfo MemTotal)
+
+# new WHAT PARAMETER...: a device that the driver takes, whose file VIRTIO and BALLOON name.
+new()
+{
+	tap_check "$1: the device is made" fake balloon must_tell=0 "${@:2}" || tap_done
+	BALLOON=$(echo /sys/devices/pvg_fakehost/virtio*/balloon)
+	VIRTIO=${BALLOON%/balloon}
+	VIRTIO=${VIRTIO##*/}
+	tap_check "$1: the device is bound" wait_for 10 test -e "$BALLOON" || tap_done
+}
+
+inject()
+{
+	echo "$*" > "$FAKE/inject"
+}
+
+# ids: what the device was given, in order.
+ids()
+{
+	sed -n 's/^hint_ids: *//p' "$FAKE/state"
+}
+
+# hinted: the driver keeps hinted pages, and has ended the last series.
+hinted()
+{
+	local before
+
+	before=$(balloon_stat hinted)
+	sleep 0.5
+	[ "$(balloon_stat hinted_pages)" -gt 0 ] && [ "$(balloon_stat hinted)" = "$before" ]
+}
+
+has_state()
+{
+	[ "$(balloon_stat state)" = "$1" ]
+}
+
+# What the device has not read yet.
+new "held hints" hint=1
+inject hold 1
+inject hint 0x80000001
+tap_check "held hints: the driver hints free pages" wait_for 30 hinted
+inject hint 0x80000002
+sleep 2
+inject hold 0
+wait_for 20 eval '[[ $(ids) = *80000002*0 ]]'
+tap_is "$(ids)" "80000001 0 80000002 0" \
+	"held hints: the device reads the identifier that each series began with"
+
+# Asleep.
+inject hint 0x80000003
+tap_check "suspend: the driver hints free pages" wait_for 30 hinted
+echo freeze > "$FAKE/power"
+tap_is "$(balloon_stat hinted_pages)" 0 "suspend: no hinted page is kept while the device sleeps"
+echo restore > "$FAKE/power"
+tap_check "suspend: the driver is live after resume" wait_for 10 has_state live
+
+# Given up: the fourth failure within a minute.
+new "given up" hint=1
+inject hint 0x80000001
+tap_check "given up: the driver hints free pages" wait_for 30 hinted
+for n in 1 2 3; do
+	echo 1 > "$FAKE/needs_reset"
+	tap_check "given up: the driver recovers from failure $n" wait_for 20 eval \
+		'[ "$(balloon_stat recoveries)" = $n ] && has_state live'
+done
+wait_for 30 hinted
+echo 1 > "$FAKE/needs_reset"
+tap_check "given up: the fourth failure is final" wait_for 20 has_state failed
+tap_is "$(balloon_stat hinted_pages)" 0 "given up: no hinted page is kept"
+
+tap_done
