@@ -7,6 +7,7 @@
  * while the device is stopped, and is told again afterwards.
  */
 #include <linux/delay.h>
+#include <linux/device.h>
 #include <linux/error-injection.h>
 #include <linux/module.h>
 #include <linux/oom.h>
@@ -253,6 +254,7 @@ static void stop_device(struct pvg_balloon *b)
 		b->vdev->config->del_vqs(b->vdev);
 	b->have_vqs = false;
 	pvg_balloon_return_hints(b);
+	pm_relax(&b->vdev->dev);
 }
 
 static void cancel_all_work(struct pvg_balloon *b)
@@ -448,6 +450,7 @@ static void tear_down(struct pvg_balloon *b)
 	cancel_all_work(b);
 	write_empty(b);
 	stop_device(b);
+	device_init_wakeup(&b->vdev->dev, false);
 	/* Its last request has come back, and it will not send another. */
 	pvg_balloon_unregister_reporting(b);
 	cancel_all_work(b);
@@ -472,6 +475,7 @@ static void pvg_balloon_config_changed(struct virtio_device *vdev)
 	if (READ_ONCE(b->state) != PVG_BALLOON_LIVE)
 		return;
 	set_bit(PVG_TARGET_CHANGED, &b->flags);
+	pm_stay_awake(&vdev->dev);	/* until the worker has seen to it */
 	pvg_balloon_kick(b);
 	if (b->queues[PVG_VQ_HINT].exists) {
 		set_bit(PVG_HINT_CHANGED, &b->flags);
@@ -542,6 +546,7 @@ static int pvg_balloon_probe(struct virtio_device *vdev)
 		tear_down(b);
 		return err;
 	}
+	device_set_wakeup_capable(&vdev->dev, true);
 	announce(b);
 	start_work(b);
 	return 0;

@@ -9,6 +9,7 @@
  * nothing can be had it backs off for ever longer times. Completions of requests
  * start the worker again: it never waits itself.
  */
+#include <linux/device.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
@@ -494,6 +495,26 @@ static bool device_has_requests(struct pvg_balloon *b)
 	       is_sent(&b->migrate_in);
 }
 
+/* Is there anything that is neither done nor has to wait for better times? */
+static bool is_moving(struct pvg_balloon *b, enum step step)
+{
+	unsigned int ms;
+
+	return step == STEP_WAIT ? device_has_requests(b) : !must_pause(b, &ms);
+}
+
+/* A suspend waits for what moves, if user space has enabled that. */
+static void keep_awake(struct pvg_balloon *b, bool moving)
+{
+	struct device *dev = &b->vdev->dev;
+
+	if (!moving)
+		pm_relax(dev);
+	/* A target that has changed by now is not one that was seen to. */
+	if (moving || test_bit(PVG_TARGET_CHANGED, &b->flags))
+		pm_stay_awake(dev);
+}
+
 /**
  * pvg_balloon_size_work() - move towards the target as far as can be now
  * @work: &pvg_balloon.size_work
@@ -508,14 +529,17 @@ void pvg_balloon_size_work(struct work_struct *work)
 	do {
 		ms = 0;
 		harvest(b);
-		if (READ_ONCE(b->state) != PVG_BALLOON_LIVE)
+		if (READ_ONCE(b->state) != PVG_BALLOON_LIVE) {
+			pm_relax(&b->vdev->dev);
 			return;
+		}
 		refresh_target(b);
 		step = one_step(b, &ms);
 		write_actual(b, false);
 		cond_resched();
 	} while (step == STEP_AGAIN);
 	write_actual(b, true);
+	keep_awake(b, is_moving(b, step));
 
 	if (pvg_balloon_overdue(b)) {
 		set_bit(PVG_STUCK, &b->flags);

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the driver leaves alone: hinted pages while the device sleeps or is given up, and
-# an identifier that the device may not have read. On pvg_fakehost, which can hold hints
-# back.
+# What the driver leaves alone: hinted pages while the device sleeps or is given up, an
+# identifier that the device may not have read, and a suspend while nothing moves. On
+# pvg_fakehost, which can hold hints back.
 
 # shellcheck disable=SC2016 # expanded by eval, each time
 set -u
@@ -31,6 +31,11 @@ new()
 	tap_check "$1: the device is bound" wait_for 10 test -e "$BALLOON" || tap_done
 }
 
+to()
+{
+	echo $(($1 / 4096)) > "$FAKE/target"
+}
+
 inject()
 {
 	echo "$*" > "$FAKE/inject"
@@ -55,6 +60,11 @@ hinted()
 has_state()
 {
 	[ "$(balloon_stat state)" = "$1" ]
+}
+
+wakes()
+{
+	[ "$(cat "${BALLOON%/*}/power/wakeup_active")" = "$1" ]
 }
 
 # What the device has not read yet.
@@ -90,5 +100,24 @@ wait_for 30 hinted
 echo 1 > "$FAKE/needs_reset"
 tap_check "given up: the fourth failure is final" wait_for 20 has_state failed
 tap_is "$(balloon_stat hinted_pages)" 0 "given up: no hinted page is kept"
+
+# A suspend waits for the balloon as long as it moves.
+new "wakeup" deflate_on_oom=0
+tap_check "wakeup: user space can allow the balloon to put off a suspend" \
+	eval 'echo enabled > "${BALLOON%/*}/power/wakeup"'
+tap_check "wakeup: a balloon at its target does not put off a suspend" wait_for 5 wakes 0
+fault silent 1
+to $((64 * MIB))
+tap_check "wakeup: a balloon that moves puts off a suspend" wait_for 5 wakes 1
+sleep 1
+tap_check "wakeup: a balloon that waits for the device puts off a suspend" wakes 1
+fault silent 0
+tap_check "wakeup: the balloon reaches its target" wait_for 20 balloon_is $((64 * MIB))
+tap_check "wakeup: a balloon that has reached its target does not put off a suspend" wait_for 10 wakes 0
+to $((RAM * 2))
+tap_check "wakeup: the balloon backs off at its floor" wait_for 60 eval '[ "$(balloon_stat backoff_ms)" -ge 400 ]'
+tap_check "wakeup: a balloon that backs off does not put off a suspend" wait_for 10 wakes 0
+to 0
+tap_check "wakeup: the balloon shrinks to nothing" wait_for 60 balloon_is 0
 
 tap_done
