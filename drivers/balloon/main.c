@@ -435,21 +435,31 @@ static void free_balloon(struct pvg_balloon *b)
 	kfree(b);
 }
 
-/* Mark dead, drain, free. The device may be half built, or gone. */
-static void tear_down(struct pvg_balloon *b)
+static void mark_dead(struct pvg_balloon *b)
 {
 	mutex_lock(&b->state_lock);
 	pvg_balloon_set_state(b, PVG_BALLOON_DEAD);
 	mutex_unlock(&b->state_lock);
+}
 
-	if (b->sysfs_added)
-		device_remove_group(&b->vdev->dev, &pvg_balloon_group);
-	if (b->oom_registered)
-		unregister_oom_notifier(&b->oom_nb);
+/* Of a device that is dead: no work runs, and it is reset. */
+static void quiesce(struct pvg_balloon *b)
+{
 	cancel_work_sync(&b->recover_work);
 	cancel_all_work(b);
 	write_empty(b);
 	stop_device(b);
+}
+
+/* Mark dead, drain, free. The device may be half built, or gone. */
+static void tear_down(struct pvg_balloon *b)
+{
+	mark_dead(b);
+	if (b->sysfs_added)
+		device_remove_group(&b->vdev->dev, &pvg_balloon_group);
+	if (b->oom_registered)
+		unregister_oom_notifier(&b->oom_nb);
+	quiesce(b);
 	device_init_wakeup(&b->vdev->dev, false);
 	/* Its last request has come back, and it will not send another. */
 	pvg_balloon_unregister_reporting(b);
@@ -465,6 +475,16 @@ static void tear_down(struct pvg_balloon *b)
 	/* The kernel still points to it, and to our code. */
 	dev_err(&b->vdev->dev, "pages are still being migrated: leaking them\n");
 	__module_get(THIS_MODULE);
+}
+
+/*
+ * The kernel ends. What it had in the balloon belongs to the next one, if that is
+ * started without a reset of the machine.
+ */
+static void pvg_balloon_shutdown(struct virtio_device *vdev)
+{
+	mark_dead(vdev->priv);
+	quiesce(vdev->priv);
 }
 
 /* The virtio core calls this only between probe and remove. */
@@ -572,6 +592,14 @@ static int pvg_balloon_validate(struct virtio_device *vdev)
 	return 0;
 }
 
+#ifndef PVG_HAVE_VIRTIO_SHUTDOWN
+/* Not called where the bus resets the device itself, which serves as well. */
+static void shutdown_device(struct device *dev)
+{
+	pvg_balloon_shutdown(dev_to_virtio(dev));
+}
+#endif
+
 static const struct virtio_device_id id_table[] = {
 	{ VIRTIO_ID_BALLOON, VIRTIO_DEV_ANY_ID },
 	{ 0 },
@@ -594,6 +622,11 @@ static struct virtio_driver pvg_balloon_driver = {
 	.probe			= pvg_balloon_probe,
 	.remove			= pvg_balloon_remove,
 	.config_changed		= pvg_balloon_config_changed,
+#ifdef PVG_HAVE_VIRTIO_SHUTDOWN
+	.shutdown		= pvg_balloon_shutdown,
+#else
+	.driver.shutdown	= shutdown_device,
+#endif
 #ifdef CONFIG_PM_SLEEP
 	.freeze			= pvg_balloon_freeze,
 	.restore		= pvg_balloon_restore,

@@ -57,7 +57,7 @@ struct dentry;
  * @PVG_BALLOON_STOPPED: suspended or recovering: reset, virtqueues gone; what
  *	is in the balloon stays there
  * @PVG_BALLOON_FAILED: broken beyond repair: as stopped
- * @PVG_BALLOON_DEAD: being removed; nothing brings it back
+ * @PVG_BALLOON_DEAD: being removed, or the kernel ends; nothing brings it back
  */
 enum pvg_balloon_state {
 	PVG_BALLOON_NEW,

@@ -10,7 +10,8 @@
  *	.../needs_reset	anything: DEVICE_NEEDS_RESET
  *	.../target	pages that a balloon shall have, sectors of a disk
  *	.../fault	see fault.c
- *	.../power	"freeze" or "restore", as a transport does for a suspend
+ *	.../power	"freeze" or "restore", as a transport does for a suspend; or
+ *			"shutdown", as the kernel does when it ends
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -450,6 +451,18 @@ static const struct file_operations target_fops = {
 };
 
 #ifdef CONFIG_PM_SLEEP
+/* What device_shutdown() does with a device. */
+static int shut_down(struct device *device)
+{
+	device_lock(device);
+	if (device->bus->shutdown)
+		device->bus->shutdown(device);
+	else if (device->driver && device->driver->shutdown)
+		device->driver->shutdown(device);
+	device_unlock(device);
+	return 0;
+}
+
 static ssize_t power_write(struct file *file, const char __user *from,
 			   size_t count, loff_t *pos)
 {
@@ -463,6 +476,8 @@ static ssize_t power_write(struct file *file, const char __user *from,
 		err = virtio_device_freeze(&dev->vdev);
 	else if (sysfs_streq(line, "restore"))
 		err = virtio_device_restore(&dev->vdev);
+	else if (sysfs_streq(line, "shutdown"))
+		err = shut_down(&dev->vdev.dev);
 	else
 		err = -EINVAL;
 	return err ?: count;
