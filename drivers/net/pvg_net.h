@@ -96,7 +96,7 @@ struct pvg_net_rx_stats {
 	u64_stats_t length_errors;	/* impossible length or buffer count */
 	u64_stats_t frame_errors;	/* offload fields that make no sense */
 	u64_stats_t alloc_failed;	/* buffers that could not be posted */
-	u64_stats_t copied;		/* small packets; for XDP, misshapen ones */
+	u64_stats_t copied;		/* for being small, or of no shape for XDP */
 	u64_stats_t xdp_packets;
 	u64_stats_t xdp_drop;
 	u64_stats_t xdp_tx;
@@ -415,6 +415,9 @@ void pvg_net_rx_recycle_chain(struct pvg_net_rx_buf *buf);
 void pvg_net_rx_reclaim(void *token);
 void *pvg_net_rx_get_page(struct pvg_net_rxq *rxq);
 void pvg_net_rx_put_piece(struct page_pool *pool, void *va);
+void *pvg_net_rx_fit(struct pvg_net_rxq *rxq, void *from, u32 *size, u32 offset,
+		     u32 len, u32 tail);
+void pvg_net_rx_unfit(struct pvg_net_rxq *rxq, void *from, void *va, u32 size);
 
 /* rx.c */
 extern const struct pvg_queue_ops pvg_net_rx_ops;

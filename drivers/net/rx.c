@@ -59,14 +59,36 @@ static u32 head_used(const struct pvg_net_rx_buf *buf)
 /* Hand the first piece of @buf to an sk_buff. @skip: header bytes. */
 static struct sk_buff *build(struct pvg_net_rx_buf *buf, u32 skip)
 {
-	struct sk_buff *skb = napi_build_skb(buf->va, buf->truesize);
+	struct pvg_net_rxq *rxq = buf->rxq;
+	u32 size = buf->truesize;
+	struct sk_buff *skb;
+	void *va;
 
-	if (unlikely(!skb))
+	va = pvg_net_rx_fit(rxq, buf->va, &size, buf->headroom, head_used(buf),
+			    pvg_net_tail_size());
+	skb = napi_build_skb(va, size);
+	if (unlikely(!skb)) {
+		pvg_net_rx_unfit(rxq, buf->va, va, size);
 		return NULL;
+	}
 	skb_reserve(skb, buf->headroom + skip);
 	skb_put(skb, head_used(buf) - skip);
-	buf->va = NULL;
+	if (va == buf->va)
+		buf->va = NULL;
 	return skb;
+}
+
+/* Hand @len bytes at @offset of the piece at *@va to @skb. *@va: NULL if it took that. */
+static void add_frag(struct pvg_net_rxq *rxq, struct sk_buff *skb, void **va,
+		     u32 size, u32 offset, u32 len)
+{
+	void *at = pvg_net_rx_fit(rxq, *va, &size, offset, len, 0);
+	struct page *page = virt_to_head_page(at);
+
+	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page,
+			at + offset - page_address(page), len, size);
+	if (at == *va)
+		*va = NULL;
 }
 
 /* The same by a copy, which leaves the piece to the buffer. */
@@ -89,13 +111,9 @@ static void add_more(struct sk_buff *skb, struct pvg_net_rx_buf *buf)
 	u32 left = buf->used - head_used(buf), len, i;
 
 	for (i = 0; left; i++) {
-		struct page *page = virt_to_head_page(buf->more[i]);
-
 		len = min_t(u32, left, PVG_NET_BIG_SEG_SIZE);
-		skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page,
-				buf->more[i] - page_address(page), len,
-				PVG_NET_BIG_SEG_SIZE);
-		buf->more[i] = NULL;
+		add_frag(buf->rxq, skb, &buf->more[i], PVG_NET_BIG_SEG_SIZE, 0,
+			 len);
 		left -= len;
 	}
 }
@@ -103,18 +121,16 @@ static void add_more(struct sk_buff *skb, struct pvg_net_rx_buf *buf)
 /* Append a merged buffer, as a fragment or in a further sk_buff. */
 static int append(struct pvg_net_assembly *p, struct pvg_net_rx_buf *buf)
 {
-	struct page *page = virt_to_head_page(buf->va);
+	u32 truesize = p->tail->truesize;
 	struct sk_buff *next;
 
 	if (skb_shinfo(p->tail)->nr_frags < MAX_SKB_FRAGS) {
-		skb_add_rx_frag(p->tail, skb_shinfo(p->tail)->nr_frags, page,
-				buf->va + buf->headroom - page_address(page),
-				buf->used, buf->truesize);
-		buf->va = NULL;
+		add_frag(buf->rxq, p->tail, &buf->va, buf->truesize,
+			 buf->headroom, buf->used);
 		if (p->tail != p->head) {
 			p->head->len += buf->used;
 			p->head->data_len += buf->used;
-			p->head->truesize += buf->truesize;
+			p->head->truesize += p->tail->truesize - truesize;
 		}
 		return 0;
 	}

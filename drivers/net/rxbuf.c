@@ -13,6 +13,10 @@
  * comes from TCP segmentation offload goes to blocks of up to 32 KiB. Without
  * it, a buffer holds the largest packet: a frame, or (big) 64 KiB in three
  * elements.
+ *
+ * A socket is charged for the whole piece that a packet is in. So a packet that is
+ * small for its piece is copied to a piece of its own size, and the large one is posted
+ * again.
  */
 #include <linux/error-injection.h>
 #include <linux/etherdevice.h>
@@ -24,6 +28,7 @@
 
 #define PIECES_ORDER	get_order(PVG_NET_BIG_SEG_SIZE)
 #define REFILL_BATCH	64
+#define OVERSIZE	4	/* a packet may have a piece so many times too large */
 #define RETRY_DELAY	(HZ / 20)
 
 /* What the device leaves alone: enough that the IP header is aligned. */
@@ -37,15 +42,20 @@ static u32 headroom(const struct pvg_net_rxq *rxq)
 	return room;
 }
 
+/* The smallest piece of @size bytes. */
+static u32 round_piece(u32 size)
+{
+	return roundup_pow_of_two(clamp_t(u32, size, PAGE_SIZE / 2,
+					  PVG_NET_BIG_SEG_SIZE));
+}
+
 /* The smallest piece in which a packet of @len bytes fits. */
 static u32 piece_for(const struct pvg_net_rxq *rxq, u32 len)
 {
-	u32 size = headroom(rxq) + rxq->net->hdr_len + len + pvg_net_tail_size();
-
 	if (rcu_access_pointer(rxq->xdp_prog))
 		return PAGE_SIZE;
-	return roundup_pow_of_two(clamp_t(u32, size, PAGE_SIZE / 2,
-					  PVG_NET_BIG_SEG_SIZE));
+	return round_piece(headroom(rxq) + rxq->net->hdr_len + len +
+			   pvg_net_tail_size());
 }
 
 static u32 choose_piece(struct pvg_net_rxq *rxq)
@@ -90,12 +100,62 @@ void pvg_net_rx_put_piece(struct page_pool *pool, void *va)
 	page_pool_put_full_page(pool, virt_to_head_page(va), false);
 }
 
+static struct page_pool *pool_for(const struct pvg_net_rxq *rxq, u32 size)
+{
+	return size > PAGE_SIZE ? rxq->blocks : rxq->pages;
+}
+
+/**
+ * pvg_net_rx_fit() - move what is small for its piece to one of its own size
+ * @rxq: the queue
+ * @from: the piece
+ * @size: its size in bytes; afterwards that of the returned piece
+ * @offset: where in @from the data begins, and in the returned piece
+ * @len: bytes of data
+ * @tail: bytes to have behind the data
+ *
+ * At most a quarter of a piece (8 KiB) is copied, so that at most OVERSIZE times the
+ * smallest piece is charged. Context: NAPI. Return: a piece for pvg_net_rx_unfit(), or
+ * @from, if that is not too large or there is no memory.
+ */
+void *pvg_net_rx_fit(struct pvg_net_rxq *rxq, void *from, u32 *size, u32 offset,
+		     u32 len, u32 tail)
+{
+	u32 own = round_piece(offset + len + tail);
+	void *va;
+
+	if (own * OVERSIZE > *size)
+		return from;
+	va = alloc_piece(pool_for(rxq, own), own, GFP_ATOMIC);
+	if (!va)
+		return from;
+	memcpy(va + offset, from + offset, len);
+	*size = own;
+	pvg_net_rx_count(rxq, &rxq->stats.copied);
+	return va;
+}
+
+/**
+ * pvg_net_rx_unfit() - give back what pvg_net_rx_fit() returned
+ * @rxq: the queue
+ * @from: the piece that was given to it, nothing is done for that
+ * @va: what it returned
+ * @size: bytes there
+ *
+ * Context: NAPI.
+ */
+void pvg_net_rx_unfit(struct pvg_net_rxq *rxq, void *from, void *va, u32 size)
+{
+	if (va != from)
+		pvg_net_rx_put_piece(pool_for(rxq, size), va);
+}
+
 static int alloc_head(struct pvg_net_rx_buf *buf, gfp_t gfp)
 {
 	struct pvg_net_rxq *rxq = buf->rxq;
 	u32 size = choose_piece(rxq);
 
-	buf->pool = size > PAGE_SIZE ? rxq->blocks : rxq->pages;
+	buf->pool = pool_for(rxq, size);
 	buf->va = alloc_piece(buf->pool, size, gfp);
 	/* Merged from more pieces, if need be. */
 	if (!buf->va && size > PAGE_SIZE && rxq->net->mergeable) {
@@ -111,14 +171,20 @@ static int alloc_head(struct pvg_net_rx_buf *buf, gfp_t gfp)
 	return 0;
 }
 
-/* Is the memory from before a program was attached or detached? */
+/*
+ * Is the memory from before a program was attached or detached, or from when packets
+ * were so much longer that each would be copied now?
+ */
 static bool is_misshapen(const struct pvg_net_rx_buf *buf)
 {
+	struct pvg_net_rxq *rxq = buf->rxq;
+
 	if (!buf->va)
 		return false;
-	return buf->headroom != headroom(buf->rxq) ||
-	       (rcu_access_pointer(buf->rxq->xdp_prog) &&
-		buf->truesize != PAGE_SIZE);
+	return buf->headroom != headroom(rxq) ||
+	       (rcu_access_pointer(rxq->xdp_prog) &&
+		buf->truesize != PAGE_SIZE) ||
+	       buf->truesize >= OVERSIZE * choose_piece(rxq);
 }
 
 /* What a buffer has already, it keeps if it has the right shape. */
