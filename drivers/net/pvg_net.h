@@ -200,6 +200,7 @@ DECLARE_EWMA(pvg_net_len, 0, 64)
  * @avg_len: mean length of a packet
  * @xdp_prog: runs on each packet, or NULL; rtnl, and RCU
  * @refill_work: tries again when there was no memory
+ * @retry_delay: how long it waited last, in jiffies; 0 if nothing is missing
  * @coal: rtnl
  *
  * Everything without a remark belongs to the NAPI context.
@@ -222,6 +223,7 @@ struct pvg_net_rxq {
 	struct bpf_prog __rcu *xdp_prog;
 	struct pvg_net_rx_stats stats;
 	struct delayed_work refill_work;
+	u32 retry_delay;
 	struct pvg_net_coal coal;
 	unsigned int index;
 	unsigned int xdp_flush;	/* to be done at the end of the poll */

@@ -29,7 +29,7 @@
 #define PIECES_ORDER	get_order(PVG_NET_BIG_SEG_SIZE)
 #define REFILL_BATCH	64
 #define OVERSIZE	4	/* a packet may have a piece so many times too large */
-#define RETRY_DELAY	(HZ / 20)
+#define RETRY_MAX	(HZ / 20)	/* between tries; they begin with a jiffy */
 
 /* What the device leaves alone: enough that the IP header is aligned. */
 static u32 headroom(const struct pvg_net_rxq *rxq)
@@ -228,29 +228,38 @@ static int post(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	return pvg_queue_add(&rxq->pvg, sgs, 0, 1, buf, false);
 }
 
-/* Post up to REFILL_BATCH buffers. Return: whether to go on. */
-static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, bool *no_memory)
+/*
+ * Post up to REFILL_BATCH buffers. Return: whether to go on. @err: why not, or 0: no
+ * memory, or (-EAGAIN) it could not be mapped.
+ */
+static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, int *err)
 {
 	struct pvg_net_rx_buf *buf;
 	u32 n = 0, posted = 0;
 	unsigned long flags;
+	int posting = 0;
 
+	*err = 0;
 	for (buf = rxq->free; buf && n < REFILL_BATCH; buf = buf->next, n++) {
-		if (prepare(buf, gfp)) {
-			*no_memory = true;
+		*err = prepare(buf, gfp);
+		if (*err)
 			break;
-		}
 	}
 
 	flags = pvg_queue_lock(&rxq->pvg);
-	while (posted < n && rxq->pvg.vq->num_free &&
-	       !post(rxq, rxq->free)) {
+	while (posted < n && rxq->pvg.vq->num_free) {
+		posting = post(rxq, rxq->free);
+		if (posting)
+			break;
 		rxq->free = rxq->free->next;
 		rxq->nr_free--;
 		posted++;
 	}
 	pvg_queue_commit_unlock(&rxq->pvg, flags);
-	return posted == REFILL_BATCH;
+	/* Without descriptors the ring is as full as it can be. */
+	if (unlikely(posting && posting != -ENOSPC))
+		*err = -EAGAIN;
+	return posted == REFILL_BATCH && !*err;
 }
 
 /*
@@ -269,32 +278,55 @@ static void ring_others(struct pvg_net_rxq *rxq)
 			pvg_queue_notify(&net->rxqs[i].pvg);
 }
 
+/*
+ * A process that gives no memory is no failure, and wakes us, if it can be told to.
+ * Otherwise the next packet has us look, unless there is no buffer for it.
+ */
+static bool is_patient(const struct pvg_net_rxq *rxq, int err)
+{
+	return err == -ENOMEM && rxq->xsk &&
+	       (xsk_uses_need_wakeup(rxq->xsk) || READ_ONCE(rxq->pvg.inflight));
+}
+
+/*
+ * An idle queue costs at most one look in each RETRY_MAX; what was missing, such as an
+ * AF_XDP socket's frames, is found after as long as it was missing at most.
+ */
+static void retry_later(struct pvg_net_rxq *rxq)
+{
+	rxq->retry_delay = clamp_t(u32, 2 * rxq->retry_delay, 1, RETRY_MAX);
+	if (READ_ONCE(rxq->napi_on))
+		schedule_delayed_work(&rxq->refill_work, rxq->retry_delay);
+}
+
 /**
  * pvg_net_rx_refill() - post all buffers there is memory for
  * @rxq: the queue
  * @gfp: how to get memory
  *
- * When there is none, a work item tries again.
+ * When there is none, or it cannot be mapped, a work item tries again.
  *
  * Context: NAPI, or NAPI disabled.
  */
 void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp)
 {
 	u64 doorbells = rxq->pvg.stats.doorbells;
-	bool no_memory = false;
+	int err;
 
-	while (refill_batch(rxq, gfp, &no_memory) && !no_memory)
+	while (refill_batch(rxq, gfp, &err))
 		;
 	/* It wanted to know: it had none left. */
 	if (rxq->pvg.stats.doorbells != doorbells &&
 	    pvg_net_has(rxq->net, VIRTIO_NET_F_RSS))
 		ring_others(rxq);
-	/* A process that gives no memory is no failure, and wakes us. */
-	if (likely(!no_memory) || rxq->xsk)
+	if (likely(!err)) {
+		rxq->retry_delay = 0;
 		return;
-	pvg_net_rx_count(rxq, &rxq->stats.alloc_failed);
-	if (READ_ONCE(rxq->napi_on))
-		schedule_delayed_work(&rxq->refill_work, RETRY_DELAY);
+	}
+	if (!rxq->xsk || err != -ENOMEM)
+		pvg_net_rx_count(rxq, &rxq->stats.alloc_failed);
+	if (!is_patient(rxq, err))
+		retry_later(rxq);
 }
 
 /*
