@@ -17,10 +17,15 @@
  * A socket is charged for the whole piece that a packet is in. So a packet that is
  * small for its piece is copied to a piece of its own size, and the large one is posted
  * again.
+ *
+ * Where DMA goes through bounce buffers, as in confidential guests, what is posted takes
+ * as much of these, for as long as it is posted. All receive queues together get a share
+ * of them, which bounds the size of pieces and how many are posted.
  */
 #include <linux/error-injection.h>
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
+#include <linux/swiotlb.h>
 #include <linux/virtio.h>
 #include <net/xdp_sock_drv.h>
 
@@ -29,6 +34,9 @@
 #define PIECES_ORDER	get_order(PVG_NET_BIG_SEG_SIZE)
 #define REFILL_BATCH	64
 #define OVERSIZE	4	/* a packet may have a piece so many times too large */
+#define BOUNCE_SHARE	8	/* one in so many bounce buffers is for reception */
+#define SHARE_MIN	SZ_128K	/* of a queue: the largest packet, in small pieces */
+#define GROW_DELAY	(10 * HZ)	/* from a mapping that failed to larger pieces */
 #define RETRY_MAX	(HZ / 20)	/* between tries; they begin with a jiffy */
 
 /* What the device leaves alone: enough that the IP header is aligned. */
@@ -58,12 +66,21 @@ static u32 piece_for(const struct pvg_net_rxq *rxq, u32 len)
 			   pvg_net_tail_size());
 }
 
+/* As long as mappings of larger ones fail; programs want pages all the same. */
+static u32 limit_piece(const struct pvg_net_rxq *rxq, u32 size)
+{
+	if (rcu_access_pointer(rxq->xdp_prog))
+		return size;
+	return min(size, rxq->piece_max);
+}
+
 static u32 choose_piece(struct pvg_net_rxq *rxq)
 {
 	struct pvg_net *net = rxq->net;
 
 	if (net->mergeable)
-		return piece_for(rxq, ewma_pvg_net_len_read(&rxq->avg_len));
+		return limit_piece(rxq,
+				   piece_for(rxq, ewma_pvg_net_len_read(&rxq->avg_len)));
 	return piece_for(rxq, net->dev->mtu + PVG_NET_FRAME_MAX);
 }
 
@@ -172,8 +189,8 @@ static int alloc_head(struct pvg_net_rx_buf *buf, gfp_t gfp)
 }
 
 /*
- * Is the memory from before a program was attached or detached, or from when packets
- * were so much longer that each would be copied now?
+ * Is the memory from before a program was attached or detached, from when packets
+ * were so much longer that each would be copied now, or larger than can be mapped?
  */
 static bool is_misshapen(const struct pvg_net_rx_buf *buf)
 {
@@ -184,7 +201,9 @@ static bool is_misshapen(const struct pvg_net_rx_buf *buf)
 	return buf->headroom != headroom(rxq) ||
 	       (rcu_access_pointer(rxq->xdp_prog) &&
 		buf->truesize != PAGE_SIZE) ||
-	       buf->truesize >= OVERSIZE * choose_piece(rxq);
+	       buf->truesize >= OVERSIZE * choose_piece(rxq) ||
+	       (rxq->net->mergeable &&
+		buf->truesize > limit_piece(rxq, buf->truesize));
 }
 
 /* What a buffer has already, it keeps if it has the right shape. */
@@ -228,6 +247,27 @@ static int post(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	return pvg_queue_add(&rxq->pvg, sgs, 0, 1, buf, false);
 }
 
+/* Bytes that the device gets with a buffer, or a little less. */
+static u32 buffer_size(struct pvg_net_rxq *rxq)
+{
+	u32 more = rxq->net->big ? PVG_NET_BIG_SEGS * PVG_NET_BIG_SEG_SIZE : 0;
+
+	if (rxq->xsk)
+		return xsk_pool_get_rx_frame_size(rxq->xsk);
+	return choose_piece(rxq) + more;
+}
+
+/* Buffers that may be posted beside those that are. */
+static u32 may_post(struct pvg_net_rxq *rxq)
+{
+	size_t most;
+
+	if (likely(rxq->share == SIZE_MAX))
+		return REFILL_BATCH;
+	most = DIV_ROUND_UP(rxq->share, buffer_size(rxq));
+	return most - min_t(size_t, most, READ_ONCE(rxq->pvg.inflight));
+}
+
 /*
  * Post up to REFILL_BATCH buffers. Return: whether to go on. @err: why not, or 0: no
  * memory, or (-EAGAIN) it could not be mapped.
@@ -235,12 +275,12 @@ static int post(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, int *err)
 {
 	struct pvg_net_rx_buf *buf;
-	u32 n = 0, posted = 0;
+	u32 n = 0, posted = 0, most = min_t(u32, may_post(rxq), REFILL_BATCH);
 	unsigned long flags;
 	int posting = 0;
 
 	*err = 0;
-	for (buf = rxq->free; buf && n < REFILL_BATCH; buf = buf->next, n++) {
+	for (buf = rxq->free; buf && n < most; buf = buf->next, n++) {
 		*err = prepare(buf, gfp);
 		if (*err)
 			break;
@@ -279,6 +319,30 @@ static void ring_others(struct pvg_net_rxq *rxq)
 }
 
 /*
+ * A mapping failed: have smaller pieces, which do not take as much of the space there
+ * is, and of which there may be some still. Return: whether they are smaller now.
+ */
+static bool shrink(struct pvg_net_rxq *rxq)
+{
+	rxq->shrunk = jiffies;
+	if (!rxq->net->mergeable || rxq->xsk || !READ_ONCE(rxq->pvg.running) ||
+	    rcu_access_pointer(rxq->xdp_prog) || rxq->piece_max <= PAGE_SIZE / 2)
+		return false;
+	rxq->piece_max /= 2;
+	return true;
+}
+
+/* Nothing failed for a while. */
+static void unshrink(struct pvg_net_rxq *rxq)
+{
+	if (likely(rxq->piece_max == rxq->piece_top) ||
+	    !time_after(jiffies, rxq->shrunk + GROW_DELAY))
+		return;
+	rxq->piece_max *= 2;
+	rxq->shrunk = jiffies;
+}
+
+/*
  * A process that gives no memory is no failure, and wakes us, if it can be told to.
  * Otherwise the next packet has us look, unless there is no buffer for it.
  */
@@ -313,14 +377,17 @@ void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp)
 	u64 doorbells = rxq->pvg.stats.doorbells;
 	int err;
 
-	while (refill_batch(rxq, gfp, &err))
-		;
+	do {
+		while (refill_batch(rxq, gfp, &err))
+			;
+	} while (unlikely(err == -EAGAIN) && shrink(rxq));
 	/* It wanted to know: it had none left. */
 	if (rxq->pvg.stats.doorbells != doorbells &&
 	    pvg_net_has(rxq->net, VIRTIO_NET_F_RSS))
 		ring_others(rxq);
 	if (likely(!err)) {
 		rxq->retry_delay = 0;
+		unshrink(rxq);
 		return;
 	}
 	if (!rxq->xsk || err != -ENOMEM)
@@ -509,6 +576,35 @@ static int register_xdp(struct pvg_net_rxq *rxq)
 					  rxq->pages);
 }
 
+/* The bytes that are for what @net receives, if that goes through bounce buffers. */
+static size_t bounce_space(const struct pvg_net *net)
+{
+#ifdef CONFIG_SWIOTLB
+	const struct io_tlb_mem *mem = net->vdev->dev.parent->dma_io_tlb_mem;
+
+	/* Mappings are limited where each is bounced. */
+	if (mem && virtio_max_dma_size(net->vdev) != SIZE_MAX)
+		return (mem->nslabs << IO_TLB_SHIFT) / BOUNCE_SHARE;
+#endif
+	return SIZE_MAX;
+}
+
+/* Share the space between the queues, and a queue's between its @ring_size buffers. */
+static void limit_memory(struct pvg_net_rxq *rxq, u32 ring_size)
+{
+	size_t space = bounce_space(rxq->net);
+
+	rxq->share = SIZE_MAX;
+	rxq->piece_top = PVG_NET_BIG_SEG_SIZE;
+	if (space != SIZE_MAX) {
+		rxq->share = max_t(size_t, space / rxq->net->pairs, SHARE_MIN);
+		rxq->piece_top = clamp_t(size_t, rxq->share / ring_size,
+					 PAGE_SIZE / 2, PVG_NET_BIG_SEG_SIZE);
+		rxq->piece_top = rounddown_pow_of_two(rxq->piece_top);
+	}
+	rxq->piece_max = rxq->piece_top;
+}
+
 /**
  * pvg_net_rx_alloc() - make buffers for a queue
  * @rxq: the queue, without any
@@ -523,6 +619,7 @@ int pvg_net_rx_alloc(struct pvg_net_rxq *rxq, u32 ring_size)
 	int err;
 
 	ewma_pvg_net_len_init(&rxq->avg_len);
+	limit_memory(rxq, ring_size);
 	err = alloc_pools(rxq, ring_size);
 	if (err)
 		return err;
