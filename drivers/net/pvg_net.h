@@ -374,6 +374,15 @@ static inline void pvg_net_rx_count(struct pvg_net_rxq *rxq,
 	u64_stats_update_end(&rxq->stats.sync);
 }
 
+/* A packet of @len bytes came, whatever becomes of it; by who writes these. */
+static inline void pvg_net_rx_count_packet(struct pvg_net_rxq *rxq, u32 len)
+{
+	u64_stats_update_begin(&rxq->stats.sync);
+	u64_stats_inc(&rxq->stats.packets);
+	u64_stats_add(&rxq->stats.bytes, len);
+	u64_stats_update_end(&rxq->stats.sync);
+}
+
 /* state.c: life of the device; calls nothing of the other files */
 void pvg_net_set_state(struct pvg_net *net, enum pvg_net_state next);
 bool pvg_net_may_recover(struct pvg_net *net);

@@ -163,10 +163,7 @@ static void deliver(struct pvg_net_rxq *rxq, struct sk_buff *skb,
 	}
 	skb_record_rx_queue(skb, rxq->index);
 	skb->protocol = eth_type_trans(skb, rxq->net->dev);
-	u64_stats_update_begin(&rxq->stats.sync);
-	u64_stats_inc(&rxq->stats.packets);
-	u64_stats_add(&rxq->stats.bytes, len);
-	u64_stats_update_end(&rxq->stats.sync);
+	pvg_net_rx_count_packet(rxq, len);
 	napi_gro_receive(&rxq->napi, skb);
 }
 

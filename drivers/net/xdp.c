@@ -237,11 +237,14 @@ static bool run(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 		struct xdp_buff *xdp, struct sk_buff **skb)
 {
 	struct net_device *dev = rxq->net->dev;
+	u32 len = xdp_get_buff_len(xdp), act;
 	struct xdp_frame *frame;
-	u32 act;
 
 	act = bpf_prog_run_xdp(prog, xdp);
 	pvg_net_rx_count(rxq, &rxq->stats.xdp_packets);
+	/* What goes on to the stack is counted there. */
+	if (act != XDP_PASS)
+		pvg_net_rx_count_packet(rxq, len);
 	switch (act) {
 	case XDP_PASS:
 		*skb = to_skb(rxq, xdp);

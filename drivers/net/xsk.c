@@ -130,6 +130,9 @@ u64_stats_t *pvg_net_xsk_receive(struct pvg_net_rxq *rxq, struct bpf_prog *prog,
 		act = bpf_prog_run_xdp(prog, buf->xdp);
 		pvg_net_rx_count(rxq, &rxq->stats.xdp_packets);
 	}
+	/* What goes on to the stack is counted there. */
+	if (act != XDP_PASS)
+		pvg_net_rx_count_packet(rxq, buf->used - rxq->net->hdr_len);
 	switch (act) {
 	case XDP_PASS:
 		*skb = to_skb(rxq, buf->xdp);

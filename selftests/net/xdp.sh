@@ -54,9 +54,14 @@ for N in 1 5 6; do
 
 	tap_check "net$N: a program that drops is attached" attach xdp/drop
 	before=$("$PEER" map count_drop)
+	packets=$(net_count rx_packets) bytes=$(net_count rx_bytes)
 	udp > /dev/null
 	wait_for 10 counted count_drop $((before + SENT))
 	tap_is "$(($("$PEER" map count_drop) - before))" $SENT "net$N: drop: all $SENT datagrams are dropped"
+	tap_num "$(net_count rx_packets) - $packets >= $SENT" \
+		"net$N: drop: rx_packets counts the packets that are dropped"
+	tap_num "$(net_count rx_bytes) - $bytes >= $SENT * 106" \
+		"net$N: drop: rx_bytes counts the bytes that are dropped"
 	tap_fails "net$N: drop: no datagram is answered" timeout 1 "$PEER" echo "$HOST" 1
 	tap_check "net$N: drop: TCP passes" net_intact 200000
 	tap_check "net$N: drop: the program is detached" detach
