@@ -78,10 +78,13 @@ static int set_channels(struct net_device *dev,
 		if (spread)
 			pvg_net_rss_spread(net, was);
 		netif_set_real_num_queues(dev, was, was);
+		pvg_net_spread(net);
 		return err;
 	}
 	pvg_net_coal_send(net);
-	return netif_set_real_num_queues(dev, pairs, pairs);
+	err = netif_set_real_num_queues(dev, pairs, pairs);
+	pvg_net_spread(net);
+	return err;
 }
 
 static void get_ringparam(struct net_device *dev,

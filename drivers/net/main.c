@@ -236,21 +236,6 @@ static int find_vqs(struct pvg_net *net, struct virtqueue **vqs, unsigned int n)
 	return err;
 }
 
-/* One pair to each CPU, as far as they go. */
-static void set_affinity(struct pvg_net *net)
-{
-	unsigned int i = 0;
-	int cpu;
-
-	for_each_online_cpu(cpu) {
-		if (i >= net->pairs)
-			break;
-		virtqueue_set_affinity(net->rxqs[i].pvg.vq, cpumask_of(cpu));
-		virtqueue_set_affinity(net->txqs[i].pvg.vq, cpumask_of(cpu));
-		i++;
-	}
-}
-
 static int start_pair(struct pvg_net *net, unsigned int i,
 		      struct virtqueue **vqs)
 {
@@ -300,8 +285,6 @@ static noinline int pvg_net_bring_up(struct pvg_net *net)
 		if (err)
 			goto free_vqs;
 	}
-	if (net->pairs == num_online_cpus())
-		set_affinity(net);
 	pvg_net_ctrl_start(net, ctrl ? vqs[n - 1] : NULL);
 	virtio_device_ready(net->vdev);
 	mutex_lock(&net->state_lock);
@@ -388,10 +371,12 @@ static noinline int pvg_net_finish(struct pvg_net *net)
 	err = pvg_net_begin_pairs(net, min(net->pairs, num_online_cpus()));
 	if (!err)
 		err = pvg_net_devstats_query(net);
-	if (!err)
+	if (!err) {
+		pvg_net_spread(net);
 		pvg_net_update_link(net);
+	}
 	rtnl_unlock();
-	return err;
+	return err ?: pvg_net_follow_cpus(net);
 }
 
 /* The device stands in for another one with the same address. */
@@ -430,6 +415,7 @@ static void tear_down(struct pvg_net *net)
 	if (net->netdev_registered)
 		detach(net);
 	rtnl_unlock();
+	pvg_net_ignore_cpus(net);
 	if (net->failover)
 		net_failover_destroy(net->failover);
 	if (net->netdev_registered)
@@ -460,6 +446,7 @@ static void attach(struct pvg_net *net)
 	if (netif_running(net->dev))
 		pvg_net_start_queues(net);
 	pvg_net_restore_settings(net);
+	pvg_net_spread(net);
 	/* It wakes all queues, also those that are full. */
 	netif_device_attach(net->dev);
 	if (netif_running(net->dev))
@@ -585,6 +572,7 @@ static struct pvg_net *alloc_net(struct virtio_device *vdev, unsigned int pairs)
 	INIT_WORK(&net->coal_work, pvg_net_coal_work);
 	INIT_WORK(&net->rx_mode_work, pvg_net_rx_mode_work);
 	INIT_WORK(&net->recover_work, recover_work);
+	pvg_net_init_affinity(net);
 	vdev->priv = net;
 	return net;
 }
@@ -726,7 +714,27 @@ static struct virtio_driver pvg_net_driver = {
 	.reset_done		= pvg_net_restore,
 #endif
 };
-module_virtio_driver(pvg_net_driver);
+
+static int __init pvg_net_init(void)
+{
+	int err = pvg_net_affinity_init();
+
+	if (err)
+		return err;
+	err = register_virtio_driver(&pvg_net_driver);
+	if (err)
+		pvg_net_affinity_exit();
+	return err;
+}
+
+static void __exit pvg_net_exit(void)
+{
+	unregister_virtio_driver(&pvg_net_driver);
+	pvg_net_affinity_exit();
+}
+
+module_init(pvg_net_init);
+module_exit(pvg_net_exit);
 
 /* The steps of probe, so that a test can fail each in turn. */
 ALLOW_ERROR_INJECTION(pvg_net_check_device, ERRNO);

@@ -346,6 +346,9 @@ struct pvg_net {
 	struct work_struct coal_work;
 	struct work_struct rx_mode_work;
 	struct work_struct recover_work;
+	struct work_struct affinity_work;
+	struct hlist_node cpu_node;	/* affinity.c */
+	bool follows_cpus;
 };
 
 static inline bool pvg_net_has(const struct pvg_net *net, unsigned int bit)
@@ -412,6 +415,14 @@ void pvg_net_stop_queues(struct pvg_net *net);
 int pvg_net_set_pairs(struct pvg_net *net, unsigned int pairs);
 int pvg_net_begin_pairs(struct pvg_net *net, unsigned int pairs);
 u64 pvg_net_wanted_offloads(const struct pvg_net *net, netdev_features_t f);
+
+/* affinity.c: which CPUs belong to a queue pair */
+void pvg_net_init_affinity(struct pvg_net *net);
+void pvg_net_spread(struct pvg_net *net);
+int pvg_net_follow_cpus(struct pvg_net *net);
+void pvg_net_ignore_cpus(struct pvg_net *net);
+int pvg_net_affinity_init(void);
+void pvg_net_affinity_exit(void);
 
 /* filter.c: what the device is told, and tells, beside packets */
 int pvg_net_set_guest_offloads(struct pvg_net *net, u64 offloads);
