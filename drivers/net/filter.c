@@ -144,6 +144,23 @@ int pvg_net_set_mac(struct net_device *dev, void *addr)
 	return 0;
 }
 
+/**
+ * pvg_net_tell_address() - say which address the interface has, if that can be said
+ * @net: the device, live
+ *
+ * Context: rtnl; may sleep.
+ */
+void pvg_net_tell_address(struct pvg_net *net)
+{
+	ASSERT_RTNL();
+
+	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_MAC_ADDR))
+		complain(net, "the address",
+			 pvg_net_ctrl(net, VIRTIO_NET_CTRL_MAC,
+				      VIRTIO_NET_CTRL_MAC_ADDR_SET,
+				      net->dev->dev_addr, ETH_ALEN));
+}
+
 static void send_vlan(struct pvg_net *net, u8 cmd, u16 vid)
 {
 	__virtio16 value = cpu_to_virtio16(net->vdev, vid);
@@ -276,7 +293,6 @@ void pvg_net_config_work(struct work_struct *work)
  */
 void pvg_net_restore_settings(struct pvg_net *net)
 {
-	struct net_device *dev = net->dev;
 	unsigned int vid;
 
 	ASSERT_RTNL();
@@ -284,11 +300,7 @@ void pvg_net_restore_settings(struct pvg_net *net)
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) &&
 	    net->guest_offloads != net->guest_offloads_all)
 		pvg_net_set_guest_offloads(net, net->guest_offloads);
-	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_MAC_ADDR))
-		complain(net, "the address",
-			 pvg_net_ctrl(net, VIRTIO_NET_CTRL_MAC,
-				      VIRTIO_NET_CTRL_MAC_ADDR_SET,
-				      dev->dev_addr, ETH_ALEN));
+	pvg_net_tell_address(net);
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_RX))
 		send_rx_mode(net);
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_VLAN))

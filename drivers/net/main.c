@@ -372,6 +372,9 @@ static noinline int pvg_net_finish(struct pvg_net *net)
 	if (!err)
 		err = pvg_net_devstats_query(net);
 	if (!err) {
+		/* A random one, which a device that filters has to know. */
+		if (!pvg_net_has(net, VIRTIO_NET_F_MAC))
+			pvg_net_tell_address(net);
 		pvg_net_spread(net);
 		pvg_net_update_link(net);
 	}

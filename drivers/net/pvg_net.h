@@ -430,6 +430,7 @@ void pvg_net_update_link(struct pvg_net *net);
 void pvg_net_config_work(struct work_struct *work);
 void pvg_net_rx_mode_work(struct work_struct *work);
 void pvg_net_set_rx_mode(struct net_device *dev);
+void pvg_net_tell_address(struct pvg_net *net);
 int pvg_net_set_mac(struct net_device *dev, void *addr);
 int pvg_net_vlan_add(struct net_device *dev, __be16 proto, u16 vid);
 int pvg_net_vlan_kill(struct net_device *dev, __be16 proto, u16 vid);

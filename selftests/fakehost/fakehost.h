@@ -167,6 +167,7 @@ struct fh_dev {
 	struct fh_chain other;
 	struct fh_vq vqs[FH_VQS];
 	unsigned int pairs_set;
+	u8 mac[6];	/* that the driver has set */
 	u64 commands;
 	u64 commands_ok;
 	struct { u32 max_packets, max_usecs; } coal[2];	/* receive, transmit */

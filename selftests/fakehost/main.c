@@ -321,6 +321,7 @@ static int state_show(struct seq_file *m, void *unused)
 	mutex_lock(&dev->lock);
 	seq_printf(m, "status: 0x%x\n", dev->status);
 	seq_printf(m, "pairs: %u\n", dev->pairs_set);
+	seq_printf(m, "mac: %pM\n", dev->mac);
 	seq_printf(m, "commands: %llu\n", dev->commands);
 	seq_printf(m, "commands_ok: %llu\n", dev->commands_ok);
 	seq_printf(m, "held: %llu\n", dev->held);

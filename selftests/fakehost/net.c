@@ -37,6 +37,10 @@ static bool rss;
 module_param(rss, bool, 0444);
 MODULE_PARM_DESC(rss, "offer VIRTIO_NET_F_RSS");
 
+static bool no_mac;
+module_param(no_mac, bool, 0444);
+MODULE_PARM_DESC(no_mac, "offer VIRTIO_NET_F_CTRL_MAC_ADDR in place of an address");
+
 #define CTRL_NOTF_COAL	6
 #define CTRL_STATS	8
 #define STATS_CVQ	BIT_ULL(32)
@@ -268,6 +272,11 @@ static u8 obey(struct fh_dev *dev, const u8 *command, u32 len,
 	case VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET:
 		dev->pairs_set = command[2];
 		return VIRTIO_NET_OK;
+	case VIRTIO_NET_CTRL_MAC << 8 | VIRTIO_NET_CTRL_MAC_ADDR_SET:
+		if (!no_mac || len < ETH_ALEN)
+			return VIRTIO_NET_ERR;
+		memcpy(dev->mac, data, ETH_ALEN);
+		return VIRTIO_NET_OK;
 	case VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_RSS_CONFIG:
 		return rss ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 	}
@@ -362,7 +371,8 @@ static int init(struct fh_dev *dev)
 static u64 features(void)
 {
 	u64 features = BIT_ULL(VIRTIO_F_RING_RESET) |
-		       BIT_ULL(VIRTIO_NET_F_MAC) |
+		       BIT_ULL(no_mac ? VIRTIO_NET_F_CTRL_MAC_ADDR :
+				VIRTIO_NET_F_MAC) |
 		       BIT_ULL(VIRTIO_NET_F_STATUS) |
 		       BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) |
 		       BIT_ULL(VIRTIO_NET_F_CTRL_VQ) |

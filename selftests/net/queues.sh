@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Which CPU takes the interrupts of a queue and sends through it, as CPUs and queues come
-# and go.
+# and go; and that a device is told the address that was chosen for it.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -73,8 +73,32 @@ two_queues()
 	tap_is "$(spread)" "$apart" "net$N: each of 2 CPUs has a queue when CPU 1 comes after the driver"
 }
 
+# has_address ADDRESS: an interface of a virtio device has it.
+has_address()
+{
+	grep -qx "$1" /sys/class/net/*/address
+}
+
+# A device without an address is told which one the driver has chosen.
+random_address()
+{
+	local what="a device without an address" mac
+
+	net_fakehost
+	tap_check "$what: the module is loaded" modprobe pvg_fakehost no_mac=1
+	tap_check "$what: it is told an address" wait_for 10 is_told_address
+	mac=$(net_fake_is mac)
+	tap_check "$what: it is told the address of the interface" has_address "$mac"
+}
+
+is_told_address()
+{
+	[ "$(net_fake_is mac)" != 00:00:00:00:00:00 ]
+}
+
 [ -w "$CPU1" ] || tap_absent "CPU 1 cannot be taken away"
 tap_at_exit sh -c "echo 1 > $CPU1"
 two_queues
+random_address
 
 tap_done
