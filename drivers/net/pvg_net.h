@@ -198,13 +198,8 @@ DECLARE_EWMA(pvg_net_len, 0, 64)
  * @free: of @bufs; NAPI context, or NAPI disabled
  * @nr_free: how many; likewise
  * @avg_len: mean length of a packet
- * @share: bytes that may be posted, since they take bounce buffers; SIZE_MAX: any
- * @piece_top: bytes of the largest piece that is of use with @share
- * @piece_max: the same as long as larger ones cannot be mapped, if merged
- * @shrunk: when mapping one failed or @piece_max changed, in jiffies
  * @xdp_prog: runs on each packet, or NULL; rtnl, and RCU
  * @refill_work: tries again when there was no memory
- * @retry_delay: how long it waited last, in jiffies; 0 if nothing is missing
  * @coal: rtnl
  *
  * Everything without a remark belongs to the NAPI context.
@@ -219,10 +214,6 @@ struct pvg_net_rxq {
 	struct pvg_net_rx_buf *free;
 	u32 nr_free;
 	struct ewma_pvg_net_len avg_len;
-	size_t share;
-	u32 piece_top;
-	u32 piece_max;
-	unsigned long shrunk;
 	struct pvg_net_assembly packet;
 	struct scatterlist sg[1 + PVG_NET_BIG_SEGS];
 	struct xdp_rxq_info xdp_rxq;
@@ -231,7 +222,6 @@ struct pvg_net_rxq {
 	struct bpf_prog __rcu *xdp_prog;
 	struct pvg_net_rx_stats stats;
 	struct delayed_work refill_work;
-	u32 retry_delay;
 	struct pvg_net_coal coal;
 	unsigned int index;
 	unsigned int xdp_flush;	/* to be done at the end of the poll */

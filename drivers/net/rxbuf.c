@@ -17,15 +17,10 @@
  * A socket is charged for the whole piece that a packet is in. So a packet that is
  * small for its piece is copied to a piece of its own size, and the large one is posted
  * again.
- *
- * Where DMA goes through bounce buffers, as in confidential guests, what is posted takes
- * as much of these, for as long as it is posted. All receive queues together get a share
- * of them, which bounds the size of pieces and how many are posted.
  */
 #include <linux/error-injection.h>
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
-#include <linux/swiotlb.h>
 #include <linux/virtio.h>
 #include <net/xdp_sock_drv.h>
 
@@ -34,10 +29,7 @@
 #define PIECES_ORDER	get_order(PVG_NET_BIG_SEG_SIZE)
 #define REFILL_BATCH	64
 #define OVERSIZE	4	/* a packet may have a piece so many times too large */
-#define BOUNCE_SHARE	8	/* one in so many bounce buffers is for reception */
-#define SHARE_MIN	SZ_128K	/* of a queue: the largest packet, in small pieces */
-#define GROW_DELAY	(10 * HZ)	/* from a mapping that failed to larger pieces */
-#define RETRY_MAX	(HZ / 20)	/* between tries; they begin with a jiffy */
+#define RETRY_DELAY	(HZ / 20)
 
 /* What the device leaves alone: enough that the IP header is aligned. */
 static u32 headroom(const struct pvg_net_rxq *rxq)
@@ -66,21 +58,12 @@ static u32 piece_for(const struct pvg_net_rxq *rxq, u32 len)
 			   pvg_net_tail_size());
 }
 
-/* As long as mappings of larger ones fail; programs want pages all the same. */
-static u32 limit_piece(const struct pvg_net_rxq *rxq, u32 size)
-{
-	if (rcu_access_pointer(rxq->xdp_prog))
-		return size;
-	return min(size, rxq->piece_max);
-}
-
 static u32 choose_piece(struct pvg_net_rxq *rxq)
 {
 	struct pvg_net *net = rxq->net;
 
 	if (net->mergeable)
-		return limit_piece(rxq,
-				   piece_for(rxq, ewma_pvg_net_len_read(&rxq->avg_len)));
+		return piece_for(rxq, ewma_pvg_net_len_read(&rxq->avg_len));
 	return piece_for(rxq, net->dev->mtu + PVG_NET_FRAME_MAX);
 }
 
@@ -189,8 +172,8 @@ static int alloc_head(struct pvg_net_rx_buf *buf, gfp_t gfp)
 }
 
 /*
- * Is the memory from before a program was attached or detached, from when packets
- * were so much longer that each would be copied now, or larger than can be mapped?
+ * Is the memory from before a program was attached or detached, or from when packets
+ * were so much longer that each would be copied now?
  */
 static bool is_misshapen(const struct pvg_net_rx_buf *buf)
 {
@@ -201,9 +184,7 @@ static bool is_misshapen(const struct pvg_net_rx_buf *buf)
 	return buf->headroom != headroom(rxq) ||
 	       (rcu_access_pointer(rxq->xdp_prog) &&
 		buf->truesize != PAGE_SIZE) ||
-	       buf->truesize >= OVERSIZE * choose_piece(rxq) ||
-	       (rxq->net->mergeable &&
-		buf->truesize > limit_piece(rxq, buf->truesize));
+	       buf->truesize >= OVERSIZE * choose_piece(rxq);
 }
 
 /* What a buffer has already, it keeps if it has the right shape. */
@@ -247,59 +228,29 @@ static int post(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	return pvg_queue_add(&rxq->pvg, sgs, 0, 1, buf, false);
 }
 
-/* Bytes that the device gets with a buffer, or a little less. */
-static u32 buffer_size(struct pvg_net_rxq *rxq)
-{
-	u32 more = rxq->net->big ? PVG_NET_BIG_SEGS * PVG_NET_BIG_SEG_SIZE : 0;
-
-	if (rxq->xsk)
-		return xsk_pool_get_rx_frame_size(rxq->xsk);
-	return choose_piece(rxq) + more;
-}
-
-/* Buffers that may be posted beside those that are. */
-static u32 may_post(struct pvg_net_rxq *rxq)
-{
-	size_t most;
-
-	if (likely(rxq->share == SIZE_MAX))
-		return REFILL_BATCH;
-	most = DIV_ROUND_UP(rxq->share, buffer_size(rxq));
-	return most - min_t(size_t, most, READ_ONCE(rxq->pvg.inflight));
-}
-
-/*
- * Post up to REFILL_BATCH buffers. Return: whether to go on. @err: why not, or 0: no
- * memory, or (-EAGAIN) it could not be mapped.
- */
-static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, int *err)
+/* Post up to REFILL_BATCH buffers. Return: whether to go on. */
+static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, bool *no_memory)
 {
 	struct pvg_net_rx_buf *buf;
-	u32 n = 0, posted = 0, most = min_t(u32, may_post(rxq), REFILL_BATCH);
+	u32 n = 0, posted = 0;
 	unsigned long flags;
-	int posting = 0;
 
-	*err = 0;
-	for (buf = rxq->free; buf && n < most; buf = buf->next, n++) {
-		*err = prepare(buf, gfp);
-		if (*err)
+	for (buf = rxq->free; buf && n < REFILL_BATCH; buf = buf->next, n++) {
+		if (prepare(buf, gfp)) {
+			*no_memory = true;
 			break;
+		}
 	}
 
 	flags = pvg_queue_lock(&rxq->pvg);
-	while (posted < n && rxq->pvg.vq->num_free) {
-		posting = post(rxq, rxq->free);
-		if (posting)
-			break;
+	while (posted < n && rxq->pvg.vq->num_free &&
+	       !post(rxq, rxq->free)) {
 		rxq->free = rxq->free->next;
 		rxq->nr_free--;
 		posted++;
 	}
 	pvg_queue_commit_unlock(&rxq->pvg, flags);
-	/* Without descriptors the ring is as full as it can be. */
-	if (unlikely(posting && posting != -ENOSPC))
-		*err = -EAGAIN;
-	return posted == REFILL_BATCH && !*err;
+	return posted == REFILL_BATCH;
 }
 
 /*
@@ -318,82 +269,32 @@ static void ring_others(struct pvg_net_rxq *rxq)
 			pvg_queue_notify(&net->rxqs[i].pvg);
 }
 
-/*
- * A mapping failed: have smaller pieces, which do not take as much of the space there
- * is, and of which there may be some still. Return: whether they are smaller now.
- */
-static bool shrink(struct pvg_net_rxq *rxq)
-{
-	rxq->shrunk = jiffies;
-	if (!rxq->net->mergeable || rxq->xsk || !READ_ONCE(rxq->pvg.running) ||
-	    rcu_access_pointer(rxq->xdp_prog) || rxq->piece_max <= PAGE_SIZE / 2)
-		return false;
-	rxq->piece_max /= 2;
-	return true;
-}
-
-/* Nothing failed for a while. */
-static void unshrink(struct pvg_net_rxq *rxq)
-{
-	if (likely(rxq->piece_max == rxq->piece_top) ||
-	    !time_after(jiffies, rxq->shrunk + GROW_DELAY))
-		return;
-	rxq->piece_max *= 2;
-	rxq->shrunk = jiffies;
-}
-
-/*
- * A process that gives no memory is no failure, and wakes us, if it can be told to.
- * Otherwise the next packet has us look, unless there is no buffer for it.
- */
-static bool is_patient(const struct pvg_net_rxq *rxq, int err)
-{
-	return err == -ENOMEM && rxq->xsk &&
-	       (xsk_uses_need_wakeup(rxq->xsk) || READ_ONCE(rxq->pvg.inflight));
-}
-
-/*
- * An idle queue costs at most one look in each RETRY_MAX; what was missing, such as an
- * AF_XDP socket's frames, is found after as long as it was missing at most.
- */
-static void retry_later(struct pvg_net_rxq *rxq)
-{
-	rxq->retry_delay = clamp_t(u32, 2 * rxq->retry_delay, 1, RETRY_MAX);
-	if (READ_ONCE(rxq->napi_on))
-		schedule_delayed_work(&rxq->refill_work, rxq->retry_delay);
-}
-
 /**
  * pvg_net_rx_refill() - post all buffers there is memory for
  * @rxq: the queue
  * @gfp: how to get memory
  *
- * When there is none, or it cannot be mapped, a work item tries again.
+ * When there is none, a work item tries again.
  *
  * Context: NAPI, or NAPI disabled.
  */
 void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp)
 {
 	u64 doorbells = rxq->pvg.stats.doorbells;
-	int err;
+	bool no_memory = false;
 
-	do {
-		while (refill_batch(rxq, gfp, &err))
-			;
-	} while (unlikely(err == -EAGAIN) && shrink(rxq));
+	while (refill_batch(rxq, gfp, &no_memory) && !no_memory)
+		;
 	/* It wanted to know: it had none left. */
 	if (rxq->pvg.stats.doorbells != doorbells &&
 	    pvg_net_has(rxq->net, VIRTIO_NET_F_RSS))
 		ring_others(rxq);
-	if (likely(!err)) {
-		rxq->retry_delay = 0;
-		unshrink(rxq);
+	/* A process that gives no memory is no failure, and wakes us. */
+	if (likely(!no_memory) || rxq->xsk)
 		return;
-	}
-	if (!rxq->xsk || err != -ENOMEM)
-		pvg_net_rx_count(rxq, &rxq->stats.alloc_failed);
-	if (!is_patient(rxq, err))
-		retry_later(rxq);
+	pvg_net_rx_count(rxq, &rxq->stats.alloc_failed);
+	if (READ_ONCE(rxq->napi_on))
+		schedule_delayed_work(&rxq->refill_work, RETRY_DELAY);
 }
 
 /*
@@ -576,35 +477,6 @@ static int register_xdp(struct pvg_net_rxq *rxq)
 					  rxq->pages);
 }
 
-/* The bytes that are for what @net receives, if that goes through bounce buffers. */
-static size_t bounce_space(const struct pvg_net *net)
-{
-#ifdef CONFIG_SWIOTLB
-	const struct io_tlb_mem *mem = net->vdev->dev.parent->dma_io_tlb_mem;
-
-	/* Mappings are limited where each is bounced. */
-	if (mem && virtio_max_dma_size(net->vdev) != SIZE_MAX)
-		return (mem->nslabs << IO_TLB_SHIFT) / BOUNCE_SHARE;
-#endif
-	return SIZE_MAX;
-}
-
-/* Share the space between the queues, and a queue's between its @ring_size buffers. */
-static void limit_memory(struct pvg_net_rxq *rxq, u32 ring_size)
-{
-	size_t space = bounce_space(rxq->net);
-
-	rxq->share = SIZE_MAX;
-	rxq->piece_top = PVG_NET_BIG_SEG_SIZE;
-	if (space != SIZE_MAX) {
-		rxq->share = max_t(size_t, space / rxq->net->pairs, SHARE_MIN);
-		rxq->piece_top = clamp_t(size_t, rxq->share / ring_size,
-					 PAGE_SIZE / 2, PVG_NET_BIG_SEG_SIZE);
-		rxq->piece_top = rounddown_pow_of_two(rxq->piece_top);
-	}
-	rxq->piece_max = rxq->piece_top;
-}
-
 /**
  * pvg_net_rx_alloc() - make buffers for a queue
  * @rxq: the queue, without any
@@ -619,7 +491,6 @@ int pvg_net_rx_alloc(struct pvg_net_rxq *rxq, u32 ring_size)
 	int err;
 
 	ewma_pvg_net_len_init(&rxq->avg_len);
-	limit_memory(rxq, ring_size);
 	err = alloc_pools(rxq, ring_size);
 	if (err)
 		return err;

@@ -40,8 +40,8 @@ static unsigned int set_sg(struct scatterlist *sg, void *addr, u32 len)
  * pvg_net_xsk_prepare() - get memory of the pool for a buffer
  * @buf: the buffer, of a queue with a pool
  *
- * Context: NAPI, or NAPI disabled. Return: 0, or -ENOMEM if the process has given none;
- * with need_wakeup it wakes us when it has.
+ * Context: NAPI, or NAPI disabled. Return: 0, or -ENOMEM if the process has
+ * given none; it will wake us when it has.
  */
 int pvg_net_xsk_prepare(struct pvg_net_rx_buf *buf)
 {
@@ -49,18 +49,13 @@ int pvg_net_xsk_prepare(struct pvg_net_rx_buf *buf)
 
 	if (!buf->xdp)
 		buf->xdp = xsk_buff_alloc(pool);
-	if (!xsk_uses_need_wakeup(pool))
-		return buf->xdp ? 0 : -ENOMEM;
-	if (!buf->xdp) {
-		xsk_set_rx_need_wakeup(pool);
-		/* What was given meanwhile was given without waking us. */
-		smp_mb();	/* pairs with that of a process that looks */
-		buf->xdp = xsk_buff_alloc(pool);
+	if (xsk_uses_need_wakeup(pool)) {
+		if (buf->xdp)
+			xsk_clear_rx_need_wakeup(pool);
+		else
+			xsk_set_rx_need_wakeup(pool);
 	}
-	if (!buf->xdp)
-		return -ENOMEM;
-	xsk_clear_rx_need_wakeup(pool);
-	return 0;
+	return buf->xdp ? 0 : -ENOMEM;
 }
 
 /**

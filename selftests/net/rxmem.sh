@@ -2,17 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Receive memory: what a socket is charged for a packet follows the length of the packet,
-# whatever size its buffer has; and a queue that could not be given buffers is given them
-# as soon as there are some.
+# whatever size its buffer has.
 
 set -u
 # shellcheck source=../lib/tap.sh
 . ../lib/tap.sh
 # shellcheck source=../lib/net.sh
 . ../lib/net.sh
-
-TMP=$(mktemp -d)
-tap_at_exit rm -rf "$TMP"
 
 udp_dropped()
 {
@@ -78,41 +74,6 @@ truesize()
 	done
 }
 
-push()
-{
-	timeout 60 "$PEER" push "$HOST" "10.9.$N.2" "$1" "$2" 1000 2000 2 "$3"
-}
-
-xsk_is()
-{
-	grep -qx "$1" "$TMP/xsk"
-}
-
-# An AF_XDP socket that cannot be told that its fill ring is empty, and that gives eight
-# frames, and the others a second after these were used.
-fill_ring()
-{
-	local what="net1: a fill ring that was empty" socket
-
-	N=1
-	net_need $N
-	ethtool -L "$DEV" combined 1
-	tap_check "$what: the program is attached" \
-		ip link set dev "$DEV" xdpdrv obj xdp.bpf sec xdp/xsk
-	"$PEER" xsk "$DEV" 0 zerocopy 8 > "$TMP/xsk" 2>&1 &
-	socket=$!
-	tap_check "$what: a zero-copy socket is bound" wait_for 10 xsk_is ready || return
-	push 11 20 3 > /dev/null
-	tap_check "$what: the socket has had its eight frames and gives more" wait_for 10 xsk_is filled
-	tap_is "$(push 11 200 15)" "200 sent, 200 answered" \
-		"$what: the socket sends 200 of 200 datagrams back"
-	kill $socket
-	wait $socket
-	ip link set dev "$DEV" xdpdrv off
-	tap_check "$what: the host answers after the socket's end" net_answers
-}
-
 truesize
-fill_ring
 
 tap_done
