@@ -10,11 +10,13 @@
  * interrupted. What is frozen by then thaws at once, and that one when it is.
  */
 #include <linux/cred.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "channel.h"
@@ -129,6 +131,7 @@ static void thaw_work(struct work_struct *work)
 
 	mutex_lock(&ch->lock);
 	freezer.owner = NULL;
+	smp_wmb();	/* files that are to be put are counted before it is over */
 	pvs_thawed(&ch->services, errors);
 	pvg_channel_flush_locked();
 	mutex_unlock(&ch->lock);
@@ -271,9 +274,11 @@ static bool is_over(u32 lease)
 {
 	const struct pvs_lease *l = &pvg_channel.services.lease;
 
-	return !READ_ONCE(freezer.nr_thawed) &&
-	       (READ_ONCE(l->number) != lease ||
-		READ_ONCE(l->state) == PVC_LEASE_NONE);
+	if (READ_ONCE(l->number) == lease &&
+	    READ_ONCE(l->state) != PVC_LEASE_NONE)
+		return false;
+	smp_rmb();	/* pairs with that of thaw_work() */
+	return !READ_ONCE(freezer.nr_thawed);
 }
 
 static int wait_until_over(u32 lease)
@@ -332,7 +337,7 @@ int pvg_freeze_end(struct pvg_freeze_owner *owner)
 	mutex_lock(&ch->lock);
 	lease = owner->lease;
 	if (lease && lease == ch->services.lease.number)
-		pvs_end_lease(&ch->services, PVC_LEASE_END_THAW);
+		pvs_end_lease(&ch->services, PVC_LEASE_END_RELEASED);
 	mutex_unlock(&ch->lock);
 	err = lease ? wait_until_over(lease) : 0;
 	if (err)
@@ -408,27 +413,42 @@ void pvg_freeze_disown(struct pvg_freeze_owner *owner)
 	put_pid(owner->pid);
 }
 
+static int is_same(const void *file, struct file *other, unsigned int fd)
+{
+	return file == other;
+}
+
 /*
  * A process that was killed keeps its descriptors until its last thread is gone. One
  * that waits to write to what is frozen, or dumps its memory there, goes no sooner
- * than that is thawed.
+ * than that is thawed. A core dump may make a second table of them. If the file is open
+ * more often than that, another process has a descriptor, or a call is under way.
  */
 static bool is_dying(const struct pvg_freeze_owner *owner)
 {
+	struct files_struct *seen[2] = {};
 	struct task_struct *task, *thread;
-	bool dying = false;
+	unsigned int n = 0;
 
-	/* Another process has a descriptor, too; or a call is under way. */
-	if (file_count(owner->file) > 1)
-		return false;
 	rcu_read_lock();
 	task = pid_task(owner->pid, PIDTYPE_TGID);
-	if (task && READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT)
-		/* Without any, the descriptor was passed on to another process. */
-		for_each_thread(task, thread)
-			dying |= !!READ_ONCE(thread->files);
+	if (!task || !(READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT)) {
+		rcu_read_unlock();
+		return false;
+	}
+	for_each_thread(task, thread) {
+		struct files_struct *files;
+
+		task_lock(thread);
+		files = thread->files;
+		if (files && files != seen[0] && files != seen[1] &&
+		    n < ARRAY_SIZE(seen) &&
+		    iterate_fd(files, 0, is_same, owner->file))
+			seen[n++] = files;
+		task_unlock(thread);
+	}
 	rcu_read_unlock();
-	return dying;
+	return n && file_count(owner->file) <= n;
 }
 
 /**

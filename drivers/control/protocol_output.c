@@ -238,6 +238,8 @@ static __u32 output_stream(struct pvc *p, struct pvc_stream *s, __u32 bit,
 	if (type == PVC_OPEN) {
 		s->id = p->next_id;
 		p->next_id += 2;
+		/* If fill() resets it, the peer has to be told. */
+		s->flags |= PVC_STREAM_OPENED;
 	}
 	/* Kept, since fill() may close the stream. */
 	id = s->id;

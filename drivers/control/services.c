@@ -224,7 +224,7 @@ static void serve_power(struct pvs *v, struct pvc_stream *s, const void *args,
 	}
 	/* Nothing could be written, and nothing would ever stop. */
 	if (v->lease.state != PVC_LEASE_NONE)
-		pvs_end_lease(v, PVC_LEASE_END_THAW);
+		pvs_end_lease(v, PVC_LEASE_END_POWER);
 	status = v->ops->power(v, s->op, force);
 	if (status == PVC_OK)
 		v->stop_ends = v->pvc.now + PVS_STOP_MS;
@@ -632,8 +632,11 @@ int pvs_init(struct pvs *v, const struct pvs_ops *ops, struct pvc_config *cfg)
 	cfg->priv = v;
 	cfg->streams = v->streams;
 	cfg->nr_streams = PVS_STREAMS;
-	/* What is not read on some takes no credit from others. */
-	cfg->conn_window = PVS_STREAMS / 2 * cfg->stream_window;
+	/*
+	 * What is not read on some takes no credit from others: credit is given
+	 * once half the window was used, so that half has to do for all.
+	 */
+	cfg->conn_window = PVS_STREAMS * cfg->stream_window;
 	cfg->features |= PVC_FEATURE_KERNEL;
 	return pvc_init(&v->pvc, cfg);
 }

@@ -174,8 +174,8 @@ __u32 pvs_lease_left(const struct pvs_lease *l, __u64 now)
  * @number: of any lease whose file systems are thawed
  * @audience: PVS_TOLD_*, who asks
  *
- * Return: PVC_OK if the lease was whole, up to the first THAW; PVC_EXPIRED if it
- * ended before, so that what was made meanwhile is not consistent; PVC_FAILED if
+ * Return: PVC_OK if the lease was whole until who asks ended it, or, for the owner, the
+ * host did; PVC_EXPIRED if it ended before, so that what was made meanwhile is not consistent; PVC_FAILED if
  * something could not be thawed; PVC_NOT_FROZEN if that was told before;
  * PVC_NOT_FOUND if nothing is known of it.
  */
@@ -188,7 +188,9 @@ __u32 pvs_lease_verdict(struct pvs_lease *l, __u32 number, __u32 audience)
 	if (v->how == PVC_LEASE_END_NONE || v->told & audience)
 		return PVC_NOT_FROZEN;
 	v->told |= audience;
-	if (v->how != PVC_LEASE_END_THAW)
+	/* Who made something under the lease ended it himself, or it is not whole. */
+	if (v->how != PVC_LEASE_END_THAW &&
+	    !(v->how == PVC_LEASE_END_RELEASED && audience == PVS_TOLD_OWNER))
 		return PVC_EXPIRED;
 	return v->errors ? PVC_FAILED : PVC_OK;
 }

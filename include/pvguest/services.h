@@ -49,7 +49,7 @@ struct pvs_ops {
 #define PVS_TOLD_HOST	0x01u
 #define PVS_TOLD_OWNER	0x02u
 
-#define PVS_VERDICTS	4	/* leases whose end is remembered */
+#define PVS_VERDICTS	5	/* leases whose end is remembered; divides 2^32 - 1 */
 
 /*
  * What became of a lease.

@@ -457,6 +457,25 @@ static void test_lease_identity(void **state)
 	assert_int_equal(thaw(b + PVS_VERDICTS), PVC_OK);
 }
 
+/* Only who ended it may trust what was made until then; the owner trusts its host. */
+static void test_lease_released(void **state)
+{
+	(void)state;
+	freeze(60000);
+	pvs_end_lease(&guest, PVC_LEASE_END_RELEASED);
+	pvs_thawed(&guest, 0);
+	assert_int_equal(pvs_lease_verdict(&guest.lease, guest.lease.number,
+					   PVS_TOLD_OWNER), PVC_OK);
+	assert_int_equal(thaw(guest.lease.number), PVC_EXPIRED);
+	assert_int_equal(freeze_state().last_end, PVC_LEASE_END_RELEASED);
+	freeze(60000);
+	pvs_end_lease(&guest, PVC_LEASE_END_POWER);
+	pvs_thawed(&guest, 0);
+	assert_int_equal(pvs_lease_verdict(&guest.lease, guest.lease.number,
+					   PVS_TOLD_OWNER), PVC_EXPIRED);
+	assert_int_equal(thaw(guest.lease.number), PVC_EXPIRED);
+}
+
 static void test_lease_rules(void **state)
 {
 	struct pvs_lease l = {};
@@ -651,6 +670,9 @@ static void test_daemon_leaves_room(void **state)
 		ask(PVC_SERVICE_DAEMON, 1, "", 0, 0, 0);
 	assert_int_equal(answer.status, PVC_BUSY);
 	assert_true(daemon_streams >= 8);
+	/* Also when half of the window was used, but no credit given for it yet. */
+	assert_true(guest.pvc.cfg.conn_window / 2 >=
+		    PVS_STREAMS / 2 * guest.pvc.cfg.stream_window);
 	begin_thaw(0);
 	pvs_thawed(&guest, 0);
 	settle();
@@ -768,6 +790,7 @@ int run_service_tests(void)
 		cmocka_unit_test_setup(test_lease_late_thaw, setup),
 		cmocka_unit_test_setup(test_lease_renew, setup),
 		cmocka_unit_test_setup(test_lease_identity, setup),
+		cmocka_unit_test_setup(test_lease_released, setup),
 		cmocka_unit_test(test_lease_rules),
 		cmocka_unit_test_setup(test_lease_owner_and_session, setup),
 		cmocka_unit_test_setup(test_time_policy, setup),

@@ -35,6 +35,8 @@ const char *lease_end_name(__u32 end)
 		[PVC_LEASE_END_OWNER] = "owner-gone",
 		[PVC_LEASE_END_SESSION] = "session-lost",
 		[PVC_LEASE_END_FAILED] = "failed",
+		[PVC_LEASE_END_RELEASED] = "released",
+		[PVC_LEASE_END_POWER] = "shutdown",
 	};
 
 	return pick(names, sizeof(names) / sizeof(*names), end);

@@ -206,11 +206,13 @@ enum pvc_lease_state {
 
 enum pvc_lease_end {
 	PVC_LEASE_END_NONE = 0,	/* there was none yet, or it goes on */
-	PVC_LEASE_END_THAW = 1,	/* on command */
+	PVC_LEASE_END_THAW = 1,	/* on command of the host */
 	PVC_LEASE_END_EXPIRED = 2,
 	PVC_LEASE_END_OWNER = 3,	/* the process that held it is gone */
 	PVC_LEASE_END_SESSION = 4,	/* the session ended */
 	PVC_LEASE_END_FAILED = 5,	/* something could not be frozen */
+	PVC_LEASE_END_RELEASED = 6,	/* on command of its owner */
+	PVC_LEASE_END_POWER = 7,	/* a shutdown came before */
 };
 
 /**
