@@ -50,17 +50,18 @@ void pvg_alloc_drop_loose(struct pvg_balloon *b)
 	pvg_pagelist_free(&b->loose);
 }
 
-/* There are no more ranges: the pieces that were in the way will do. */
-static unsigned long keep_loose(struct pvg_balloon *b)
+/* There are no more ranges: pieces that were in the way will do. The others go back. */
+static unsigned long keep_loose(struct pvg_balloon *b, unsigned long most)
 {
 	unsigned long n = 0;
 	unsigned int order;
 	struct page *page;
 
-	while ((page = pvg_pagelist_pop_range(&b->loose, &order))) {
+	while (n < most && (page = pvg_pagelist_pop_range(&b->loose, &order))) {
 		keep(b, page, order);
 		n += 1ul << order;
 	}
+	pvg_alloc_drop_loose(b);
 	return n;
 }
 
@@ -164,7 +165,7 @@ static unsigned long allocate_in_pieces(struct pvg_balloon *b,
 	}
 	if (!got) {
 		b->order = PIECE_ORDER;
-		got = keep_loose(b);
+		got = keep_loose(b, 1ul << order);
 	}
 	return got;
 }

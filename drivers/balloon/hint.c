@@ -215,9 +215,10 @@ void pvg_balloon_hint_work(struct work_struct *work)
 		/* It may not have been read: hint_done() queues the work again. */
 		set_bit(PVG_HINT_CHANGED, &b->flags);
 		smp_mb__after_atomic();	/* pairs with that in hint_done() */
-		if (READ_ONCE(b->hint_start_out))
-			return;
-		clear_bit(PVG_HINT_CHANGED, &b->flags);
+		/* Or it has come back just now: the identifier is read afresh. */
+		if (!READ_ONCE(b->hint_start_out))
+			queue_work(b->wq, &b->hint_work);
+		return;
 	}
 	hint_series(b, id);
 }

@@ -593,7 +593,7 @@ static int pvg_balloon_validate(struct virtio_device *vdev)
 }
 
 #ifndef PVG_HAVE_VIRTIO_SHUTDOWN
-/* Not called where the bus resets the device itself, which serves as well. */
+/* Not used where the bus resets the device itself, which serves as well. */
 static void shutdown_device(struct device *dev)
 {
 	pvg_balloon_shutdown(dev_to_virtio(dev));
@@ -624,8 +624,6 @@ static struct virtio_driver pvg_balloon_driver = {
 	.config_changed		= pvg_balloon_config_changed,
 #ifdef PVG_HAVE_VIRTIO_SHUTDOWN
 	.shutdown		= pvg_balloon_shutdown,
-#else
-	.driver.shutdown	= shutdown_device,
 #endif
 #ifdef CONFIG_PM_SLEEP
 	.freeze			= pvg_balloon_freeze,
@@ -636,7 +634,25 @@ static struct virtio_driver pvg_balloon_driver = {
 	.reset_done		= pvg_balloon_restore,
 #endif
 };
-module_virtio_driver(pvg_balloon_driver);
+
+static int __init pvg_balloon_init(void)
+{
+	int err = register_virtio_driver(&pvg_balloon_driver);
+
+#ifndef PVG_HAVE_VIRTIO_SHUTDOWN
+	if (!err && !pvg_balloon_driver.driver.bus->shutdown)
+		pvg_balloon_driver.driver.shutdown = shutdown_device;
+#endif
+	return err;
+}
+
+static void __exit pvg_balloon_exit(void)
+{
+	unregister_virtio_driver(&pvg_balloon_driver);
+}
+
+module_init(pvg_balloon_init);
+module_exit(pvg_balloon_exit);
 
 /* The steps of probe, so that a test can fail each in turn. */
 ALLOW_ERROR_INJECTION(pvg_balloon_check_device, ERRNO);

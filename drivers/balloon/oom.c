@@ -196,7 +196,8 @@ int pvg_balloon_oom_notify(struct notifier_block *nb, unsigned long unused,
 		n += give_ranges(b, want - n);
 	if (n < want && READ_ONCE(b->state) == PVG_BALLOON_LIVE)
 		n += give_told(b, want - n);
-	else if (n < want && READ_ONCE(b->state) == PVG_BALLOON_FAILED)
+	else if (n < want && READ_ONCE(b->state) == PVG_BALLOON_FAILED &&
+		 !READ_ONCE(b->have_vqs))	/* it has been reset */
 		n += give_forgotten(b, want - n);
 
 	spin_lock_irqsave(&b->lock, flags);

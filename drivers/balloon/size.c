@@ -275,6 +275,8 @@ static unsigned long room_for(struct pvg_balloon *b, unsigned long want)
 /* The device gets what there is, and growing goes on later. */
 static enum step pause_growing(struct pvg_balloon *b)
 {
+	/* Who is short of memory cannot get at these. */
+	pvg_alloc_drop_loose(b);
 	tell(b, true);
 	return STEP_LATER;
 }

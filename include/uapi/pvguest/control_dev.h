@@ -73,10 +73,10 @@ static_assert(sizeof(struct pvg_control_status) == 32, "ABI");
 
 /*
  * FREEZE: begin a lease, which belongs to the open file and ends when its last
- *	descriptor is closed, or the only process that has one is killed, though a
- *	thread of it may wait for the thaw. EBUSY: there is one; EINVAL; EBADF; EOPNOTSUPP: a
- *	file system cannot be frozen; ETIME: it ended meanwhile; what
- *	freezing gave.
+ *	descriptor is closed, or the process that began it is killed and no other
+ *	has one, though a thread of it may wait for the thaw. EBUSY: there is one;
+ *	EINVAL; EBADF; EOPNOTSUPP: a file system cannot be frozen; ETIME: it ended
+ *	meanwhile; what freezing gave.
  * THAW: end the lease that this open file has begun last, and wait, 60 s at most
  *	(ETIMEDOUT). ETIME: it had ended before, what was made in it is not
  *	consistent; EIO: something did not thaw; ENOENT: the file has begun none,
