@@ -86,6 +86,9 @@ int pvg_net_follow_cpus(struct pvg_net *net)
 	int err = cpuhp_state_add_instance_nocalls(online_state, &net->cpu_node);
 
 	net->follows_cpus = !err;
+	/* One may have come or gone since they were shared. */
+	if (!err)
+		schedule_work(&net->affinity_work);
 	return err;
 }
 

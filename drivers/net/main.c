@@ -309,6 +309,11 @@ static void stop_device(struct pvg_net *net)
 	for (i = 0; built && i < net->pairs; i++) {
 		pvg_queue_stop(&net->rxqs[i].pvg);
 		pvg_queue_stop(&net->txqs[i].pvg);
+		/* The transport does not forget that of a vector for all queues. */
+		if (net->rxqs[i].pvg.vq)
+			virtqueue_set_affinity(net->rxqs[i].pvg.vq, NULL);
+		if (net->txqs[i].pvg.vq)
+			virtqueue_set_affinity(net->txqs[i].pvg.vq, NULL);
 	}
 	if (pvg_device_is_present(net->vdev))
 		virtio_reset_device(net->vdev);

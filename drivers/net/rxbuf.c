@@ -114,8 +114,7 @@ static struct page_pool *pool_for(const struct pvg_net_rxq *rxq, u32 size)
  * @len: bytes of data
  * @tail: bytes to have behind the data
  *
- * At most a quarter of a piece (8 KiB) is copied, so that at most OVERSIZE times the
- * smallest piece is charged. Context: NAPI. Return: a piece for pvg_net_rx_unfit(), or
+ * At most a page is copied, and no more than a quarter of the piece. Context: NAPI. Return: a piece for pvg_net_rx_unfit(), or
  * @from, if that is not too large or there is no memory.
  */
 void *pvg_net_rx_fit(struct pvg_net_rxq *rxq, void *from, u32 *size, u32 offset,
@@ -124,7 +123,8 @@ void *pvg_net_rx_fit(struct pvg_net_rxq *rxq, void *from, u32 *size, u32 offset,
 	u32 own = round_piece(offset + len + tail);
 	void *va;
 
-	if (own * OVERSIZE > *size)
+	/* Of a block the rest would be lost until the next one is posted. */
+	if (own > PAGE_SIZE || own * OVERSIZE > *size)
 		return from;
 	va = alloc_piece(pool_for(rxq, own), own, GFP_ATOMIC);
 	if (!va)

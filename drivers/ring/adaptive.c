@@ -120,10 +120,13 @@ static void charge_silence(struct pvg_queue *q, u64 now)
 	struct pvg_hold *h = &q->hold;
 	u64 ns = silence_ns(q, now);
 
+	/* Without an event no completion is told of, unless somebody polls. */
+	u32 untold = q->armed ? q->armed - 1 : q->polling ? 0 : q->inflight;
+
 	if (h->batches)
-		h->cost_ns += ns * (q->held - q->batch);
+		h->cost_ns += ns * (q->held - min(q->held, q->batch));
 	if (h->allowed)
-		pay(h, ns * min_t(u32, q->inflight, q->armed - 1));
+		pay(h, ns * min(q->inflight, untold));
 }
 
 /* Time since the last batch; a pause counts as two gaps. */
@@ -179,7 +182,7 @@ bool pvg_adaptive_commit(struct pvg_queue *q, bool may_hold, bool goes_on)
 	h->last_ns = now;
 	WRITE_ONCE(q->interrupted_ns, 0);
 
-	h->allowed = may_hold && !q->urgent && !h->learn &&
+	h->allowed = may_hold && q->held && !q->urgent && !h->learn &&
 		     READ_ONCE(q->bell_ns) >= BELL_MIN_NS && h->credit_ns > 0;
 	if (!h->allowed)
 		return false;
@@ -230,6 +233,22 @@ void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed)
 		h->learn = LEARN;
 		h->allowed = false;
 	}
+}
+
+/**
+ * pvg_adaptive_silent() - nothing waits for the submitter any more
+ * @q: the queue, before its doorbell rings and its event is armed
+ *
+ * It left its CPU, or was given up: what waited until now is paid for.
+ */
+void pvg_adaptive_silent(struct pvg_queue *q)
+{
+	u64 now = local_clock();
+
+	lockdep_assert_held(&q->lock);
+
+	charge_silence(q, now);
+	q->hold.last_ns = now;
 }
 
 /**

@@ -20,6 +20,7 @@ void pvg_adaptive_bell(struct pvg_queue *q, u64 ns);
 void pvg_adaptive_interrupted(struct pvg_queue *q, u64 ns);
 bool pvg_adaptive_commit(struct pvg_queue *q, bool may_hold, bool goes_on);
 void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed);
+void pvg_adaptive_silent(struct pvg_queue *q);
 void pvg_adaptive_left(struct pvg_queue *q);
 void pvg_adaptive_stayed(struct pvg_queue *q);
 u32 pvg_adaptive_want(const struct pvg_queue *q);

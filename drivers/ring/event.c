@@ -119,8 +119,10 @@ static bool arm_split(struct pvg_queue *q, u32 n)
 	u16 event = pvg_split_event(q->last, n);
 	u16 used;
 
-	if (q->armed && q->event == event)
+	if (q->armed && q->event == event) {
+		q->armed = n;
 		return false;
+	}
 	split_store(q, event);
 	q->armed = n;
 
@@ -149,8 +151,10 @@ static bool arm_packed(struct pvg_queue *q, u32 n)
 		descs = pvg_buffers_to_descs(n, q->inflight, q->inflight_descs);
 	event = pvg_packed_event(q->last, descs, q->vring->num);
 
-	if (q->armed && q->event == event)
+	if (q->armed && q->event == event) {
+		q->armed = n;
 		return false;
+	}
 
 	WRITE_ONCE(packed_area(q)->off_wrap, cpu_to_le16(event));
 	q->event = event;

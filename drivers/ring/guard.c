@@ -195,6 +195,7 @@ static bool look(struct pvg_queue *q, struct pvg_done *done, bool *poll,
 		g->rung = true;
 		g->rang = true;
 		g->rang_at = avail_position(q);
+		pvg_adaptive_doorbell(q, false);
 		q->held = 0;
 		q->stats.doorbells++;
 		q->stats.doorbells_forced++;

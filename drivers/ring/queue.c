@@ -394,6 +394,10 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 		if (q->ops->lazy)
 			pvg_adaptive_came_by(q);
 		goes_on = q->watch;
+		/* Whoever is not watched any more must not wait for this one. */
+		if (q->watch && q->watch_cpu != smp_processor_id() &&
+		    q->held > q->batch)
+			may_hold = false;
 		may_hold &= pvg_watch_start(q, flags);
 		hold = pvg_adaptive_commit(q, may_hold, goes_on);
 	}

@@ -169,6 +169,7 @@ static void queue_tick(struct timer_list *tick)
 		pvg_queue_unlock(q, flags);
 		return;
 	}
+	pvg_adaptive_silent(q);
 	pvg_adaptive_stayed(q);
 	pvg_watch_stop(q);
 	look_unlock(q, flags, false);
@@ -202,6 +203,7 @@ void pvg_queue_left(struct pvg_queue *q, bool idle)
 
 	lockdep_assert_held(&q->lock);
 
+	pvg_adaptive_silent(q);
 	if (idle)
 		pvg_adaptive_left(q);
 	/* Whoever polls will settle; a lazy queue has its timer. */
@@ -235,5 +237,8 @@ void pvg_wait_stop(struct pvg_queue *q)
 	hrtimer_cancel(&q->timer);
 	q->timer_active = false;
 	timer_delete_sync(&q->tick);
+	/* add_timer_on() may have moved it off a CPU on which it still runs. */
+	if (q->watchable)
+		synchronize_rcu();
 	irq_work_sync(&q->left);
 }

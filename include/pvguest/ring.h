@@ -161,8 +161,8 @@ struct pvg_queue_stats {
 	u64 doorbells;		/* device notified */
 	u64 doorbells_suppressed; /* device said it needs no notification */
 	u64 doorbells_held;	/* batches whose doorbell was left to a later one */
-	u64 prediction_hits;	/* a hold paid; receive: enough buffers came */
-	u64 prediction_misses;	/* it did not; receive: the timer fired first */
+	u64 prediction_hits;	/* a hold cost nothing; receive: enough buffers came */
+	u64 prediction_misses;	/* it did; receive: the timer fired first */
 	u64 stayed;		/* a submitter neither committed nor left its CPU */
 	u64 doorbells_forced;	/* of doorbells, by the progress guard */
 	u64 healed_doorbell;	/* of these, the device moved after them */

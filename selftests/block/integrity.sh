@@ -10,7 +10,7 @@ set -u
 # shellcheck source=../lib/blk.sh
 . ../lib/blk.sh
 
-SIZE=$(scaled 64)m
+SIZE=$(scaled 64 16)m
 
 # verify SERIAL NAME OPTION...: one fio verify job over the disk.
 verify()

@@ -196,7 +196,6 @@ extern unsigned int nr_cpu_ids;
 #define ERR_PTR(err)	((void *)(long)(err))
 #define INIT_WORK(w, f)	((w)->function = (f))
 #define cancel_work_sync(w)	((w)->scheduled = false)
-#define synchronize_rcu()	((void)0)
 #define string_get_size(size, ...)	((void)(size))
 #define virtio_device_ready(vdev)					\
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER_OK)

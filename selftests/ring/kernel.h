@@ -167,6 +167,7 @@ void model_work(struct irq_work *work);
 #define per_cpu_ptr(p, cpu)	((void)(cpu), p)
 #define for_each_possible_cpu(cpu)	for ((cpu) = 0; (cpu) < 1; (cpu)++)
 #define for_each_online_cpu(cpu)	for_each_possible_cpu(cpu)
+#define synchronize_rcu()	((void)0)
 #define smp_processor_id()	0
 #define tick_nohz_full_cpu(cpu)	((void)(cpu), false)
 #define in_task()		model_in_task
