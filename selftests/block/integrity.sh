@@ -34,7 +34,7 @@ for serial in "${DISKS[@]}" ${MORE:-}; do
 	verify "$serial" "batches of 16, verified while they are written" \
 		--bsrange="$sector-64k" --blockalign="$sector" --iodepth=32 \
 		--iodepth_batch_submit=16 --iodepth_batch_complete_min=1 \
-		--iodepth_batch_complete_max=16 --verify_backlog=64 --size=16m
+		--iodepth_batch_complete_max=16 --verify_backlog=64 --size="$(scaled 16)m"
 	ios=$(($(blk_ios "$DISK") - before))
 	tap_num "$ios > 100" "$serial: the requests of the verify jobs go through the disk" \
 		"$ios requests"
@@ -45,7 +45,7 @@ for serial in "${DISKS[@]}"; do
 	blk_need "$serial"
 	tap_check "$serial: crc32c of 4 jobs at once, each in its own range" \
 		blk_fio "$DEV" --rw=randwrite --verify=crc32c --verify_fatal=1 \
-		--numjobs=4 --offset_increment=16m --size=8m \
+		--numjobs=4 --offset_increment=16m --size="$(scaled 8)m" \
 		--bsrange=512-128k --blockalign=512 --iodepth=16
 done
 
