@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # used by those who source this
 # SPDX-License-Identifier: GPL-2.0
 #
 # Freeze leases on two file systems, $TMP/a and $TMP/b, and processes that write to
