@@ -175,9 +175,9 @@ __u32 pvs_lease_left(const struct pvs_lease *l, __u64 now)
  * @audience: PVS_TOLD_*, who asks
  *
  * Return: PVC_OK if the lease was whole until who asks ended it, or, for the owner, the
- * host did; PVC_EXPIRED if it ended before, so that what was made meanwhile is not consistent; PVC_FAILED if
- * something could not be thawed; PVC_NOT_FROZEN if that was told before;
- * PVC_NOT_FOUND if nothing is known of it.
+ * host did; PVC_EXPIRED if it ended before, so that what was made meanwhile is not
+ * consistent; PVC_FAILED if something could not be thawed; PVC_NOT_FROZEN if that was
+ * told before; PVC_NOT_FOUND if nothing is known of it.
  */
 __u32 pvs_lease_verdict(struct pvs_lease *l, __u32 number, __u32 audience)
 {

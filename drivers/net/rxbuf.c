@@ -114,8 +114,9 @@ static struct page_pool *pool_for(const struct pvg_net_rxq *rxq, u32 size)
  * @len: bytes of data
  * @tail: bytes to have behind the data
  *
- * At most a page is copied, and no more than a quarter of the piece. Context: NAPI. Return: a piece for pvg_net_rx_unfit(), or
- * @from, if that is not too large or there is no memory.
+ * At most a page is copied, and no more than a quarter of the piece. Context: NAPI.
+ * Return: a piece for pvg_net_rx_unfit(), or @from, if that is not too large or there is
+ * no memory.
  */
 void *pvg_net_rx_fit(struct pvg_net_rxq *rxq, void *from, u32 *size, u32 offset,
 		     u32 len, u32 tail)
