@@ -457,45 +457,21 @@ static void test_lease_identity(void **state)
 	assert_int_equal(thaw(b + PVS_VERDICTS), PVC_OK);
 }
 
-/* Only who ended it may trust what was made until then; the owner trusts its host. */
+/* The host may not trust what its owner or a shutdown ended; the owner trusts its host. */
 static void test_lease_released(void **state)
 {
-	(void)state;
-	freeze(60000);
-	pvs_end_lease(&guest, PVC_LEASE_END_RELEASED);
-	pvs_thawed(&guest, 0);
-	assert_int_equal(pvs_lease_verdict(&guest.lease, guest.lease.number,
-					   PVS_TOLD_OWNER), PVC_OK);
-	assert_int_equal(thaw(guest.lease.number), PVC_EXPIRED);
-	assert_int_equal(freeze_state().last_end, PVC_LEASE_END_RELEASED);
-	freeze(60000);
-	pvs_end_lease(&guest, PVC_LEASE_END_POWER);
-	pvs_thawed(&guest, 0);
-	assert_int_equal(pvs_lease_verdict(&guest.lease, guest.lease.number,
-					   PVS_TOLD_OWNER), PVC_EXPIRED);
-	assert_int_equal(thaw(guest.lease.number), PVC_EXPIRED);
-}
-
-static void test_lease_rules(void **state)
-{
-	struct pvs_lease l = {};
+	struct pvs_lease *l = &guest.lease;
+	__u32 how;
 
 	(void)state;
-	assert_int_equal(pvs_lease_begin(&l, 0, false, 0), PVC_INVALID);
-	assert_int_equal(pvs_lease_begin(&l, PVC_LEASE_MAX_MS + 1, false, 0),
-			 PVC_INVALID);
-	assert_int_equal(pvs_lease_begin(&l, PVC_LEASE_MAX_MS, false, 0),
-			 PVC_OK);
-	assert_int_equal(pvs_lease_begin(&l, 1, false, 0), PVC_BUSY);
-	/* It ends while file systems are still being frozen. */
-	assert_true(pvs_lease_due(&l, PVC_LEASE_MAX_MS));
-	assert_true(pvs_lease_end(&l, PVC_LEASE_END_EXPIRED));
-	assert_false(pvs_lease_end(&l, PVC_LEASE_END_THAW));
-	assert_false(pvs_lease_frozen(&l, 1));
-	assert_int_equal(pvs_lease_begin(&l, 1, false, 0), PVC_BUSY);
-	pvs_lease_thawed(&l, 0);
-	assert_int_equal(l.last_end, PVC_LEASE_END_EXPIRED);
-	assert_int_equal(pvs_lease_begin(&l, 1, false, 0), PVC_OK);
+	for (how = PVC_LEASE_END_RELEASED; how <= PVC_LEASE_END_POWER; how++) {
+		freeze(60000);
+		pvs_end_lease(&guest, how);
+		pvs_thawed(&guest, 0);
+		assert_int_equal(pvs_lease_verdict(l, l->number, PVS_TOLD_OWNER),
+				 how == PVC_LEASE_END_POWER ? PVC_EXPIRED : PVC_OK);
+		assert_int_equal(thaw(l->number), PVC_EXPIRED);
+	}
 }
 
 static void test_lease_owner_and_session(void **state)
@@ -670,9 +646,9 @@ static void test_daemon_leaves_room(void **state)
 		ask(PVC_SERVICE_DAEMON, 1, "", 0, 0, 0);
 	assert_int_equal(answer.status, PVC_BUSY);
 	assert_true(daemon_streams >= 8);
-	/* Also when half of the window was used, but no credit given for it yet. */
-	assert_true(guest.pvc.cfg.conn_window / 2 >=
-		    PVS_STREAMS / 2 * guest.pvc.cfg.stream_window);
+	/* Also when half of the window was used, and no credit given for it yet. */
+	assert_true(guest.pvc.cfg.conn_window >=
+		    PVS_STREAMS * guest.pvc.cfg.stream_window);
 	begin_thaw(0);
 	pvs_thawed(&guest, 0);
 	settle();
@@ -791,7 +767,6 @@ int run_service_tests(void)
 		cmocka_unit_test_setup(test_lease_renew, setup),
 		cmocka_unit_test_setup(test_lease_identity, setup),
 		cmocka_unit_test_setup(test_lease_released, setup),
-		cmocka_unit_test(test_lease_rules),
 		cmocka_unit_test_setup(test_lease_owner_and_session, setup),
 		cmocka_unit_test_setup(test_time_policy, setup),
 		cmocka_unit_test_setup(test_time_arguments, setup),
