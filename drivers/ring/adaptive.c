@@ -114,12 +114,11 @@ static void pay(struct pvg_hold *h, u64 ns)
 	h->credit_ns = max_t(s64, h->credit_ns - ns, -DEBT_MAX_NS);
 }
 
-/* Meanwhile buffers waited that were held, and such as had come back. */
+/* Until now buffers waited that were held, and such as had come back. */
 static void charge_silence(struct pvg_queue *q, u64 now)
 {
 	struct pvg_hold *h = &q->hold;
 	u64 ns = silence_ns(q, now);
-
 	/* Without an event no completion is told of, unless somebody polls. */
 	u32 untold = q->armed ? q->armed - 1 : q->polling ? 0 : q->inflight;
 
@@ -127,6 +126,7 @@ static void charge_silence(struct pvg_queue *q, u64 now)
 		h->cost_ns += ns * (q->held - min(q->held, q->batch));
 	if (h->allowed)
 		pay(h, ns * min(q->inflight, untold));
+	h->last_ns = now;
 }
 
 /* Time since the last batch; a pause counts as two gaps. */
@@ -179,7 +179,6 @@ bool pvg_adaptive_commit(struct pvg_queue *q, bool may_hold, bool goes_on)
 	if (goes_on && !h->allowed)
 		learn_gap(h, gap_ns(h, now));
 	charge_silence(q, now);
-	h->last_ns = now;
 	WRITE_ONCE(q->interrupted_ns, 0);
 
 	h->allowed = may_hold && q->held && !q->urgent && !h->learn &&
@@ -214,7 +213,6 @@ void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed)
 		return;
 	now = local_clock();
 	charge_silence(q, now);
-	h->last_ns = now;
 	late = now - h->since_ns - (u64)h->gap_ns * (h->batches - 1);
 	if (late > 0)
 		h->cost_ns += min_t(u64, late, SILENCE_MAX_NS);
@@ -243,12 +241,9 @@ void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed)
  */
 void pvg_adaptive_silent(struct pvg_queue *q)
 {
-	u64 now = local_clock();
-
 	lockdep_assert_held(&q->lock);
 
-	charge_silence(q, now);
-	q->hold.last_ns = now;
+	charge_silence(q, local_clock());
 }
 
 /**
