@@ -28,7 +28,7 @@ verifies()
 	local before deadline=$((SECONDS + 60))
 
 	before=$(blk_ios "$DISK")
-	nice -n "$(is_slow && echo 19 || echo 0)" fio --name=v --filename="$DEV" \
+	behind fio --name=v --filename="$DEV" \
 		--allow_file_create=0 --direct=1 --ioengine=libaio \
 		--rw=randwrite --bs=4k --size="$(scaled 8)m" --iodepth=16 --verify=crc32c --verify_fatal=1 \
 		--randseed="$SEED" --loops="$1" --output-format=json > /tmp/verify 2>&1 &

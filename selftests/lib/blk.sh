@@ -200,16 +200,14 @@ blk_fio()
 }
 
 # blk_load OUTPUT DEVICE OPTION...: fio in the background until it is signalled
-# or has an error. LOAD_PID is fio itself. Returns once requests are flowing. On a slow
-# kernel it gets the time that the test leaves: what the test does meanwhile would take
-# most of the run otherwise.
+# or has an error. LOAD_PID is fio itself. Returns once requests are flowing.
 blk_load()
 {
 	local output=$1 dev=$2 disk=${2##*/} deadline=$((SECONDS + 60)) before
 
 	shift 2
 	before=$(blk_ios "$disk")
-	nice -n "$(is_slow && echo 19 || echo 0)" fio --name=t --filename="$dev" --allow_file_create=0 --direct=1 \
+	behind fio --name=t --filename="$dev" --allow_file_create=0 --direct=1 \
 		--ioengine=libaio --norandommap --randseed="$SEED" --thread --time_based \
 		--runtime=900 --output-format=json "$@" > "$output" 2>&1 &
 	LOAD_PID=$!

@@ -30,6 +30,13 @@ scaled()
 	fi
 }
 
+# behind COMMAND...: a load. On a slow kernel it gets the time that the test leaves: what
+# the test does meanwhile would take most of the run otherwise. Becomes COMMAND.
+behind()
+{
+	exec nice -n "$(is_slow && echo 19 || echo 0)" "$@"
+}
+
 # wait_for SECONDS COMMAND...: until it succeeds; four times as long on a slow
 # kernel. The machine may do nothing between a look and the clock, so there is one
 # more look when the time is over.
