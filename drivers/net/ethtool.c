@@ -128,11 +128,11 @@ static int check_sizes(struct pvg_net *net, u32 rx, u32 tx,
 		return 0;
 	if (is_packed(net))
 		pvg_extack_fmt(extack,
-			       "a size is at least %u (rx) and %u (tx), at most the maximum",
+			       "sizes are %u (rx) and %u (tx) at least, at most the maximum",
 			       RX_RING_MIN, TX_RING_MIN);
 	else
 		pvg_extack_fmt(extack,
-			       "a size is a power of two, at least %lu (rx) and %lu (tx)",
+			       "sizes are powers of two, %lu (rx) and %lu (tx) at least",
 			       roundup_pow_of_two(RX_RING_MIN),
 			       roundup_pow_of_two(TX_RING_MIN));
 	return -EINVAL;
