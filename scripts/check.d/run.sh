@@ -143,8 +143,8 @@ jobs_vms()
 		[[ -n $name && $name != \#* && " $tests" == *" ${1:+$1/}"* ]] || continue
 		wanted_kernel "$kernel" || continue
 		kind=work qemu=${LAB_QEMU:-}
-		if [[ $tests == "counts "* ]]; then
-			kind=counts tests=${tests#counts }
+		if [[ $tests =~ ^(counts|alone)\ (.*) ]]; then
+			kind=${BASH_REMATCH[1]} tests=${BASH_REMATCH[2]}
 		fi
 		if [[ $tests == LAB_QEMU=* ]]; then
 			qemu=${tests%% *}
