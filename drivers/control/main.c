@@ -15,7 +15,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 
-#include "channel.h"
+#include "channel/channel.h"
 #include "pvg_ctl.h"
 #include "pvguest/version.h"
 

@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/virtio.h>
 
-#include "channel.h"
+#include "channel/channel.h"
 #include "pvg_ctl.h"
 
 #define MINORS		4096

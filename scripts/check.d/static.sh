@@ -70,7 +70,7 @@ check_style()
 {
 	local files
 
-	mapfile -t files < <(our_files | grep '^\(drivers\|include\|selftests\|tools\)/.*\.[ch]$')
+	mapfile -t files < <(our_files | grep '^\(drivers\|include\|protocol\|selftests\|tools\)/.*\.[ch]$')
 	(cd "$TREE" && perl "$LINUX/scripts/checkpatch.pl" --no-tree --strict --quiet \
 		--no-summary --show-types --terse -f "${files[@]}") > "$WORK/style"
 	[ -n "${files[*]}" ] || return 1
@@ -171,8 +171,8 @@ suite_static()
 
 	linux_parts || { failure "static: checkpatch from the kernel's source"; return; }
 	mapfile -t scripts < <(shell_scripts)
-	mapfile -t style < <(our_files | grep -E '^(drivers|include|selftests|tools)/.*\.[ch]$')
-	mapfile -t modules < <(our_files | grep -E '^(Kbuild|Kconfig|Makefile|(include|drivers|scripts/compat|selftests/fakehost)/.*)$')
+	mapfile -t style < <(our_files | grep -E '^(drivers|include|protocol|selftests|tools)/.*\.[ch]$')
+	mapfile -t modules < <(our_files | grep -E '^(Kbuild|Kconfig|Makefile|(include|drivers|protocol|scripts/compat|selftests/fakehost)/.*)$')
 	try_once "$(key_of "${scripts[@]}" -- shell "$(versions shellcheck)")" \
 		"static: shellcheck" check_shell "${scripts[@]}"
 	try_once "$(key_of "${style[@]}" scripts/check.d/style-exceptions -- style "$(versions linux-source-6.1)")" \

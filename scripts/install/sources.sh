@@ -11,6 +11,6 @@ sources() {
 
 # Of the modules, for whoever builds them; and of the packages besides.
 # shellcheck disable=SC2034 # for those who read this
-MODULE_SOURCES="Kbuild Kconfig Makefile include drivers scripts/compat"
+MODULE_SOURCES="Kbuild Kconfig Makefile include drivers protocol scripts/compat"
 # shellcheck disable=SC2034
-PACKAGE_SOURCES="Kbuild Kconfig Makefile COPYING dkms.conf debian include drivers scripts tools/guest"
+PACKAGE_SOURCES="Kbuild Kconfig Makefile COPYING dkms.conf debian include drivers protocol scripts tools/guest"

@@ -256,10 +256,10 @@ objects()
 	local root object name=${2%.c}.o
 
 	root=$(sed -n 's|/drivers/ring/pvg_ring\.ko$||p' "$OUT/modules" | head -n 1)
-	[[ $2 == *.c ]] || name='drivers/*/*.o'
+	[[ $2 == *.c ]] || name='drivers/*/*.o drivers/*/*/*.o protocol/*.o'
 	# shellcheck disable=SC2086 # a pattern
-	for object in "$root"/$name; do
-		strip -g -o "$OUT/object.o" "$object" && sha256sum < "$OUT/object.o"
+	for object in $(cd "$root" && ls -d $name 2> /dev/null); do
+		strip -g -o "$OUT/object.o" "$root/$object" && sha256sum < "$OUT/object.o"
 	done
 }
 

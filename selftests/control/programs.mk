@@ -19,11 +19,12 @@ lease: lease.c $(TOP)/include/uapi/pvguest/control_dev.h
 		-pthread -I$(TOP)/include/uapi -o $@ $<
 
 # The protocol's core, as the host has it.
-CORE := $(wildcard $(TOP)/drivers/control/protocol_*.c)
+CORE := $(filter-out %/services.c %/services_keys.c %/services_lease.c,\
+	$(wildcard $(TOP)/protocol/*.c))
 
-relay: relay.c $(TAP) $(CORE) $(wildcard $(TOP)/include/*/*.h $(TOP)/include/uapi/*/*.h)
+relay: relay.c $(TAP) $(CORE) $(wildcard $(TOP)/include/uapi/*/*.h $(TOP)/protocol/*.h $(TOP)/protocol/include/*/*.h)
 	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
-		-I../lib -I$(TOP)/include -I$(TOP)/drivers/control -o $@ $< $(CORE) -lz
+		-I../lib -I$(TOP)/protocol/include -o $@ $< $(CORE) -lz
 
 files stall: %: %.c $(TAP)
 	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -static -pthread -I../lib -o $@ $<

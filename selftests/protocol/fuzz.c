@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "protocol.h"
+#include "internal.h"
 
 #define STREAMS		6
 #define IS_GUEST	(ROLE == PVC_GUEST)

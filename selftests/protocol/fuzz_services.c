@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "protocol.h"
+#include "internal.h"
 #include "pvguest/services.h"
 
 #define CHECK(what)	do { if (!(what)) abort(); } while (0)

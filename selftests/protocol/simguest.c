@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest in a process: the kernel's services, drivers/control/services*.c, on
+ * A guest in a process: the kernel's services, protocol/services.c, on
  * a unix socket as QEMU offers one for a virtio-serial port: one client at a
  * time, and what is written while there is none is lost.
  *

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unit tests of the control protocol's core and of
- * the kernel's services, drivers/control/{protocol,services}*.c. They
- * run on the build machine; "make check" prints TAP.
+ * Unit tests of the protocol core and of the services of a guest's kernel, all of
+ * protocol/. They run on the build machine; "make check" prints TAP.
  */
 #include "harness.h"
 

@@ -7,7 +7,7 @@
  * first the session's own, then what is short or somebody waits for, then
  * bulk data, the streams taking turns.
  */
-#include "protocol.h"
+#include "internal.h"
 
 static __u32 put_frame(struct pvc *p, __u8 *buf, enum pvc_type type,
 		       __u32 stream, __u32 len)

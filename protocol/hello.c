@@ -2,7 +2,7 @@
 /*
  * PVC/1: the payload of HELLO and WELCOME, written and read.
  */
-#include "protocol.h"
+#include "internal.h"
 
 /**
  * pvc_put_tlv() - append a type-length-value to a buffer

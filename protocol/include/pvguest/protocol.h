@@ -15,7 +15,7 @@
 #define _PVGUEST_PROTOCOL_H
 
 #include "pvguest/freestanding.h"
-#include "../uapi/pvguest/control.h"
+#include "../../../include/uapi/pvguest/control.h"
 
 struct pvc;
 struct pvc_stream;

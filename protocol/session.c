@@ -2,7 +2,7 @@
 /*
  * PVC/1: the life of a session, from HELLO to its end.
  */
-#include "protocol.h"
+#include "internal.h"
 
 #define CALL_FIRST_MS	250u	/* HELLO is repeated after that, */
 #define CALL_MAX_MS	2000u	/* then less and less often */

@@ -12,7 +12,7 @@
 #include <linux/uaccess.h>
 
 #include "channel.h"
-#include "../../include/uapi/pvguest/control_dev.h"
+#include "../../../include/uapi/pvguest/control_dev.h"
 
 /* An open file. */
 struct control_file {

@@ -9,7 +9,7 @@
 #include <linux/random.h>
 
 #include "channel.h"
-#include "pvg_ctl.h"
+#include "../pvg_ctl.h"
 #include "pvguest/version.h"
 
 #define INFLIGHT_MAX	4	/* buffers; what is behind them waits */

@@ -15,7 +15,7 @@
 #include <linux/uaccess.h>
 
 #include "channel.h"
-#include "../../include/uapi/pvguest/control_dev.h"
+#include "../../../include/uapi/pvguest/control_dev.h"
 
 #define OUT_MAX		65536	/* bytes of a stream that wait for the host */
 #define CHUNK_MIN	1024	/* bytes of room for the host's data */

@@ -8,7 +8,7 @@
  * one frame that can begin a session, and what turns out not to be one is
  * searched again from its second byte on.
  */
-#include "protocol.h"
+#include "internal.h"
 
 bool pvc_get_head(struct pvc_head *head, const __u8 *buf)
 {

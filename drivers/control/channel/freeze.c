@@ -21,7 +21,7 @@
 
 #include "channel.h"
 #include "pvguest/compat_fs.h"
-#include "../../include/uapi/pvguest/control_dev.h"
+#include "../../../include/uapi/pvguest/control_dev.h"
 
 #define THAW_WAIT_MS	60000
 

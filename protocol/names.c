@@ -2,7 +2,7 @@
 /*
  * PVC/1: words for its numbers, in logs and in what tools print.
  */
-#include "protocol.h"
+#include "internal.h"
 
 static const char *name_of(const char *const *names, __u32 nr, __u32 value)
 {

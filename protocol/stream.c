@@ -3,7 +3,7 @@
  * PVC/1: streams, which are the requests of a session and their data, and the
  * credit that bounds what either side has to keep.
  */
-#include "protocol.h"
+#include "internal.h"
 
 static bool is_ours(const struct pvc *p, __u32 id)
 {

@@ -12,7 +12,7 @@
 #define _PVGUEST_SERVICES_H
 
 #include "pvguest/protocol.h"
-#include "../uapi/pvguest/services.h"
+#include "../../../include/uapi/pvguest/services.h"
 
 struct pvs;
 
