@@ -39,7 +39,7 @@ __u32 pvc_put_hello(const struct pvc *p, __u8 *buf)
 		.version_max = PVC_VERSION,
 		.max_payload = cpu_to_le32(cfg->rx_size - PVC_HEADER),
 		.features = cpu_to_le64(cfg->features),
-		.max_streams = cpu_to_le32(cfg->nr_streams / 2),
+		.max_streams = cpu_to_le32(pvc_peer_streams(p)),
 		.stream_window = cpu_to_le32(cfg->stream_window),
 		.conn_window = cpu_to_le32(cfg->conn_window),
 		.quiet_ms = cpu_to_le32(cfg->quiet_ms),
@@ -50,6 +50,8 @@ __u32 pvc_put_hello(const struct pvc *p, __u8 *buf)
 		h.features = cpu_to_le64(cfg->features & p->peer.features);
 		memcpy(h.boot_id, cfg->boot_id, sizeof(h.boot_id));
 	}
+	if (cfg->role == PVC_GUEST && !p->welcome_status)
+		memcpy(h.guest_nonce, p->guest_nonce, sizeof(h.guest_nonce));
 	memcpy(h.nonce, p->nonce, sizeof(h.nonce));
 	memcpy(buf, &h, sizeof(h));
 	if (cfg->tlv_len)
@@ -105,26 +107,107 @@ static int parse_tlv(struct pvc_peer *peer, __u16 type, const __u8 *data,
 	return type & PVC_TLV_CRITICAL ? PVC_UNSUPPORTED : PVC_OK;
 }
 
-static int parse_tlvs(struct pvc_peer *peer, const __u8 *buf, __u32 len)
+/*
+ * The next of some TLVs; -1 if there is none or it is cut off, which leaves *@len as
+ * it is. Returns its type, with the value at *@at.
+ */
+static int next_tlv(const __u8 **buf, __u32 *len, const __u8 **at, __u32 *n)
 {
 	struct pvc_tlv tlv;
-	__u32 n;
-	int err;
+
+	if (*len < sizeof(tlv))
+		return -1;
+	memcpy(&tlv, *buf, sizeof(tlv));
+	*n = le16_to_cpu(tlv.len);
+	if (*n > *len - sizeof(tlv))
+		return -1;
+	*at = *buf + sizeof(tlv);
+	*buf += sizeof(tlv) + *n;
+	*len -= sizeof(tlv) + *n;
+	return le16_to_cpu(tlv.type);
+}
+
+/* Of each type there is one at most. */
+static bool seen_before(__u32 *seen, __u16 type)
+{
+	__u32 number = type & ~PVC_TLV_CRITICAL, bit;
+
+	if (number >= 32)
+		return false;
+	bit = 1u << number;
+	if (*seen & bit)
+		return true;
+	*seen |= bit;
+	return false;
+}
+
+static int parse_tlvs(struct pvc_peer *peer, const __u8 *buf, __u32 len)
+{
+	const __u8 *at;
+	__u32 n, seen = 0;
+	int type, err;
 
 	while (len) {
-		if (len < sizeof(tlv))
+		type = next_tlv(&buf, &len, &at, &n);
+		if (type < 0 || seen_before(&seen, type))
 			return PVC_INVALID;
-		memcpy(&tlv, buf, sizeof(tlv));
-		buf += sizeof(tlv);
-		len -= sizeof(tlv);
-		n = le16_to_cpu(tlv.len);
-		if (n > len)
-			return PVC_INVALID;
-		err = parse_tlv(peer, le16_to_cpu(tlv.type), buf, n);
+		err = parse_tlv(peer, type, at, n);
 		if (err)
 			return err;
-		buf += n;
-		len -= n;
+	}
+	return PVC_OK;
+}
+
+/**
+ * pvc_parse_services() - read SERVICES: what the guest provides from now on
+ * @peer: whose services are replaced; as before unless this returns 0
+ * @buf: the payload
+ * @len: its length
+ *
+ * Return: enum pvc_status.
+ */
+int pvc_parse_services(struct pvc_peer *peer, const __u8 *buf, __u32 len)
+{
+	struct pvc_peer now = *peer;
+	int err;
+
+	memset(now.services, 0, sizeof(now.services));
+	err = parse_tlvs(&now, buf, len);
+	if (!err)
+		*peer = now;
+	return err;
+}
+
+/**
+ * pvc_parse_principal() - read the TLVs of OPEN
+ * @principal: room for PVC_PRINCIPAL_MAX + 1 bytes; empty if it is not named.
+ *	Control characters are replaced, since it ends up in logs
+ * @buf: the TLVs
+ * @len: their length
+ *
+ * Return: enum pvc_status.
+ */
+int pvc_parse_principal(char *principal, const __u8 *buf, __u32 len)
+{
+	const __u8 *at;
+	__u32 i, n, seen = 0;
+	int type;
+
+	principal[0] = '\0';
+	while (len) {
+		type = next_tlv(&buf, &len, &at, &n);
+		if (type < 0 || seen_before(&seen, type))
+			return PVC_INVALID;
+		if ((type & ~PVC_TLV_CRITICAL) != PVC_TLV_PRINCIPAL) {
+			if (type & PVC_TLV_CRITICAL)
+				return PVC_UNSUPPORTED;
+			continue;
+		}
+		if (!n || n > PVC_PRINCIPAL_MAX)
+			return PVC_INVALID;
+		for (i = 0; i < n; i++)
+			principal[i] = at[i] < ' ' || at[i] == 0x7f ? '?' : at[i];
+		principal[n] = '\0';
 	}
 	return PVC_OK;
 }
@@ -166,6 +249,7 @@ int pvc_parse_hello(struct pvc_peer *peer, const __u8 *buf, __u32 len)
 	memcpy(&h, buf, sizeof(h));
 	memcpy(peer->nonce, h.nonce, sizeof(peer->nonce));
 	memcpy(peer->boot_id, h.boot_id, sizeof(peer->boot_id));
+	memcpy(peer->guest_nonce, h.guest_nonce, sizeof(peer->guest_nonce));
 	peer->version_min = h.version_min;
 	peer->version_max = h.version_max;
 	peer->status = le16_to_cpu(h.status);

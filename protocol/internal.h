@@ -21,23 +21,29 @@ static inline bool pvc_synced(const struct pvc *p)
 	return p->state == PVC_OFFERED || p->state == PVC_UP;
 }
 
+/* How many streams the peer may have open at a time. */
+static inline __u32 pvc_peer_streams(const struct pvc *p)
+{
+	return p->cfg.peer_streams ? p->cfg.peer_streams : p->cfg.nr_streams / 2;
+}
+
 static inline __u32 pvc_bit(enum pvc_type type)
 {
 	return 1u << type;
 }
 
-/* protocol_frame.c */
+/* frame.c */
 bool pvc_get_head(struct pvc_head *head, const __u8 *buf);
 void pvc_put_head(__u8 *buf, const struct pvc_head *head);
 
-/* protocol_session.c */
+/* session.c */
 bool pvc_handle_handshake(struct pvc *p, const struct pvc_head *head,
 			  const __u8 *payload);
 void pvc_handle_frame(struct pvc *p, const struct pvc_head *head,
 		      const __u8 *payload);
 void pvc_goodbye(struct pvc *p);
 
-/* protocol_stream.c */
+/* stream.c */
 void pvc_handle_stream(struct pvc *p, const struct pvc_head *head,
 		       const __u8 *payload);
 void pvc_handle_conn_credit(struct pvc *p, const __u8 *payload);
@@ -48,7 +54,9 @@ __u64 pvc_next_deadline(const struct pvc *p);
 __u32 pvc_rx_window(const struct pvc *p, const struct pvc_stream *s);
 void pvc_sent(struct pvc *p, struct pvc_stream *s, enum pvc_type type);
 
-/* protocol_hello.c */
+/* hello.c */
 __u32 pvc_put_hello(const struct pvc *p, __u8 *buf);
+int pvc_parse_services(struct pvc_peer *peer, const __u8 *buf, __u32 len);
+int pvc_parse_principal(char *principal, const __u8 *buf, __u32 len);
 
 #endif /* _PVG_CONTROL_PROTOCOL_H */

@@ -31,6 +31,8 @@ const char *pvc_status_name(__u32 status)
 		[PVC_FAILED] = "failed",
 		[PVC_NOT_FROZEN] = "not-frozen",
 		[PVC_LOST] = "session-lost",
+		[PVC_ABORTED] = "aborted",
+		[PVC_FORGOTTEN] = "forgotten",
 	};
 
 	return name_of(names, PVC_STATUS_NR, status);

@@ -61,6 +61,15 @@ static __u32 put_reason(const struct pvc *p, __u8 *payload)
 	return sizeof(reason);
 }
 
+static __u32 put_start(const struct pvc *p, __u8 *payload)
+{
+	struct pvc_start start;
+
+	memcpy(start.nonce, p->guest_nonce, sizeof(start.nonce));
+	memcpy(payload, &start, sizeof(start));
+	return sizeof(start);
+}
+
 static __u32 put_token(__u64 token, __u8 *payload)
 {
 	struct pvc_ping ping = { .token = cpu_to_le64(token) };
@@ -110,6 +119,12 @@ static __u32 session_payload(struct pvc *p, enum pvc_type type, __u8 *payload,
 			     __u32 max)
 {
 	switch (type) {
+	case PVC_START:
+		return put_start(p, payload);
+	case PVC_SERVICES:
+		if (p->cfg.tlv_len)
+			memcpy(payload, p->cfg.tlvs, p->cfg.tlv_len);
+		return p->cfg.tlv_len;
 	case PVC_BYE:
 		return put_reason(p, payload);
 	case PVC_PING:
@@ -129,7 +144,7 @@ static __u32 output_session(struct pvc *p, __u8 *buf, __u32 max)
 {
 	static const enum pvc_type order[] = {
 		PVC_START, PVC_BYE, PVC_PONG, PVC_HEARTBEAT, PVC_NOTICE,
-		PVC_PING,
+		PVC_SERVICES, PVC_PING,
 	};
 	__u32 i, len;
 
@@ -140,7 +155,7 @@ static __u32 output_session(struct pvc *p, __u8 *buf, __u32 max)
 			continue;
 		p->pending &= ~pvc_bit(type);
 		len = session_payload(p, type, buf + PVC_HEADER, max);
-		if (!len && type != PVC_START)
+		if (!len && type != PVC_SERVICES)
 			continue;
 		len = put_frame(p, buf, type, 0, len);
 		if (type == PVC_BYE)
@@ -173,10 +188,15 @@ static __u32 put_open(struct pvc *p, struct pvc_stream *s, __u8 *payload,
 		.window = cpu_to_le32(s->window),
 		.key = cpu_to_le64(s->key),
 	};
+	__u32 len = strlen(s->principal);
 
+	if (len)
+		len = pvc_put_tlv(payload + sizeof(o), 0, max - sizeof(o),
+				  PVC_TLV_PRINCIPAL, s->principal, len);
+	o.tlv_len = cpu_to_le16(len);
 	memcpy(payload, &o, sizeof(o));
-	return sizeof(o) + fill(p, s, PVC_OPEN, payload + sizeof(o),
-				max - sizeof(o));
+	len += sizeof(o);
+	return len + fill(p, s, PVC_OPEN, payload + len, max - len);
 }
 
 static __u32 put_result(struct pvc *p, struct pvc_stream *s, __u8 *payload,
@@ -255,6 +275,7 @@ static __u32 output_stream(struct pvc *p, struct pvc_stream *s, __u32 bit,
 		len = put_data(p, s, payload, max);
 	if (type == PVC_DATA && !len)
 		return 0;
+	p->bulk = type == PVC_DATA && s->prio == PVC_PRIO_BULK;
 	len = put_frame(p, buf, type, id, len);
 	pvc_sent(p, s, type);
 	return len;
@@ -301,10 +322,10 @@ static __u32 output_streams(struct pvc *p, bool bulk, __u8 *buf, __u32 max)
 {
 	__u32 i, at, len;
 
-	for (i = 0; i < p->cfg.nr_streams; i++) {
+	for (i = 0; i < p->top; i++) {
 		struct pvc_stream *s;
 
-		at = (p->cursor + i) % p->cfg.nr_streams;
+		at = (p->cursor + i) % p->top;
 		s = &p->cfg.streams[at];
 		if (!pvc_is_used(s) || !s->pending)
 			continue;
@@ -328,13 +349,15 @@ static __u32 output_streams(struct pvc *p, bool bulk, __u8 *buf, __u32 max)
  * call of any other function here. What it returned has to be sent, all of it
  * and in this order, unless pvc_stop() follows.
  *
- * Return: how many bytes, at most one frame; 0 if there is nothing to send.
+ * Return: how many bytes, at most one frame; 0 if there is nothing to send. @p->bulk
+ * says whether it is data of a bulk stream, for which nobody waits.
  */
 __u32 pvc_output(struct pvc *p, void *buf, __u32 size, __u64 now)
 {
 	__u32 len, max;
 
 	p->now = now;
+	p->bulk = false;
 	if (size < PVC_OUTPUT_MIN || p->state == PVC_IDLE)
 		return 0;
 	if (p->run_left)
@@ -351,4 +374,31 @@ __u32 pvc_output(struct pvc *p, void *buf, __u32 size, __u64 now)
 	if (!len && p->state == PVC_UP)
 		len = output_streams(p, true, buf, max);
 	return len;
+}
+
+/**
+ * pvc_last_words() - guest: a NOTICE as the next frame, and at once
+ * @p: the side; nothing of it is used afterwards
+ * @buf: where to put it
+ * @size: its size
+ * @notice: what happened
+ * @text: more about it
+ * @len: its length, at most PVC_NOTICE_TEXT_MAX
+ *
+ * For a kernel that has died: nothing is called back, allocated or freed, and no clock
+ * is read. What pvc_output() has returned before has to have been sent.
+ *
+ * Return: how many bytes; 0 without a session.
+ */
+__u32 pvc_last_words(struct pvc *p, void *buf, __u32 size,
+		     const struct pvc_notice *notice, const char *text, __u32 len)
+{
+	__u8 *payload = (__u8 *)buf + PVC_HEADER;
+
+	if (p->state != PVC_UP || len > PVC_NOTICE_TEXT_MAX ||
+	    size < PVC_HEADER + sizeof(*notice) + len)
+		return 0;
+	memcpy(payload, notice, sizeof(*notice));
+	memcpy(payload + sizeof(*notice), text, len);
+	return put_frame(p, buf, PVC_NOTICE, 0, sizeof(*notice) + len);
 }

@@ -355,7 +355,7 @@ void pvs_thawed(struct pvs *v, __u32 errors)
 	__u32 i, status = PVC_NOT_FROZEN;
 
 	pvs_lease_thawed(l, errors);
-	for (i = 0; i < PVS_STREAMS; i++) {
+	for (i = 0; i < v->pvc.top; i++) {
 		struct pvc_stream *s = &v->streams[i];
 
 		if (!waits_for_thaw(v, s))
@@ -384,6 +384,10 @@ static bool recall(struct pvs *v, struct pvc_stream *s)
 	struct pvs_slot *slot = slot_of(v, s);
 	struct pvs_key *key = pvs_key_find(&v->keys, s->key);
 
+	if (!key && pvs_key_forgotten(&v->keys, s->key)) {
+		pvc_reply(&v->pvc, s, PVC_FORGOTTEN, 0);
+		return true;
+	}
 	if (!key) {
 		if (s->open_flags & PVC_OPEN_QUERY)
 			pvc_reply(&v->pvc, s, PVC_NOT_FOUND, 0);
@@ -426,9 +430,9 @@ static bool leaves_room(const struct pvs *v)
 {
 	__u32 i, n = 0;
 
-	for (i = 0; i < PVS_STREAMS; i++)
+	for (i = 0; i < v->pvc.top; i++)
 		n += v->slots[i].forwarded;
-	return n < PVS_STREAMS / 2 - PVS_RESERVED;
+	return n < PVS_DAEMON;
 }
 
 static bool is_kernels(const struct pvc_stream *s)
@@ -464,7 +468,10 @@ static void on_open(struct pvc *p, struct pvc_stream *s, const void *args,
 		pvc_reply(p, s, PVC_NO_SERVICE, 0);
 		return;
 	}
-	if (admit(v, s))
+	/* No request of the kernel's has that many arguments. */
+	if (s->open_flags & PVC_OPEN_MORE)
+		pvc_reply(p, s, PVC_INVALID, 0);
+	else if (admit(v, s))
 		serve[s->service](v, s, args, len);
 }
 
@@ -632,11 +639,12 @@ int pvs_init(struct pvs *v, const struct pvs_ops *ops, struct pvc_config *cfg)
 	cfg->priv = v;
 	cfg->streams = v->streams;
 	cfg->nr_streams = PVS_STREAMS;
+	cfg->peer_streams = PVS_PEER;
 	/*
 	 * What is not read on some takes no credit from others: credit is given
 	 * once half the window was used, so that half has to do for all.
 	 */
-	cfg->conn_window = PVS_STREAMS * cfg->stream_window;
+	cfg->conn_window = 2 * PVS_PEER * cfg->stream_window;
 	cfg->features |= PVC_FEATURE_KERNEL;
 	return pvc_init(&v->pvc, cfg);
 }

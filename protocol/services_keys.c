@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Requests by their key, so that one whose answer was lost with its session can
- * be repeated or asked about without being carried out twice. The last
- * PVS_KEYS are remembered, until the guest boots.
+ * be repeated or asked about without being carried out twice. The answers of the last
+ * PVS_KEYS are remembered, until the guest boots; of all before them, that they were
+ * begun, in a Bloom filter: whoever is told that a key is unknown may repeat the request,
+ * so that must never be said of one that was begun. A key that was not may be taken for
+ * one that was forgotten, one in 200 after 5000 requests; then the host takes another.
  */
 #include "pvguest/services.h"
 
@@ -24,6 +27,37 @@ struct pvs_key *pvs_key_find(struct pvs_keys *keys, __u64 key)
 			return e;
 	}
 	return NULL;
+}
+
+/* Four bits of the filter, by the four parts of a product. */
+static __u64 filter_hash(__u64 key)
+{
+	return key * 0x9e3779b97f4a7c15ull;
+}
+
+static void forget(struct pvs_keys *keys, __u64 key)
+{
+	__u64 h = filter_hash(key);
+	int i;
+
+	for (i = 0; i < 4; i++, h >>= 16)
+		keys->forgotten[(h & 0xffff) / 64] |= 1ull << h % 64;
+}
+
+/**
+ * pvs_key_forgotten() - may a request that is not found have been begun?
+ * @keys: all
+ * @key: of which pvs_key_find() knows nothing
+ */
+bool pvs_key_forgotten(const struct pvs_keys *keys, __u64 key)
+{
+	__u64 h = filter_hash(key);
+	int i;
+
+	for (i = 0; i < 4; i++, h >>= 16)
+		if (!(keys->forgotten[(h & 0xffff) / 64] & 1ull << h % 64))
+			return false;
+	return true;
 }
 
 /* A free entry, or the oldest of those that are done. */
@@ -60,6 +94,8 @@ struct pvs_key *pvs_key_begin(struct pvs_keys *keys, __u64 key, __u16 service,
 
 	if (!e)
 		return NULL;
+	if (e->state != PVS_KEY_FREE)
+		forget(keys, e->key);
 	memset(e, 0, sizeof(*e));
 	e->key = key;
 	e->service = service;

@@ -36,7 +36,8 @@ int pvc_init(struct pvc *p, const struct pvc_config *cfg)
 {
 	if (cfg->rx_size < PVC_HEADER + PVC_PAYLOAD_MIN ||
 	    cfg->rx_size > PVC_SYNC_RUN || cfg->nr_streams < 2 ||
-	    cfg->nr_streams > 0xffff || !cfg->ops->fill ||
+	    cfg->nr_streams > 0xffff || cfg->peer_streams >= cfg->nr_streams ||
+	    !cfg->ops->fill ||
 	    !cfg->ops->random ||
 	    cfg->tlv_len > PVC_HELLO_MAX - sizeof(struct pvc_hello))
 		return -1;
@@ -213,6 +214,7 @@ static bool handle_hello(struct pvc *p, const struct pvc_head *head,
 		return true;
 	if (!++p->session)
 		p->session = 1;
+	p->cfg.ops->random(p, p->guest_nonce, sizeof(p->guest_nonce));
 	set_state(p, PVC_OFFERED);
 	p->features = p->peer.features & p->cfg.features;
 	begin_session(p);
@@ -243,6 +245,7 @@ static bool handle_welcome(struct pvc *p, const struct pvc_head *head,
 	}
 	p->session = head->session;
 	p->features = peer.features & p->cfg.features;
+	memcpy(p->guest_nonce, peer.guest_nonce, sizeof(p->guest_nonce));
 	begin_session(p);
 	p->run_left = 0;
 	p->pending = pvc_bit(PVC_START);
@@ -296,9 +299,15 @@ static bool handle_restart(struct pvc *p, const struct pvc_head *head,
 	       head->session == p->session;
 }
 
-static bool handle_start(struct pvc *p)
+/* A recorded START does not have the nonce of this WELCOME. */
+static bool handle_start(struct pvc *p, const __u8 *payload)
 {
+	struct pvc_start start;
+
 	if (p->cfg.role != PVC_GUEST || p->state != PVC_OFFERED)
+		return false;
+	memcpy(&start, payload, sizeof(start));
+	if (memcmp(start.nonce, p->guest_nonce, sizeof(start.nonce)))
 		return false;
 	p->pending = 0;
 	go_up(p);
@@ -320,6 +329,9 @@ static bool handle_event(struct pvc *p, const struct pvc_head *head,
 {
 	if (p->cfg.role != PVC_HOST && head->type != PVC_PONG)
 		return false;
+	if (head->type == PVC_SERVICES &&
+	    pvc_parse_services(&p->peer, payload, head->len))
+		return false;
 	if (p->cfg.ops->event)
 		p->cfg.ops->event(p, head->type, payload, head->len);
 	return true;
@@ -331,7 +343,8 @@ static bool length_is_right(const struct pvc_head *head)
 	static const struct {
 		__u32 min, max;
 	} lengths[] = {
-		[PVC_START] = { 0, 0 },
+		[PVC_START] = { sizeof(struct pvc_start),
+				sizeof(struct pvc_start) },
 		[PVC_BYE] = { sizeof(struct pvc_reason),
 			      sizeof(struct pvc_reason) },
 		[PVC_PING] = { sizeof(struct pvc_ping),
@@ -343,6 +356,7 @@ static bool length_is_right(const struct pvc_head *head)
 		[PVC_NOTICE] = { sizeof(struct pvc_notice),
 				 sizeof(struct pvc_notice) +
 				 PVC_NOTICE_TEXT_MAX },
+		[PVC_SERVICES] = { 0, PVC_HELLO_MAX },
 		[PVC_OPEN] = { sizeof(struct pvc_open), PVC_PAYLOAD_MAX },
 		[PVC_DATA] = { 1, PVC_PAYLOAD_MAX },
 		[PVC_EOF] = { 0, 0 },
@@ -366,7 +380,7 @@ static void handle_session(struct pvc *p, const struct pvc_head *head,
 
 	switch (head->type) {
 	case PVC_START:
-		right = handle_start(p);
+		right = handle_start(p, payload);
 		break;
 	case PVC_BYE:
 		pvc_goodbye(p);
@@ -377,6 +391,7 @@ static void handle_session(struct pvc *p, const struct pvc_head *head,
 	case PVC_PONG:
 	case PVC_HEARTBEAT:
 	case PVC_NOTICE:
+	case PVC_SERVICES:
 		right = handle_event(p, head, payload);
 		break;
 	case PVC_CREDIT:
@@ -390,7 +405,7 @@ static void handle_session(struct pvc *p, const struct pvc_head *head,
 static bool is_known(const struct pvc_head *head)
 {
 	return (head->type >= PVC_HELLO && head->type <= PVC_BYE) ||
-	       (head->type >= PVC_PING && head->type <= PVC_NOTICE) ||
+	       (head->type >= PVC_PING && head->type <= PVC_SERVICES) ||
 	       (head->type >= PVC_OPEN && head->type <= PVC_RESET);
 }
 
@@ -476,6 +491,16 @@ void pvc_notice(struct pvc *p)
 {
 	if (p->state == PVC_UP)
 		p->pending |= pvc_bit(PVC_NOTICE);
+}
+
+/**
+ * pvc_announce() - guest: the services in &pvc_config.tlvs have changed
+ * @p: the side
+ */
+void pvc_announce(struct pvc *p)
+{
+	if (p->state == PVC_UP)
+		p->pending |= pvc_bit(PVC_SERVICES);
 }
 
 static void tick_call(struct pvc *p)

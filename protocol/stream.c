@@ -21,7 +21,7 @@ struct pvc_stream *pvc_find(struct pvc *p, __u32 id)
 {
 	__u32 i;
 
-	for (i = 0; id && i < p->cfg.nr_streams; i++)
+	for (i = 0; id && i < p->top; i++)
 		if (p->cfg.streams[i].id == id)
 			return &p->cfg.streams[i];
 	return NULL;
@@ -32,7 +32,7 @@ static __u32 count_streams(const struct pvc *p, bool ours)
 {
 	__u32 i, n = 0;
 
-	for (i = 0; i < p->cfg.nr_streams; i++) {
+	for (i = 0; i < p->top; i++) {
 		const struct pvc_stream *s = &p->cfg.streams[i];
 
 		n += pvc_is_used(s) && !(s->flags & PVC_STREAM_LOCAL) == !ours;
@@ -51,6 +51,8 @@ static struct pvc_stream *new_stream(struct pvc *p)
 			continue;
 		memset(s, 0, sizeof(*s));
 		s->flags = PVC_STREAM_USED;
+		if (p->top <= i)
+			p->top = i + 1;
 		return s;
 	}
 	return NULL;
@@ -84,6 +86,8 @@ void pvc_free_stream(struct pvc *p, struct pvc_stream *s)
 	s->id = 0;
 	s->flags = 0;
 	s->pending = 0;
+	while (p->top && !pvc_is_used(&p->cfg.streams[p->top - 1]))
+		p->top--;
 	conn_consumed(p, left);
 }
 
@@ -107,7 +111,7 @@ void pvc_close_all(struct pvc *p)
 {
 	__u32 i;
 
-	for (i = 0; i < p->cfg.nr_streams; i++)
+	for (i = 0; i < p->top; i++)
 		if (pvc_is_used(&p->cfg.streams[i]))
 			close_stream(p, &p->cfg.streams[i], PVC_LOST);
 }
@@ -125,7 +129,8 @@ void pvc_close_all(struct pvc *p)
  */
 struct pvc_stream *pvc_open(struct pvc *p, const struct pvc_request *req)
 {
-	__u32 most = min_t(__u32, p->cfg.nr_streams / 2, p->peer.max_streams);
+	__u32 most = min_t(__u32, p->cfg.nr_streams - pvc_peer_streams(p),
+			   p->peer.max_streams);
 	struct pvc_stream *s;
 
 	/* Numbers are not used twice: 2^31 requests later it takes a new session. */
@@ -146,6 +151,9 @@ struct pvc_stream *pvc_open(struct pvc *p, const struct pvc_request *req)
 	s->deadline = req->deadline_ms ? p->now + req->deadline_ms : 0;
 	s->window = req->window;
 	s->key = req->key;
+	if (req->principal)
+		memcpy(s->principal, req->principal,
+		       min_t(__u32, strlen(req->principal), PVC_PRINCIPAL_MAX));
 	s->tx_limit = p->peer.stream_window;
 	s->rx_limit = req->window;
 	s->flags |= PVC_STREAM_LOCAL;
@@ -204,7 +212,7 @@ void pvc_reply(struct pvc *p, struct pvc_stream *s, __u32 status, __u32 flags)
  * pvc_reset() - close a stream at once
  * @p: the side
  * @s: the stream; closed() is called from here
- * @status: enum pvc_status, for the peer
+ * @status: enum pvc_status, for the peer; not PVC_OK
  */
 void pvc_reset(struct pvc *p, struct pvc_stream *s, __u32 status)
 {
@@ -284,20 +292,34 @@ static void start_stream(struct pvc *p, struct pvc_stream *s,
 	}
 }
 
+static bool open_is_valid(const struct pvc_open *o)
+{
+	const __u16 either = PVC_OPEN_NODATA | PVC_OPEN_MORE;
+	__u16 flags = le16_to_cpu(o->flags);
+
+	return !(flags & ~PVC_OPEN_FLAGS) && (flags & either) != either &&
+	       o->prio < PVC_PRIO_NR && !o->reserved[0] && !o->reserved[1] &&
+	       !o->reserved[2];
+}
+
 static void handle_open(struct pvc *p, const struct pvc_head *head,
 			const __u8 *payload)
 {
 	struct pvc_stream *s;
 	struct pvc_open o;
+	__u32 tlv_len;
+	int status;
 
 	memcpy(&o, payload, sizeof(o));
+	payload += sizeof(o);
+	tlv_len = le16_to_cpu(o.tlv_len);
 	if (is_ours(p, head->stream) || head->stream <= p->last_peer_id ||
-	    le16_to_cpu(o.flags) & ~PVC_OPEN_FLAGS || o.prio >= PVC_PRIO_NR) {
+	    !open_is_valid(&o) || tlv_len > head->len - sizeof(o)) {
 		pvc_lose(p, PVC_WHY_PROTOCOL);
 		return;
 	}
 	p->last_peer_id = head->stream;
-	s = count_streams(p, false) < p->cfg.nr_streams / 2 ?
+	s = count_streams(p, false) < pvc_peer_streams(p) ?
 	    new_stream(p) : NULL;
 	if (!s) {
 		pvc_lose(p, PVC_WHY_LIMIT);
@@ -305,9 +327,12 @@ static void handle_open(struct pvc *p, const struct pvc_head *head,
 	}
 	s->id = head->stream;
 	start_stream(p, s, &o);
-	if (p->cfg.ops->open)
-		p->cfg.ops->open(p, s, payload + sizeof(o),
-				 head->len - sizeof(o));
+	status = pvc_parse_principal(s->principal, payload, tlv_len);
+	if (status)
+		pvc_reply(p, s, status, 0);
+	else if (p->cfg.ops->open)
+		p->cfg.ops->open(p, s, payload + tlv_len,
+				 head->len - sizeof(o) - tlv_len);
 	else
 		pvc_reply(p, s, PVC_NO_SERVICE, 0);
 }
@@ -396,9 +421,12 @@ static void handle_reset(struct pvc *p, struct pvc_stream *s,
 			 const __u8 *payload)
 {
 	struct pvc_reset r;
+	__u32 status;
 
 	memcpy(&r, payload, sizeof(r));
-	close_stream(p, s, le32_to_cpu(r.status));
+	status = le32_to_cpu(r.status);
+	/* A stream that was given up has not succeeded, whatever its peer says. */
+	close_stream(p, s, status == PVC_OK ? PVC_FAILED : status);
 }
 
 /* Was a stream of this number ever opened in this session? */
@@ -449,17 +477,22 @@ static void expire(struct pvc *p, struct pvc_stream *s)
 	s->pending = PVC_SEND_RESULT;
 }
 
+/* An answer behind data that the peer gives no credit for may never go. */
+static bool has_deadline(const struct pvc_stream *s)
+{
+	return pvc_is_used(s) && s->deadline && !(s->flags & PVC_STREAM_DEAD) &&
+	       (s->pending & PVC_SEND_DATA || !(s->pending & PVC_SEND_RESULT));
+}
+
 /* Deadlines that have passed. */
 void pvc_tick_streams(struct pvc *p)
 {
 	__u32 i;
 
-	for (i = 0; i < p->cfg.nr_streams; i++) {
+	for (i = 0; i < p->top; i++) {
 		struct pvc_stream *s = &p->cfg.streams[i];
 
-		if (pvc_is_used(s) && s->deadline && p->now >= s->deadline &&
-		    !(s->flags & PVC_STREAM_DEAD) &&
-		    !(s->pending & PVC_SEND_RESULT))
+		if (has_deadline(s) && p->now >= s->deadline)
 			expire(p, s);
 	}
 }
@@ -469,11 +502,10 @@ __u64 pvc_next_deadline(const struct pvc *p)
 	__u64 next = ~0ull;
 	__u32 i;
 
-	for (i = 0; i < p->cfg.nr_streams; i++) {
+	for (i = 0; i < p->top; i++) {
 		const struct pvc_stream *s = &p->cfg.streams[i];
 
-		if (pvc_is_used(s) && s->deadline && !(s->flags & PVC_STREAM_DEAD) &&
-		    !(s->pending & PVC_SEND_RESULT))
+		if (has_deadline(s))
 			next = min_t(__u64, next, s->deadline);
 	}
 	return next;

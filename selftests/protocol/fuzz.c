@@ -267,9 +267,10 @@ static void step_hello(void)
 	pvc_input(&pvc, buf, PVC_HEADER + head.len, now);
 	if (IS_GUEST && pvc.state == PVC_OFFERED && !(how & 128)) {
 		head = (struct pvc_head){ .type = PVC_START, .seq = 1,
-					  .session = pvc.session };
+					  .session = pvc.session, .len = 16 };
+		memcpy(buf + PVC_HEADER, pvc.guest_nonce, 16);
 		pvc_put_head(buf, &head);
-		pvc_input(&pvc, buf, PVC_HEADER, now);
+		pvc_input(&pvc, buf, PVC_HEADER + 16, now);
 	}
 }
 

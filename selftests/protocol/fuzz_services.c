@@ -136,7 +136,9 @@ static void say_hello(void)
 		return;
 	seq = 1;
 	stream = 1;
-	send(PVC_START, guest.pvc.session, 0, seq++, buf, 0);
+	memcpy(buf + PVC_HEADER, guest.pvc.guest_nonce, sizeof(struct pvc_start));
+	send(PVC_START, guest.pvc.session, 0, seq++, buf,
+	     sizeof(struct pvc_start));
 }
 
 static void setup(void)

@@ -136,9 +136,9 @@ static __u32 op_fill(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
 static void op_event(struct pvc *p, enum pvc_type type, const void *payload,
 		     __u32 len)
 {
-	struct pvc_ping ping;
+	struct pvc_ping ping = {};
 
-	memcpy(&ping, payload, sizeof(ping));
+	memcpy(&ping, payload, min_t(__u32, len, sizeof(ping)));
 	note(p->priv, EVENT, type, (__u32)le64_to_cpu(ping.token), len);
 }
 

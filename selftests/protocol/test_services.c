@@ -642,13 +642,13 @@ static void test_daemon_leaves_room(void **state)
 	(void)state;
 	daemon_there = true;
 	freeze(60000);
-	for (i = 0; i < PVS_STREAMS / 2; i++)
+	for (i = 0; i < PVS_PEER; i++)
 		ask(PVC_SERVICE_DAEMON, 1, "", 0, 0, 0);
 	assert_int_equal(answer.status, PVC_BUSY);
 	assert_true(daemon_streams >= 8);
 	/* Also when half of the window was used, and no credit given for it yet. */
 	assert_true(guest.pvc.cfg.conn_window >=
-		    PVS_STREAMS * guest.pvc.cfg.stream_window);
+		    2 * PVS_PEER * guest.pvc.cfg.stream_window);
 	begin_thaw(0);
 	pvs_thawed(&guest, 0);
 	settle();
@@ -674,7 +674,7 @@ static void test_daemon_leaves_credit(void **state)
 		.service = PVC_SERVICE_DAEMON, .op = 1, .version = 1,
 	};
 	req_len = 0;
-	for (i = 0; i < PVS_STREAMS / 2; i++) {
+	for (i = 0; i < PVS_PEER; i++) {
 		opened = daemon_streams;
 		pvc_ready(&host, pvc_open(&host, &req));
 		settle();
@@ -758,6 +758,36 @@ static void test_keys_full(void **state)
 	assert_non_null(pvs_key_find(&keys, PVS_KEYS + 1));
 }
 
+/* Never is a request that was begun said to be unknown, which asks for a repetition. */
+static void test_keys_forgotten(void **state)
+{
+	struct pvc_power args = { .flags = cpu_to_le32(0x80) };
+	__u32 i, wrong = 0;
+
+	(void)state;
+	for (i = 1; i <= 500; i++) {
+		ask(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN, &args, 8, i, 0);
+		assert_true(answer.status == PVC_INVALID ||
+			    answer.status == PVC_FORGOTTEN);
+	}
+	for (i = 1; i <= 500; i++) {
+		ask(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN, "", 0, i, PVC_OPEN_QUERY);
+		assert_int_equal(answer.status,
+				 i <= 500 - PVS_KEYS ? PVC_FORGOTTEN : PVC_INVALID);
+	}
+	/* Nor is it carried out again. */
+	args.flags = 0;
+	ask(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN, &args, 8, 1, 0);
+	assert_int_equal(answer.status, PVC_FORGOTTEN);
+	assert_int_equal(powers, 0);
+	for (i = 1000; i < 2000; i++) {
+		ask(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN, "", 0, i * 7919ull << 20,
+		    PVC_OPEN_QUERY);
+		wrong += answer.status == PVC_FORGOTTEN;
+	}
+	assert_in_range(wrong, 0, 5);
+}
+
 int run_service_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -776,6 +806,7 @@ int run_service_tests(void)
 		cmocka_unit_test_setup(test_daemon_leaves_credit, setup),
 		cmocka_unit_test_setup(test_keys, setup),
 		cmocka_unit_test_setup(test_key_outlives_session, setup),
+		cmocka_unit_test_setup(test_keys_forgotten, setup),
 		cmocka_unit_test(test_keys_full),
 	};
 

@@ -202,7 +202,7 @@ static void test_hello_again(void **state)
 	struct pair *pair = pair_new();
 	__u8 hello[256], buf[PVC_OUTPUT_MIN];
 	__u32 len = make_hello(hello, 9, NULL), session;
-	struct raw start = { .type = PVC_START };
+	struct raw start = { .type = PVC_START, .len = 16 };
 
 	(void)state;
 	pvc_start(&pair->guest.pvc, 0);
@@ -212,6 +212,7 @@ static void test_hello_again(void **state)
 	assert_int_equal(pair->guest.pvc.session, session);
 	assert_true(pvc_output(&pair->guest.pvc, buf, sizeof(buf), 0) > 0);
 	assert_int_equal(buf[5], PVC_WELCOME);
+	start.payload = pair->guest.pvc.guest_nonce;
 	inject(pair, &pair->guest, start);
 	assert_int_equal(pair->guest.pvc.state, PVC_UP);
 	feed(pair, &pair->guest, hello, len);
@@ -223,6 +224,95 @@ static void test_hello_again(void **state)
 	assert_int_equal(pair->guest.pvc.state, PVC_OFFERED);
 	assert_int_not_equal(pair->guest.pvc.session, session);
 	assert_int_equal(noted(&pair->guest, DOWN)->value, PVC_WHY_RUN);
+	pair_free(pair);
+}
+
+/* A START that was recorded lacks the nonce of this WELCOME. */
+static void test_recorded_start(void **state)
+{
+	struct pair *pair = pair_new();
+	__u8 hello[256], nonce[16];
+	__u32 len = make_hello(hello, 9, NULL);
+	struct raw start = { .type = PVC_START, .len = 16, .payload = nonce };
+
+	(void)state;
+	pvc_start(&pair->guest.pvc, 0);
+	feed(pair, &pair->guest, hello, len);
+	memcpy(nonce, pair->guest.pvc.guest_nonce, sizeof(nonce));
+	inject(pair, &pair->guest, start);
+	assert_int_equal(pair->guest.pvc.state, PVC_UP);
+	hello[0] = 0;
+	len = make_hello(hello, 10, NULL);
+	feed(pair, &pair->guest, hello, len);
+	assert_int_equal(pair->guest.pvc.state, PVC_OFFERED);
+	assert_memory_not_equal(nonce, pair->guest.pvc.guest_nonce, 16);
+	/* Of this session's number, but with the nonce of the last. */
+	inject(pair, &pair->guest, start);
+	assert_int_equal(pair->guest.pvc.state, PVC_LISTEN);
+	pair_free(pair);
+}
+
+/* Services that come and go during a session. */
+static void test_services_change(void **state)
+{
+	static __u8 tlvs[64];
+	struct pvc_service_range ranges[] = {
+		{ cpu_to_le16(1), 1, 1 }, { cpu_to_le16(17), 2, 3 },
+	};
+	struct pair *pair = pair_new();
+	struct pvc *guest = &pair->guest.pvc, *host = &pair->host.pvc;
+
+	(void)state;
+	guest->cfg.tlvs = tlvs;
+	guest->cfg.tlv_len = pvc_put_tlv(tlvs, 0, sizeof(tlvs),
+					 PVC_TLV_SERVICES, ranges, 4);
+	pair_up(pair);
+	assert_int_equal(host->peer.services[1].version_max, 1);
+	assert_int_equal(host->peer.services[17].version_max, 0);
+	guest->cfg.tlv_len = pvc_put_tlv(tlvs, 0, sizeof(tlvs),
+					 PVC_TLV_SERVICES, ranges, 8);
+	pvc_announce(guest);
+	pair_settle(pair);
+	assert_int_equal(noted(&pair->host, EVENT)->value, PVC_SERVICES);
+	assert_int_equal(host->peer.services[17].version_min, 2);
+	assert_int_equal(host->peer.services[17].version_max, 3);
+	guest->cfg.tlv_len = pvc_put_tlv(tlvs, 0, sizeof(tlvs),
+					 PVC_TLV_SERVICES, ranges + 1, 4);
+	pvc_announce(guest);
+	pair_settle(pair);
+	assert_int_equal(host->peer.services[1].version_max, 0);
+	/* None at all is said as well, and nonsense ends the session. */
+	guest->cfg.tlv_len = 0;
+	pvc_announce(guest);
+	pair_settle(pair);
+	assert_int_equal(host->peer.services[17].version_max, 0);
+	assert_int_equal(host->stats.lost, 0);
+	inject(pair, &pair->host, (struct raw){
+		.type = PVC_SERVICES, .payload = "abc", .len = 3 });
+	assert_int_equal(noted(&pair->host, DOWN)->value, PVC_WHY_PROTOCOL);
+	pair_free(pair);
+}
+
+/* A kernel that panics says so with what it has. */
+static void test_last_words(void **state)
+{
+	struct pair *pair = pair_new();
+	struct pvc_notice notice = { .kind = cpu_to_le32(PVC_NOTICE_PANIC) };
+	__u8 buf[PVC_HEADER + sizeof(notice) + 5];
+	__u32 len;
+
+	(void)state;
+	assert_int_equal(pvc_last_words(&pair->guest.pvc, buf, sizeof(buf),
+					&notice, "Oops!", 5), 0);
+	pair_up(pair);
+	assert_int_equal(pvc_last_words(&pair->guest.pvc, buf, sizeof(buf) - 1,
+					&notice, "Oops!", 5), 0);
+	len = pvc_last_words(&pair->guest.pvc, buf, sizeof(buf), &notice, "Oops!", 5);
+	assert_int_equal(len, sizeof(buf));
+	feed(pair, &pair->host, buf, len);
+	assert_int_equal(noted(&pair->host, EVENT)->value, PVC_NOTICE);
+	assert_int_equal(noted(&pair->host, EVENT)->len, sizeof(notice) + 5);
+	assert_int_equal(pair->host.pvc.stats.lost, 0);
 	pair_free(pair);
 }
 
@@ -438,7 +528,9 @@ static void test_wrong_frames(void **state)
 		{ .type = PVC_OPEN, .len = 24 },
 		{ .type = PVC_BYE, .len = 3 },
 		{ .type = PVC_CREDIT, .len = 7 },
-		{ .type = PVC_HELLO, .len = 63 },
+		{ .type = PVC_HELLO, .len = 79 },
+		{ .type = PVC_SERVICES },		/* only a guest may */
+		{ .type = PVC_OPEN, .len = 31 },
 	};
 	const struct raw wrong_seq = {
 		.type = PVC_PING, .seq = 9, .len = 8, .payload = zero,
@@ -523,6 +615,9 @@ int run_session_tests(void)
 		cmocka_unit_test(test_tlvs),
 		cmocka_unit_test(test_tlv_values),
 		cmocka_unit_test(test_hello_again),
+		cmocka_unit_test(test_recorded_start),
+		cmocka_unit_test(test_services_change),
+		cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_foreign_welcome),
 		cmocka_unit_test(test_bye),
 		cmocka_unit_test(test_heartbeat),

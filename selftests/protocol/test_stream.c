@@ -246,7 +246,8 @@ static void test_limits(void **state)
 	/* One more that the host may not open. */
 	memset(pattern, 0, sizeof(pattern));
 	inject(pair, &pair->guest, (struct raw){
-		.type = PVC_OPEN, .stream = 101, .payload = pattern, .len = 24 });
+		.type = PVC_OPEN, .stream = 101, .payload = pattern,
+		.len = sizeof(struct pvc_open) });
 	assert_int_equal(noted(&pair->guest, DOWN)->value, PVC_WHY_LIMIT);
 	assert_int_equal(count_notes(&pair->guest, CLOSED), STREAMS / 2 + 1);
 	assert_int_equal(noted(&pair->guest, CLOSED)->value, PVC_LOST);
@@ -282,6 +283,154 @@ static void test_deadline(void **state)
 	assert_int_equal(noted(&pair->guest, CLOSED)->value, PVC_TIMED_OUT);
 	assert_int_equal(pair->guest.pvc.stats.lost, 0);
 	pair_free(pair);
+}
+
+/* An answer that waits behind data, for which there is no credit, is late as well. */
+static void test_deadline_behind_data(void **state)
+{
+	struct pair *pair = pair_new();
+	struct pvc_request req = {
+		.service = 1, .version = 1, .flags = PVC_OPEN_NODATA,
+		.deadline_ms = 500, .window = 100,
+	};
+	struct pvc_stream *s;
+
+	(void)state;
+	pair_up(pair);
+	pair->host.hold = true;
+	pair->guest.to_send = pattern;
+	pair->guest.to_send_len = 1000;
+	assert_non_null(pvc_open(&pair->host.pvc, &req));
+	pair_settle(pair);
+	s = pvc_find(&pair->guest.pvc, 1);
+	assert_non_null(s);
+	pvc_reply(&pair->guest.pvc, s, PVC_OK, 0);
+	pair_settle(pair);
+	assert_int_equal(pair->host.got_len, 100);
+	assert_true(pvc_next_tick(&pair->guest.pvc) <= pair->now + 500);
+	pvc_tick(&pair->guest.pvc, pair->now + 500);
+	assert_non_null(noted(&pair->guest, CLOSED));
+	assert_int_equal(noted(&pair->guest, CLOSED)->value, PVC_TIMED_OUT);
+	pair_settle(pair);
+	assert_int_equal(noted(&pair->host, ANSWER)->value, PVC_TIMED_OUT);
+	pair_free(pair);
+}
+
+/* Who gives a stream up cannot say that it went well. */
+static void test_reset_is_no_success(void **state)
+{
+	struct pair *pair = pair_new();
+	static const __u8 ok[4];
+
+	(void)state;
+	pair_up(pair);
+	assert_non_null(request(&pair->host, 0, PVC_OPEN_NODATA, 0, 0));
+	pair_settle(pair);
+	inject(pair, &pair->host, (struct raw){
+		.type = PVC_RESET, .stream = 1, .payload = ok, .len = 4 });
+	assert_int_equal(noted(&pair->host, CLOSED)->value, PVC_FAILED);
+	pair_free(pair);
+}
+
+static void open_with(struct pair *pair, const void *tlvs, __u16 len)
+{
+	struct pvc_open o = { .tlv_len = cpu_to_le16(len) };
+	__u8 payload[256];
+
+	memcpy(payload, &o, sizeof(o));
+	memcpy(payload + sizeof(o), tlvs, len);
+	memset(payload + sizeof(o) + len, 'a', 10);
+	inject(pair, &pair->guest, (struct raw){
+		.type = PVC_OPEN, .stream = pair->guest.pvc.last_peer_id + 2 - !pair->guest.pvc.last_peer_id,
+		.payload = payload, .len = sizeof(o) + len + 10 });
+}
+
+/* On whose behalf the host asks, and what else may stand there. */
+static void test_principal(void **state)
+{
+	struct pair *pair = pair_new();
+	struct pvc_request req = {
+		.service = 1, .version = 1, .flags = PVC_OPEN_NODATA,
+		.principal = "alice@example.org",
+	};
+	__u8 tlvs[200], name[100];
+	__u32 len;
+
+	(void)state;
+	pair_up(pair);
+	pair->host.args_len = 7;
+	assert_non_null(pvc_open(&pair->host.pvc, &req));
+	pair_settle(pair);
+	assert_int_equal(noted(&pair->guest, OPENED)->len, 7);
+	assert_string_equal(pvc_find(&pair->guest.pvc, 1)->principal,
+			    "alice@example.org");
+
+	/* Unknown ones are skipped, and what is no text is not kept. */
+	len = pvc_put_tlv(tlvs, 0, sizeof(tlvs), 100, "xyz", 3);
+	len = pvc_put_tlv(tlvs, len, sizeof(tlvs), PVC_TLV_PRINCIPAL, "b\nb\033", 4);
+	open_with(pair, tlvs, len);
+	assert_int_equal(noted(&pair->guest, OPENED)->len, 10);
+	assert_string_equal(pvc_find(&pair->guest.pvc, 3)->principal, "b?b?");
+	pair_settle(pair);
+
+	memset(name, 'n', sizeof(name));
+	len = pvc_put_tlv(tlvs, 0, sizeof(tlvs), PVC_TLV_PRINCIPAL, name,
+			  PVC_PRINCIPAL_MAX);
+	open_with(pair, tlvs, len);
+	assert_int_equal(strlen(pvc_find(&pair->guest.pvc, 5)->principal),
+			 PVC_PRINCIPAL_MAX);
+	assert_int_equal(count_notes(&pair->guest, OPENED), 3);
+
+	/* Refused, without harm to the session: too long, none, twice, cut, critical. */
+	len = pvc_put_tlv(tlvs, 0, sizeof(tlvs), PVC_TLV_PRINCIPAL, name,
+			  PVC_PRINCIPAL_MAX + 1);
+	open_with(pair, tlvs, len);
+	assert_int_equal(pvc_find(&pair->guest.pvc, 7)->status, PVC_INVALID);
+	len = pvc_put_tlv(tlvs, 0, sizeof(tlvs), PVC_TLV_PRINCIPAL, "", 0);
+	open_with(pair, tlvs, len);
+	assert_int_equal(pvc_find(&pair->guest.pvc, 9)->status, PVC_INVALID);
+	len = pvc_put_tlv(tlvs, 0, sizeof(tlvs), PVC_TLV_PRINCIPAL, "a", 1);
+	len = pvc_put_tlv(tlvs, len, sizeof(tlvs), PVC_TLV_PRINCIPAL, "b", 1);
+	open_with(pair, tlvs, len);
+	assert_int_equal(pvc_find(&pair->guest.pvc, 11)->status, PVC_INVALID);
+	open_with(pair, tlvs, len - 1);
+	assert_int_equal(pvc_find(&pair->guest.pvc, 13)->status, PVC_INVALID);
+	len = pvc_put_tlv(tlvs, 0, sizeof(tlvs), 100 | PVC_TLV_CRITICAL, "", 0);
+	open_with(pair, tlvs, len);
+	assert_int_equal(pvc_find(&pair->guest.pvc, 15)->status, PVC_UNSUPPORTED);
+	assert_int_equal(count_notes(&pair->guest, OPENED), 3);
+	assert_int_equal(pair->guest.pvc.stats.lost, 0);
+	pair_free(pair);
+}
+
+/* What is nobody's hurry is marked, so that the transport need not hurry either. */
+static void test_bulk_is_marked(void **state)
+{
+	__u8 buf[PVC_SYNC_RUN];
+	__u32 i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct pair *pair = pair_new();
+		struct pvc *p = &pair->host.pvc;
+
+		pair_up(pair);
+		pair->host.to_send = pattern;
+		pair->host.to_send_len = 1000;
+		pvc_ready(p, request(&pair->host, 0, 0,
+				     i ? PVC_PRIO_BULK : PVC_PRIO_NORMAL, 0));
+		assert_true(pvc_output(p, buf, sizeof(buf), pair->now));
+		assert_int_equal(buf[5], PVC_OPEN);
+		assert_false(p->bulk);
+		pvc_ping(p, 1);
+		assert_true(pvc_output(p, buf, sizeof(buf), pair->now));
+		assert_int_equal(buf[5], PVC_PING);
+		assert_false(p->bulk);
+		assert_true(pvc_output(p, buf, sizeof(buf), pair->now));
+		assert_int_equal(buf[5], PVC_DATA);
+		assert_int_equal(p->bulk, i);
+		pair_free(pair);
+	}
 }
 
 /* Frames that cross the end of a stream do no harm. */
@@ -368,14 +517,17 @@ static void test_stream_numbers(void **state)
 static void test_open_fields(void **state)
 {
 	struct pvc_open o[] = {
-		{ .flags = cpu_to_le16(4) },
+		{ .flags = cpu_to_le16(8) },
 		{ .prio = PVC_PRIO_NR },
 		{ .flags = cpu_to_le16(PVC_OPEN_NODATA) },
+		{ .flags = cpu_to_le16(PVC_OPEN_NODATA | PVC_OPEN_MORE) },
+		{ .reserved = { 0, 1 } },
+		{ .tlv_len = cpu_to_le16(1) },		/* more than there is */
 	};
 	__u32 i;
 
 	(void)state;
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < sizeof(o) / sizeof(*o); i++) {
 		struct pair *pair = pair_new();
 
 		pair_up(pair);
@@ -455,6 +607,10 @@ int run_stream_tests(void)
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_deadline_behind_data),
+		cmocka_unit_test(test_reset_is_no_success),
+		cmocka_unit_test(test_principal),
+		cmocka_unit_test(test_bulk_is_marked),
 		cmocka_unit_test(test_crossing),
 		cmocka_unit_test(test_stream_numbers),
 		cmocka_unit_test(test_open_fields),

@@ -132,7 +132,7 @@ static void op_event(struct pvc *p, enum pvc_type type, const void *payload,
 		news->beats++;
 	} else if (type == PVC_NOTICE) {
 		take_notice(news, payload, len);
-	} else {
+	} else if (type == PVC_PONG) {
 		memcpy(&ping, payload, sizeof(ping));
 		news->pong_token = le64_to_cpu(ping.token);
 		news->pongs++;

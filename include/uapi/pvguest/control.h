@@ -72,15 +72,16 @@ enum pvc_type {
 	/* the session */
 	PVC_HELLO = 1,		/* H: struct pvc_hello, TLVs */
 	PVC_WELCOME = 2,	/* G: struct pvc_hello, TLVs */
-	PVC_START = 3,		/* H: nothing */
+	PVC_START = 3,		/* H: struct pvc_start */
 	PVC_RESYNC = 4,		/* G: struct pvc_reason */
 	PVC_BYE = 5,		/* struct pvc_reason */
 	PVC_PING = 8,		/* struct pvc_ping */
 	PVC_PONG = 9,		/* struct pvc_ping */
 	PVC_HEARTBEAT = 10,	/* G: struct pvc_heartbeat */
 	PVC_NOTICE = 11,	/* G: struct pvc_notice, text */
+	PVC_SERVICES = 12,	/* G: TLVs, as WELCOME would have them now */
 	/* streams */
-	PVC_OPEN = 16,		/* struct pvc_open, arguments */
+	PVC_OPEN = 16,		/* struct pvc_open, TLVs, arguments */
 	PVC_DATA = 17,		/* bytes, at least one */
 	PVC_EOF = 18,		/* nothing */
 	PVC_CREDIT = 19,	/* struct pvc_credit; stream 0: of all streams */
@@ -93,7 +94,7 @@ enum pvc_status {
 	PVC_OK = 0,
 	PVC_INVALID = 1,	/* arguments out of range, or of a wrong size */
 	PVC_UNSUPPORTED = 2,	/* no such operation, or not on this guest */
-	PVC_NO_SERVICE = 3,	/* nobody provides this service */
+	PVC_NO_SERVICE = 3,	/* nobody provides this service; not begun */
 	PVC_BAD_VERSION = 4,	/* no version that both sides speak */
 	PVC_BUSY = 5,		/* something else is going on; try later */
 	PVC_DENIED = 6,		/* forbidden by the guest's policy */
@@ -105,6 +106,8 @@ enum pvc_status {
 	PVC_FAILED = 12,	/* tried, and it did not work */
 	PVC_NOT_FROZEN = 13,	/* there is nothing to thaw or renew */
 	PVC_LOST = 14,		/* the session ended; never on the wire */
+	PVC_ABORTED = 15,	/* begun, and whoever carried it out is gone */
+	PVC_FORGOTTEN = 16,	/* this key may have been carried out, long ago */
 	PVC_STATUS_NR
 };
 
@@ -145,6 +148,8 @@ enum pvc_why {
  * @quiet_ms: the sender sends something at least that often, 100 to 60000;
  *	0: it makes no promise
  * @boot_id: random, different for each boot of the guest; 0 in HELLO
+ * @guest_nonce: random, chosen by the guest for each WELCOME that accepts; START
+ *	repeats it; 0 in HELLO
  */
 struct pvc_hello {
 	__u8 nonce[16];
@@ -158,9 +163,10 @@ struct pvc_hello {
 	__le32 conn_window;
 	__le32 quiet_ms;
 	__u8 boot_id[16];
+	__u8 guest_nonce[16];
 };
 
-static_assert(sizeof(struct pvc_hello) == 64, "wire format");
+static_assert(sizeof(struct pvc_hello) == 80, "wire format");
 
 #define PVC_QUIET_MIN_MS	100u
 #define PVC_QUIET_MAX_MS	60000u
@@ -181,6 +187,9 @@ static_assert(sizeof(struct pvc_tlv) == 4, "wire format");
 #define PVC_TLV_CRITICAL	0x8000u	/* refuse what you do not know */
 #define PVC_TLV_SERVICES	1	/* struct pvc_service_range, repeated */
 #define PVC_TLV_SOFTWARE	2	/* name and version, UTF-8, 1 to 64 bytes */
+/* In OPEN: on whose behalf the host asks, for the guest's policy; UTF-8. */
+#define PVC_TLV_PRINCIPAL	3
+#define PVC_PRINCIPAL_MAX	63u	/* bytes, 1 at least */
 
 /**
  * struct pvc_service_range - a service and its versions, in PVC_TLV_SERVICES
@@ -195,6 +204,13 @@ struct pvc_service_range {
 };
 
 static_assert(sizeof(struct pvc_service_range) == 4, "wire format");
+
+/* START. @nonce: &pvc_hello.guest_nonce of the WELCOME */
+struct pvc_start {
+	__u8 nonce[16];
+};
+
+static_assert(sizeof(struct pvc_start) == 16, "wire format");
 
 /* RESYNC and BYE. @why: enum pvc_why */
 struct pvc_reason {
@@ -211,7 +227,7 @@ struct pvc_ping {
 static_assert(sizeof(struct pvc_ping) == 8, "wire format");
 
 /**
- * struct pvc_open - start of OPEN's payload, the request's arguments follow
+ * struct pvc_open - start of OPEN's payload; TLVs and the request's arguments follow
  * @service: enum pvc_service
  * @op: operation of the service
  * @version: of the service that arguments and answers follow
@@ -221,6 +237,8 @@ static_assert(sizeof(struct pvc_ping) == 8, "wire format");
  * @window: bytes of data the acceptor may send before it needs CREDIT
  * @key: chosen at random by the opener; a second request with this key is not
  *	carried out but answered as the first was; 0: none
+ * @tlv_len: bytes of TLVs that follow, before the arguments
+ * @reserved: 0
  */
 struct pvc_open {
 	__le16 service;
@@ -231,13 +249,16 @@ struct pvc_open {
 	__le32 deadline_ms;
 	__le32 window;
 	__le64 key;
+	__le16 tlv_len;
+	__le16 reserved[3];
 };
 
-static_assert(sizeof(struct pvc_open) == 24, "wire format");
+static_assert(sizeof(struct pvc_open) == 32, "wire format");
 
 #define PVC_OPEN_NODATA	0x0001u		/* the opener will send no data */
 #define PVC_OPEN_QUERY	0x0002u		/* only ask what became of @key */
-#define PVC_OPEN_FLAGS	0x0003u
+#define PVC_OPEN_MORE	0x0004u		/* the arguments go on in DATA */
+#define PVC_OPEN_FLAGS	0x0007u
 
 enum pvc_prio {
 	PVC_PRIO_NORMAL = 0,
@@ -269,7 +290,7 @@ static_assert(sizeof(struct pvc_result) == 8, "wire format");
 
 #define PVC_RESULT_REPLAYED	0x0001u	/* not carried out again; see key */
 
-/* RESET. @status: enum pvc_status */
+/* RESET. @status: enum pvc_status, not PVC_OK */
 struct pvc_reset {
 	__le32 status;
 };

@@ -89,7 +89,10 @@ struct pvc_ops {
 	 */
 	__u32 (*fill)(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
 		      void *buf, __u32 max);
-	/* A valid PVC_PONG, PVC_HEARTBEAT or PVC_NOTICE came. */
+	/*
+	 * A valid PVC_PONG, PVC_HEARTBEAT, PVC_NOTICE or PVC_SERVICES came; of the
+	 * last, what it says is in @p->peer.
+	 */
 	void (*event)(struct pvc *p, enum pvc_type type, const void *payload,
 		      __u32 len);
 };
@@ -126,6 +129,7 @@ struct pvc_ops {
  * @status: of the answer, or of RESET
  * @result_flags: PVC_RESULT_*
  * @key: see @service
+ * @principal: on whose behalf; empty where it was not said
  * @deadline: when the answer is TIMED_OUT, in the owner's milliseconds; 0: never
  * @tx_bytes: data sent
  * @tx_limit: data that may be sent
@@ -148,6 +152,7 @@ struct pvc_stream {
 	__u32 status;
 	__u32 result_flags;
 	__u64 key;
+	char principal[PVC_PRINCIPAL_MAX + 1];
 	__u64 deadline;
 	__u64 tx_bytes;
 	__u64 tx_limit;
@@ -164,7 +169,8 @@ static inline bool pvc_is_used(const struct pvc_stream *s)
 
 /*
  * A stream to open; the fields are those of struct pvc_open, and @priv becomes
- * that of the stream.
+ * that of the stream. @principal: on whose behalf, of which PVC_PRINCIPAL_MAX bytes
+ * are sent; NULL: it is not said.
  */
 struct pvc_request {
 	__u16 service;
@@ -175,6 +181,7 @@ struct pvc_request {
 	__u32 deadline_ms;
 	__u32 window;
 	__u64 key;
+	const char *principal;
 	void *priv;
 };
 
@@ -185,8 +192,9 @@ struct pvc_request {
  * @priv: the owner's, as &pvc.priv
  * @rx_buf: for a received frame
  * @rx_size: its size: PVC_HEADER + PVC_PAYLOAD_MIN to PVC_SYNC_RUN
- * @streams: slots for streams, half of them for the peer's
+ * @streams: slots for streams
  * @nr_streams: how many, 2 or more
+ * @peer_streams: of these, for the peer's, all but one at most; 0: half of them
  * @stream_window: see &struct pvc_hello
  * @conn_window: see &struct pvc_hello
  * @quiet_ms: see &struct pvc_hello; a guest's interval between heartbeats
@@ -203,6 +211,7 @@ struct pvc_config {
 	__u32 rx_size;
 	struct pvc_stream *streams;
 	__u32 nr_streams;
+	__u32 peer_streams;
 	__u32 stream_window;
 	__u32 conn_window;
 	__u32 quiet_ms;
@@ -229,6 +238,7 @@ struct pvc_peer {
 	__u32 quiet_ms;
 	__u8 nonce[16];
 	__u8 boot_id[16];
+	__u8 guest_nonce[16];
 	struct {
 		__u8 version_min;
 		__u8 version_max;
@@ -269,6 +279,7 @@ struct pvc {
 	__u64 conn_tx_bytes, conn_tx_limit;
 	__u64 conn_rx_bytes, conn_rx_limit, conn_rx_done;
 	__u32 cursor;		/* stream slot that goes first next time */
+	__u32 top;		/* slots from here on are free */
 
 	/* to be sent */
 	__u32 pending;		/* bits of enum pvc_type */
@@ -276,6 +287,7 @@ struct pvc {
 	__u32 why;		/* of RESYNC or BYE */
 	__u16 welcome_status;
 	__u64 ping_token, pong_token;
+	bool bulk;		/* what pvc_output() returned last; read by the owner */
 
 	/* time, in the owner's milliseconds */
 	__u64 now;
@@ -285,6 +297,7 @@ struct pvc {
 	__u64 called;		/* host: when HELLO was sent */
 	__u32 call_ms;		/* host: what to wait after that */
 	__u8 nonce[16];
+	__u8 guest_nonce[16];
 
 	/* received: the beginning of a frame */
 	__u32 have;
@@ -294,7 +307,7 @@ struct pvc {
 /* An output buffer must have at least this size. */
 #define PVC_OUTPUT_MIN	(PVC_HEADER + PVC_HELLO_MAX)
 
-/* protocol_session.c */
+/* session.c */
 int pvc_init(struct pvc *p, const struct pvc_config *cfg);
 void pvc_start(struct pvc *p, __u64 now);
 void pvc_stop(struct pvc *p, __u64 now);
@@ -304,14 +317,17 @@ __u64 pvc_next_tick(const struct pvc *p);
 void pvc_bye(struct pvc *p, __u32 why);
 void pvc_ping(struct pvc *p, __u64 token);
 void pvc_notice(struct pvc *p);
+void pvc_announce(struct pvc *p);
 
-/* protocol_frame.c */
+/* frame.c */
 void pvc_input(struct pvc *p, const void *data, __u32 len, __u64 now);
 
-/* protocol_output.c */
+/* output.c */
 __u32 pvc_output(struct pvc *p, void *buf, __u32 size, __u64 now);
+__u32 pvc_last_words(struct pvc *p, void *buf, __u32 size,
+		     const struct pvc_notice *notice, const char *text, __u32 len);
 
-/* protocol_stream.c */
+/* stream.c */
 struct pvc_stream *pvc_open(struct pvc *p, const struct pvc_request *req);
 struct pvc_stream *pvc_find(struct pvc *p, __u32 id);
 void pvc_ready(struct pvc *p, struct pvc_stream *s);
@@ -320,12 +336,12 @@ void pvc_reply(struct pvc *p, struct pvc_stream *s, __u32 status, __u32 flags);
 void pvc_reset(struct pvc *p, struct pvc_stream *s, __u32 status);
 void pvc_consumed(struct pvc *p, struct pvc_stream *s, __u32 bytes);
 
-/* protocol_hello.c */
+/* hello.c */
 __u32 pvc_put_tlv(__u8 *buf, __u32 used, __u32 size, __u16 type,
 		  const void *data, __u16 len);
 int pvc_parse_hello(struct pvc_peer *peer, const __u8 *buf, __u32 len);
 
-/* protocol_names.c: for logs and tools */
+/* names.c: for logs and tools */
 const char *pvc_status_name(__u32 status);
 const char *pvc_why_name(__u32 why);
 const char *pvc_state_name(__u32 state);

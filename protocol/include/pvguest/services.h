@@ -92,7 +92,7 @@ struct pvs_lease {
 };
 
 #define PVS_STOP_MS	60000u	/* for user space to shut down */
-#define PVS_KEYS	32	/* requests remembered by their key */
+#define PVS_KEYS	64	/* requests remembered by their key */
 #define PVS_BODY	32	/* bytes of an answer remembered with them */
 
 enum pvs_key_state {
@@ -117,13 +117,22 @@ struct pvs_key {
 	__u8 body[PVS_BODY];
 };
 
+/*
+ * Requests by their keys.
+ * @entries: the last ones
+ * @forgotten: a filter of those that were begun before; see services_keys.c
+ * @age: of the next
+ */
 struct pvs_keys {
 	struct pvs_key entries[PVS_KEYS];
+	__u64 forgotten[65536 / 64];
 	__u32 age;
 };
 
-#define PVS_STREAMS	32	/* half of them for the host */
-#define PVS_RESERVED	4	/* of that half, no daemon's */
+#define PVS_DAEMON	256	/* streams of the host to daemons at a time */
+#define PVS_RESERVED	4	/* and to the kernel at least */
+#define PVS_PEER	(PVS_DAEMON + PVS_RESERVED)
+#define PVS_STREAMS	(PVS_PEER + 16)
 
 /* A request that is being answered. */
 struct pvs_slot {
@@ -190,6 +199,7 @@ struct pvs_verdict *pvs_lease_find(struct pvs_lease *l, __u32 number);
 __u32 pvs_lease_verdict(struct pvs_lease *l, __u32 number, __u32 audience);
 
 /* services_keys.c */
+bool pvs_key_forgotten(const struct pvs_keys *keys, __u64 key);
 struct pvs_key *pvs_key_find(struct pvs_keys *keys, __u64 key);
 struct pvs_key *pvs_key_begin(struct pvs_keys *keys, __u64 key, __u16 service,
 			      __u16 op);
