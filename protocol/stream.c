@@ -302,6 +302,14 @@ static bool open_is_valid(const struct pvc_open *o)
 	       !o->reserved[2];
 }
 
+/* The owner never hears of it. */
+static void refuse_open(struct pvc_stream *s, __u32 status)
+{
+	s->flags |= PVC_STREAM_DEAD;
+	s->status = status;
+	s->pending = PVC_SEND_RESULT;
+}
+
 static void handle_open(struct pvc *p, const struct pvc_head *head,
 			const __u8 *payload)
 {
@@ -329,7 +337,7 @@ static void handle_open(struct pvc *p, const struct pvc_head *head,
 	start_stream(p, s, &o);
 	status = pvc_parse_principal(s->principal, payload, tlv_len);
 	if (status)
-		pvc_reply(p, s, status, 0);
+		refuse_open(s, status);
 	else if (p->cfg.ops->open)
 		p->cfg.ops->open(p, s, payload + tlv_len,
 				 head->len - sizeof(o) - tlv_len);

@@ -133,8 +133,8 @@ static __u32 op_fill(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
 static void op_event(struct pvc *p, enum pvc_type type, const void *payload,
 		     __u32 len)
 {
-	CHECK(p->state == PVC_UP && type <= PVC_NOTICE);
-	CHECK(pvc_crc32(payload, len) || len < 16);
+	CHECK(p->state == PVC_UP && type <= PVC_SERVICES);
+	CHECK(!len || pvc_crc32(payload, len) || len < 16);
 }
 
 static const struct pvc_ops ops = {

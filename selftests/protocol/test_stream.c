@@ -353,7 +353,7 @@ static void test_principal(void **state)
 		.service = 1, .version = 1, .flags = PVC_OPEN_NODATA,
 		.principal = "alice@example.org",
 	};
-	__u8 tlvs[200], name[100];
+	__u8 tlvs[200], name[100], out[PVC_OUTPUT_MIN];
 	__u32 len;
 
 	(void)state;
@@ -399,6 +399,10 @@ static void test_principal(void **state)
 	open_with(pair, tlvs, len);
 	assert_int_equal(pvc_find(&pair->guest.pvc, 15)->status, PVC_UNSUPPORTED);
 	assert_int_equal(count_notes(&pair->guest, OPENED), 3);
+	for (len = 0; len < 20; len++)
+		pvc_output(&pair->guest.pvc, out, sizeof(out), pair->now);
+	assert_null(pvc_find(&pair->guest.pvc, 15));
+	assert_int_equal(count_notes(&pair->guest, CLOSED), 0);
 	assert_int_equal(pair->guest.pvc.stats.lost, 0);
 	pair_free(pair);
 }
