@@ -25,19 +25,6 @@
 /* Buffers a reader keeps from the device at most. */
 #define SPENT_MAX	32
 
-static bool is_nonblocking(const struct kiocb *iocb)
-{
-	return (iocb->ki_filp->f_flags & O_NONBLOCK) ||
-	       (iocb->ki_flags & IOCB_NOWAIT);
-}
-
-static int lock_for(struct mutex *lock, bool nonblock)
-{
-	if (!nonblock)
-		return mutex_lock_interruptible(lock) ? -ERESTARTSYS : 0;
-	return mutex_trylock(lock) ? 0 : -EAGAIN;
-}
-
 /*
  * Copies what there is. Returns bytes, 0 where there is nothing, or -EFAULT.
  *
@@ -79,7 +66,7 @@ static ssize_t copy_ready(struct pvg_ctl_port *port, struct iov_iter *to,
 static ssize_t ctl_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct pvg_ctl_port *port = iocb->ki_filp->private_data;
-	bool nonblock = is_nonblocking(iocb);
+	bool nonblock = pvg_ctl_nonblocking(iocb);
 	bool connected;
 	ssize_t ret;
 
@@ -89,7 +76,7 @@ static ssize_t ctl_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		/* Looked at first: what came before a disconnect is read. */
 		connected = READ_ONCE(port->host_connected);
 		smp_rmb();	/* pairs with the lock of the queue in rx_used() */
-		ret = lock_for(&port->read_lock, nonblock);
+		ret = pvg_ctl_lock_for(&port->read_lock, nonblock);
 		if (ret)
 			return ret;
 		ret = READ_ONCE(port->gone) ? -ENODEV :
@@ -147,7 +134,7 @@ static ssize_t write_room(struct pvg_ctl_port *port, struct iov_iter *from,
 {
 	ssize_t ret, written = 0;
 
-	ret = lock_for(&port->write_lock, nonblock);
+	ret = pvg_ctl_lock_for(&port->write_lock, nonblock);
 	if (ret)
 		return ret;
 	while (iov_iter_count(from)) {
@@ -163,7 +150,7 @@ static ssize_t write_room(struct pvg_ctl_port *port, struct iov_iter *from,
 static ssize_t ctl_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct pvg_ctl_port *port = iocb->ki_filp->private_data;
-	bool nonblock = is_nonblocking(iocb);
+	bool nonblock = pvg_ctl_nonblocking(iocb);
 	ssize_t ret = 0, written = 0;
 
 	while (iov_iter_count(from)) {

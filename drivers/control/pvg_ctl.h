@@ -11,6 +11,7 @@
 
 #include <linux/cdev.h>
 #include <linux/device.h>
+#include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -241,6 +242,21 @@ int pvg_ctl_port_take(struct pvg_ctl_port *port, enum pvg_ctl_holder holder);
 void pvg_ctl_port_release(struct pvg_ctl_port *port);
 void pvg_ctl_port_received(struct pvg_ctl_port *port);
 void pvg_ctl_port_writable(struct pvg_ctl_port *port);
+
+/* Of files that are read and written: may this call wait? */
+static inline bool pvg_ctl_nonblocking(const struct kiocb *iocb)
+{
+	return (iocb->ki_filp->f_flags & O_NONBLOCK) ||
+	       (iocb->ki_flags & IOCB_NOWAIT);
+}
+
+/* Takes @lock: 0; -EAGAIN: not without waiting; -ERESTARTSYS. */
+static inline int pvg_ctl_lock_for(struct mutex *lock, bool nonblock)
+{
+	if (!nonblock)
+		return mutex_lock_interruptible(lock) ? -ERESTARTSYS : 0;
+	return mutex_trylock(lock) ? 0 : -EAGAIN;
+}
 
 /* file.c */
 extern const struct file_operations pvg_ctl_fops;

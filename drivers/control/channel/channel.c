@@ -288,8 +288,8 @@ static const struct pvs_ops channel_ops = {
 	.power		= pvg_system_power,
 	.thaw		= pvg_freeze_thaw,
 	.identify	= pvg_system_identify,
-	.forward	= pvg_relay_forward,
-	.daemon		= &pvg_relay_ops,
+	.forward	= pvg_listener_forward,
+	.daemon		= &pvg_stream_ops,
 	.session	= channel_session,
 };
 
@@ -347,7 +347,7 @@ static u32 put_tlvs(struct pvg_channel *ch)
 	};
 	u32 len, n = 4;
 
-	n += pvg_relay_services(ranges + n);
+	n += pvg_listener_services(ranges + n);
 	len = pvc_put_tlv(ch->tlvs, 0, sizeof(ch->tlvs), PVC_TLV_SOFTWARE,
 			  software, sizeof(software) - 1);
 	return pvc_put_tlv(ch->tlvs, len, sizeof(ch->tlvs), PVC_TLV_SERVICES,
@@ -357,7 +357,7 @@ static u32 put_tlvs(struct pvg_channel *ch)
 /**
  * pvg_channel_announce_locked() - the services have changed
  *
- * The host hears of it in the next session.
+ * The host hears of it, at the next pvg_channel_kick().
  *
  * Context: &pvg_channel.lock held.
  */
@@ -368,6 +368,7 @@ void pvg_channel_announce_locked(void)
 	lockdep_assert_held(&ch->lock);
 
 	ch->services.pvc.cfg.tlv_len = put_tlvs(ch);
+	pvc_announce(&ch->services.pvc);
 }
 
 static int init_services(struct pvg_channel *ch)

@@ -19,11 +19,12 @@
 
 struct file;
 struct poll_table_struct;
+struct pvg_control_accept;
 struct pvg_control_bind;
 struct pvg_ctl_buf;
 struct pvg_ctl_client;
 struct pvg_ctl_port;
-struct pvg_relay;
+struct pvg_listener;
 
 /* Longest payload received; what the host sends is mostly short. */
 #define PVG_CHANNEL_RX		(PVC_HEADER + PVC_BULK_PAYLOAD)
@@ -123,23 +124,25 @@ void pvg_freeze_disown(struct pvg_freeze_owner *owner);
 void pvg_freeze_thaw(struct pvs *v);
 bool pvg_freeze_look_locked(void);
 
-/* relay.c */
-extern const struct pvc_ops pvg_relay_ops;
-bool pvg_relay_forward(struct pvs *v, struct pvc_stream *s, const void *args,
-		       u32 len);
-u32 pvg_relay_services(struct pvc_service_range *ranges);
-struct pvg_relay *pvg_relay_open(void);
-void pvg_relay_release(struct pvg_relay *relay);
-int pvg_relay_bind(struct pvg_relay *relay,
-		   const struct pvg_control_bind *bind);
-ssize_t pvg_relay_read(struct pvg_relay *relay, char __user *to, size_t max,
-		       bool nonblock);
-ssize_t pvg_relay_write(struct pvg_relay *relay, const char __user *from,
-			size_t len, bool nonblock);
-__poll_t pvg_relay_poll(struct pvg_relay *relay, struct file *file,
-			struct poll_table_struct *wait);
+/* listen.c */
+bool pvg_listener_forward(struct pvs *v, struct pvc_stream *s, const void *args,
+			  u32 len);
+u32 pvg_listener_services(struct pvc_service_range *ranges);
+struct pvg_listener *pvg_listener_open(void);
+void pvg_listener_release(struct pvg_listener *l);
+bool pvg_listener_may(const struct pvg_listener *l, u32 right);
+int pvg_listener_drop(struct pvg_listener *l, u32 rights);
+int pvg_listener_bind(struct pvg_listener *l,
+		      const struct pvg_control_bind *bind);
+int pvg_listener_accept(struct pvg_listener *l,
+			struct pvg_control_accept __user *arg, bool nonblock);
+__poll_t pvg_listener_poll(struct pvg_listener *l, struct file *file,
+			   struct poll_table_struct *wait);
 
-/* device.c */
+/* stream.c */
+extern const struct pvc_ops pvg_stream_ops;
+
+/* pvg_control.c */
 int pvg_control_device_init(void);
 void pvg_control_device_exit(void);
 

@@ -16,7 +16,7 @@
 
 /* An open file. */
 struct control_file {
-	struct pvg_relay *relay;
+	struct pvg_listener *listener;
 	struct pvg_freeze_owner owner;
 };
 
@@ -34,8 +34,8 @@ static int control_open(struct inode *inode, struct file *file)
 	cf = kzalloc(sizeof(*cf), GFP_KERNEL);
 	if (!cf)
 		return -ENOMEM;
-	cf->relay = pvg_relay_open();
-	if (!cf->relay) {
+	cf->listener = pvg_listener_open();
+	if (!cf->listener) {
 		kfree(cf);
 		return -ENOMEM;
 	}
@@ -54,7 +54,7 @@ static int control_release(struct inode *inode, struct file *file)
 	struct control_file *cf = file->private_data;
 
 	pvg_freeze_disown(&cf->owner);
-	pvg_relay_release(cf->relay);
+	pvg_listener_release(cf->listener);
 	kfree(cf);
 	mutex_lock(&ch->lock);
 	ch->services.daemon_attached = --ch->files;
@@ -83,6 +83,8 @@ static long ioctl_freeze(struct control_file *cf, void __user *arg)
 	s32 *fds;
 	int err;
 
+	if (!pvg_listener_may(cf->listener, PVG_CONTROL_RIGHT_FREEZE))
+		return -EPERM;
 	if (copy_from_user(&req, arg, sizeof(req)))
 		return -EFAULT;
 	err = check_freeze(&req);
@@ -106,6 +108,8 @@ static long ioctl_renew(struct control_file *cf, const u32 __user *arg)
 {
 	u32 lease_ms;
 
+	if (!pvg_listener_may(cf->listener, PVG_CONTROL_RIGHT_FREEZE))
+		return -EPERM;
 	if (get_user(lease_ms, arg))
 		return -EFAULT;
 	return pvg_freeze_renew(&cf->owner, lease_ms);
@@ -134,9 +138,28 @@ static long ioctl_bind(struct control_file *cf, const void __user *arg)
 {
 	struct pvg_control_bind bind;
 
+	if (!pvg_listener_may(cf->listener, PVG_CONTROL_RIGHT_BIND))
+		return -EPERM;
 	if (copy_from_user(&bind, arg, sizeof(bind)))
 		return -EFAULT;
-	return pvg_relay_bind(cf->relay, &bind);
+	return pvg_listener_bind(cf->listener, &bind);
+}
+
+static long ioctl_accept(struct control_file *cf, void __user *arg,
+			 bool nonblock)
+{
+	if (!pvg_listener_may(cf->listener, 0))
+		return -EPERM;
+	return pvg_listener_accept(cf->listener, arg, nonblock);
+}
+
+static long ioctl_drop(struct control_file *cf, const u32 __user *arg)
+{
+	u32 rights;
+
+	if (get_user(rights, arg))
+		return -EFAULT;
+	return pvg_listener_drop(cf->listener, rights);
 }
 
 static long control_ioctl(struct file *file, unsigned int cmd,
@@ -156,42 +179,26 @@ static long control_ioctl(struct file *file, unsigned int cmd,
 		return ioctl_status(ptr);
 	case PVG_CONTROL_BIND:
 		return ioctl_bind(cf, ptr);
+	case PVG_CONTROL_ACCEPT:
+		return ioctl_accept(cf, ptr, file->f_flags & O_NONBLOCK);
+	case PVG_CONTROL_DROP:
+		return ioctl_drop(cf, ptr);
 	default:
 		return -ENOTTY;
 	}
-}
-
-static ssize_t control_read(struct file *file, char __user *to, size_t len,
-			    loff_t *pos)
-{
-	struct control_file *cf = file->private_data;
-
-	return pvg_relay_read(cf->relay, to, len,
-			      file->f_flags & O_NONBLOCK);
-}
-
-static ssize_t control_write(struct file *file, const char __user *from,
-			     size_t len, loff_t *pos)
-{
-	struct control_file *cf = file->private_data;
-
-	return pvg_relay_write(cf->relay, from, len,
-			       file->f_flags & O_NONBLOCK);
 }
 
 static __poll_t control_poll(struct file *file, poll_table *wait)
 {
 	struct control_file *cf = file->private_data;
 
-	return pvg_relay_poll(cf->relay, file, wait);
+	return pvg_listener_poll(cf->listener, file, wait);
 }
 
 static const struct file_operations control_fops = {
 	.owner		= THIS_MODULE,
 	.open		= control_open,
 	.release	= control_release,
-	.read		= control_read,
-	.write		= control_write,
 	.poll		= control_poll,
 	.unlocked_ioctl	= control_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,

@@ -108,55 +108,32 @@ static_assert(sizeof(struct pvg_control_bind) == 8, "ABI");
 
 /*
  * BIND: the host's requests for this service come to this open file, until it
- *	is closed. EINVAL; EBUSY: another one, or this, has it.
+ *	is closed. EINVAL; EBUSY: another one, or this, has it; EPERM, see DROP.
  */
 #define PVG_CONTROL_BIND	_IOW(0xbe, 5, struct pvg_control_bind)
 
-/*
- * Streams of the services that were bound: each read() returns one message and
- * each write() takes one, a struct pvg_control_message and what is said here.
- *
- * read(): EMSGSIZE: it is longer than the buffer; EAGAIN; EFAULT. After each of
- *	them it is still there.
- * write(): ENOENT: there is no such stream (any more); EPIPE: its data has been
- *	ended, or it was answered; EAGAIN: no room for data with O_NONBLOCK, ROOM
- *	will tell; EINVAL.
- */
-enum pvg_control_type {
-	PVG_CONTROL_OPEN = 1,	/* r: struct pvg_control_open, arguments */
-	PVG_CONTROL_DATA = 2,	/* r, w: bytes, one at least */
-	PVG_CONTROL_EOF = 3,	/* r, w: no more data from this side */
-	PVG_CONTROL_REPLY = 4,	/* w: body; @status is the answer's */
-	PVG_CONTROL_RESET = 5,	/* w: give up; @status says why */
-	/* r: the last that is heard; @status: of the answer, or why none was sent */
-	PVG_CONTROL_CLOSED = 6,
-	PVG_CONTROL_ROOM = 7,	/* r: data that was refused may be written now */
-};
+#define PVG_CONTROL_PRINCIPAL	64	/* bytes, with the terminating zero */
 
 /**
- * struct pvg_control_message - start of each message
- * @type: enum pvg_control_type
- * @len: bytes that follow
- * @stream: chosen by the kernel, never used again
- * @status: enum pvc_status; 0 where nothing is said of it
+ * struct pvg_control_accept - argument of PVG_CONTROL_ACCEPT
+ * @args: address of room for the arguments of the request
+ * @args_len: bytes of room; returned: bytes of arguments
+ * @fd_flags: O_CLOEXEC and O_NONBLOCK, for the new descriptor
+ * @service: returned: as in struct pvc_open, like all that follow
+ * @op: returned
+ * @version: returned
+ * @prio: returned
+ * @flags: returned: PVC_OPEN_*
+ * @deadline_ms: returned; the kernel watches it
  * @reserved: 0
+ * @key: returned; whether the request was carried out before is for the daemon to know
+ * @principal: returned: on whose behalf the host asks, UTF-8 without control characters;
+ *	empty where it does not say
  */
-struct pvg_control_message {
-	__u32 type;
-	__u32 len;
-	__u64 stream;
-	__u32 status;
-	__u32 reserved;
-};
-
-static_assert(sizeof(struct pvg_control_message) == 24, "ABI");
-
-/**
- * struct pvg_control_open - a request of the host; its arguments follow
- * @service: as in struct pvc_open, like all others; nothing is known here of
- *	@key: who carries out a request twice because of it is the daemon
- */
-struct pvg_control_open {
+struct pvg_control_accept {
+	__u64 args;
+	__u32 args_len;
+	__u32 fd_flags;
 	__u16 service;
 	__u16 op;
 	__u8 version;
@@ -165,12 +142,96 @@ struct pvg_control_open {
 	__u32 deadline_ms;
 	__u32 reserved;
 	__u64 key;
+	char principal[PVG_CONTROL_PRINCIPAL];
 };
 
-static_assert(sizeof(struct pvg_control_open) == 24, "ABI");
+static_assert(sizeof(struct pvg_control_accept) == 104, "ABI");
 
-/* What follows struct pvg_control_message is never longer than that. */
-#define PVG_CONTROL_DATA_MAX	16384u	/* read and write */
-#define PVG_CONTROL_BODY_MAX	4088u	/* of REPLY */
+/*
+ * ACCEPT: the oldest request for the services of this open file, as a descriptor of its
+ *	own, which is returned. Waits for one; with O_NONBLOCK EAGAIN. EMSGSIZE: there is
+ *	no room for the arguments, @args_len says how much they need; the request stays,
+ *	also after EFAULT and EMFILE. EINVAL; EPERM, see DROP.
+ *	poll() of the open file says when there is one.
+ */
+#define PVG_CONTROL_ACCEPT	_IOWR(0xbe, 6, struct pvg_control_accept)
+
+#define PVG_CONTROL_RIGHT_BIND		0x0001u
+#define PVG_CONTROL_RIGHT_FREEZE	0x0002u
+#define PVG_CONTROL_RIGHTS		0x0003u
+
+/*
+ * DROP: the open file gives these rights up, PVG_CONTROL_RIGHT_*, for good: BIND or FREEZE
+ *	is EPERM from then on. EINVAL.
+ * Only the process that opened the file may bind, accept, freeze and renew with it. To
+ * another one that has got the descriptor these are EPERM.
+ */
+#define PVG_CONTROL_DROP	_IOW(0xbe, 7, __u32)
+
+/*
+ * The descriptor of a stream can be passed on and inherited, and is all that a process
+ * needs to deal with the request.
+ *
+ * read(): the host's data; 0: there is no more, or the daemon has answered. ECANCELED,
+ *	ETIMEDOUT: by the host, by the deadline; ECONNRESET: the session ended, or so.
+ * write(): data for the host, of which 64 KiB wait at most. EPIPE, without a signal: the
+ *	stream was closed or answered, or this side's data ended.
+ * poll(): POLLIN, POLLOUT: as said; POLLRDHUP: the host's data has ended; POLLHUP: the
+ *	stream is closed, with POLLERR if it was not answered.
+ * close(): of the last descriptor: the host is answered PVC_ABORTED unless the stream was
+ *	answered; what was written before the answer still goes out, and then the answer.
+ * splice() and sendfile() work.
+ */
+
+/**
+ * struct pvg_stream_reply - argument of PVG_STREAM_REPLY
+ * @status: enum pvc_status, not PVC_LOST
+ * @len: bytes of the body, 0 to PVG_STREAM_BODY_MAX
+ * @body: its address
+ */
+struct pvg_stream_reply {
+	__u32 status;
+	__u32 len;
+	__u64 body;
+};
+
+static_assert(sizeof(struct pvg_stream_reply) == 16, "ABI");
+
+#define PVG_STREAM_BODY_MAX	4088u	/* what is longer is sent as data before */
+
+enum pvg_stream_state {
+	PVG_STREAM_OPEN,
+	PVG_STREAM_ANSWERED,	/* and the answer has not been sent */
+	PVG_STREAM_CLOSED,
+};
+
+/**
+ * struct pvg_stream_status - argument of PVG_STREAM_STATUS, returned
+ * @state: enum pvg_stream_state
+ * @status: CLOSED: enum pvc_status: the answer's, or why there was none: PVC_CANCELLED or
+ *	whatever else the host gave, PVC_TIMED_OUT, PVC_LOST with its session
+ * @unsent: bytes written that have not been sent
+ * @reserved: 0
+ */
+struct pvg_stream_status {
+	__u32 state;
+	__u32 status;
+	__u32 unsent;
+	__u32 reserved;
+};
+
+static_assert(sizeof(struct pvg_stream_status) == 16, "ABI");
+
+/*
+ * REPLY: answers the request, which closes the stream once all data has been sent.
+ *	EINVAL; EPIPE: it is closed, or was answered.
+ * RESET: gives it up: the argument is enum pvc_status, neither PVC_OK nor PVC_LOST. Data
+ *	that was not sent is dropped. EINVAL, EPIPE.
+ * SHUTDOWN: no more data from this side. EPIPE.
+ */
+#define PVG_STREAM_REPLY	_IOW(0xbe, 16, struct pvg_stream_reply)
+#define PVG_STREAM_RESET	_IOW(0xbe, 17, __u32)
+#define PVG_STREAM_SHUTDOWN	_IO(0xbe, 18)
+#define PVG_STREAM_STATUS	_IOR(0xbe, 19, struct pvg_stream_status)
 
 #endif /* _UAPI_PVGUEST_CONTROL_DEV_H */
