@@ -469,7 +469,9 @@ static void on_open(struct pvc *p, struct pvc_stream *s, const void *args,
 		return;
 	}
 	/* No request of the kernel's has that many arguments. */
-	if (s->open_flags & PVC_OPEN_MORE)
+	if (!v->ops->permit(v, s->service))
+		pvc_reply(p, s, PVC_DENIED, 0);
+	else if (s->open_flags & PVC_OPEN_MORE)
 		pvc_reply(p, s, PVC_INVALID, 0);
 	else if (admit(v, s))
 		serve[s->service](v, s, args, len);

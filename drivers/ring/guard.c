@@ -332,6 +332,33 @@ void pvg_queue_notify(struct pvg_queue *q)
 EXPORT_SYMBOL_GPL(pvg_queue_notify);
 
 /**
+ * pvg_queue_add_dying() - give the device a last buffer, and tell it
+ * @q: the queue
+ * @sg: the buffer, device-readable
+ * @token: not NULL
+ *
+ * For panic(): nothing is waited for, taken back, counted or started, so that it ends
+ * whatever the kernel was doing. The buffer never comes back.
+ *
+ * Context: any. Return: whether the device was told.
+ */
+bool pvg_queue_add_dying(struct pvg_queue *q, struct scatterlist *sg, void *token)
+{
+	unsigned long flags;
+	bool told;
+
+	if (!spin_trylock_irqsave(&q->lock, flags))
+		return false;
+	/* One element takes no memory; the ring shows it without a kick. */
+	told = q->running && !virtqueue_is_broken(q->vq) &&
+	       !virtqueue_add_outbuf(q->vq, sg, 1, token, GFP_ATOMIC) &&
+	       virtqueue_notify(q->vq);
+	spin_unlock_irqrestore(&q->lock, flags);
+	return told;
+}
+EXPORT_SYMBOL_GPL(pvg_queue_add_dying);
+
+/**
  * pvg_queue_check() - look at once what the device has done
  * @q: the queue
  *

@@ -339,6 +339,7 @@ int pvg_queue_add(struct pvg_queue *q, struct scatterlist *sgs[],
 		  bool urgent);
 void pvg_queue_commit_unlock(struct pvg_queue *q, unsigned long flags)
 	__releases(&q->lock);
+bool pvg_queue_add_dying(struct pvg_queue *q, struct scatterlist *sg, void *token);
 void pvg_queue_flush_unlock(struct pvg_queue *q, unsigned long flags)
 	__releases(&q->lock);
 u32 pvg_queue_poll_locked(struct pvg_queue *q, u32 budget,

@@ -22,9 +22,9 @@ lease: lease.c $(TOP)/include/uapi/pvguest/control_dev.h
 CORE := $(filter-out %/services.c %/services_keys.c %/services_lease.c,\
 	$(wildcard $(TOP)/protocol/*.c))
 
-stream: stream.c peer.c peer.h $(TAP) $(CORE) $(wildcard $(TOP)/include/uapi/*/*.h $(TOP)/protocol/*.h $(TOP)/protocol/include/*/*.h)
+stream: stream.c provider.c peer.c provider.h peer.h $(TAP) $(CORE) $(wildcard $(TOP)/include/uapi/*/*.h $(TOP)/protocol/*.h $(TOP)/protocol/include/*/*.h)
 	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
-		-I../lib -I$(TOP)/protocol/include -o $@ stream.c peer.c $(CORE) -lz
+		-I../lib -I$(TOP)/protocol/include -o $@ stream.c provider.c peer.c $(CORE) -lz
 
 files stall: %: %.c $(TAP)
 	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -static -pthread -I../lib -o $@ $<

@@ -1,312 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Streams between a host and a daemon, over PVC/1 and /dev/pvg_control. The daemon is a
- * child of this program, as are its workers; the host is the program itself, see peer.h.
+ * child of this program, see provider.h; the host is the program itself, see peer.h.
  * Run by stream.sh with the host's port as its argument; prints TAP 13.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "peer.h"
-
-#define MANY	256		/* streams to daemons at a time, PVS_DAEMON */
-
-/* What the daemon does upon a request. */
-enum op {
-	OP_REVERSE = 1,		/* answers its arguments backwards */
-	OP_ECHO,		/* data comes back; its length is the answer */
-	OP_SOURCE,		/* sends as much data as the arguments say */
-	OP_KEEP,		/* does not answer, keeps the stream */
-	OP_DIE,
-	OP_LAST,		/* what became of the stream that was kept last */
-	OP_DEAF,		/* does not read until it is woken up, then as ECHO */
-	OP_BYE,			/* answers and is gone */
-	OP_WORKER,		/* as ECHO, by a process that inherits nothing else */
-	OP_PASS,		/* as ECHO, by a process that got the descriptor sent */
-	OP_NAME,		/* answers with the principal */
-	OP_ANSWER_ALL,		/* answers all that were kept, with OK */
-	OP_OPEN_FILES,		/* how many descriptors the daemon has */
-};
-
-/* What the daemon has seen, as it counts, and what it waits for. */
-static struct {
-	atomic_uint opened;	/* requests */
-	atomic_bool awake;	/* OP_DEAF goes on */
-} *shared;
-
-/* ---- the daemon ---------------------------------------------------------- */
-
-static int control;
-static int courier[2];		/* to the process that OP_PASS hands descriptors to */
-static int kept[MANY], nr_kept;
-
-static int accept_into(int fd, struct pvg_control_accept *req, void *args,
-		       __u32 room, __u32 flags)
-{
-	*req = (struct pvg_control_accept){
-		.args = (__u64)(unsigned long)args, .args_len = room,
-		.fd_flags = flags,
-	};
-	return ioctl(fd, PVG_CONTROL_ACCEPT, req);
-}
-
-static int reply(int fd, __u32 status, const void *body, __u32 len)
-{
-	struct pvg_stream_reply req = {
-		.status = status, .len = len, .body = (__u64)(unsigned long)body,
-	};
-
-	return ioctl(fd, PVG_STREAM_REPLY, &req);
-}
-
-static struct pvg_stream_status status_of(int fd)
-{
-	struct pvg_stream_status st = { .state = ~0u };
-
-	ioctl(fd, PVG_STREAM_STATUS, &st);
-	return st;
-}
-
-static void echo(int fd)
-{
-	__u8 buf[30000];
-	__u32 total = 0;
-	ssize_t n;
-
-	while ((n = read(fd, buf, sizeof(buf))) > 0) {
-		if (write(fd, buf, n) != n)
-			_exit(7);
-		total += n;
-	}
-	if (n < 0 || reply(fd, PVC_OK, &total, sizeof(total)))
-		_exit(8);
-}
-
-static void send_pattern(int fd, __u32 total)
-{
-	__u8 buf[50000];
-	__u32 n, done;
-
-	for (done = 0; done < total; done += n) {
-		n = min_t(__u32, total - done, sizeof(buf));
-		fill_pattern(buf, n, done);
-		if (write(fd, buf, n) != (ssize_t)n)
-			_exit(7);
-	}
-	reply(fd, PVC_OK, &total, sizeof(total));
-}
-
-static void send_descriptor(int sock, int fd)
-{
-	char control_buf[CMSG_SPACE(sizeof(int))] = {}, byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control_buf, .msg_controllen = sizeof(control_buf),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	if (sendmsg(sock, &msg, 0) != 1)
-		_exit(9);
-}
-
-static int receive_descriptor(int sock)
-{
-	char control_buf[CMSG_SPACE(sizeof(int))], byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control_buf, .msg_controllen = sizeof(control_buf),
-	};
-	int fd;
-
-	if (recvmsg(sock, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
-		return -1;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
-/* Nobody, with nothing but streams that are sent to it. */
-static void start_courier(void)
-{
-	int fd;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, courier))
-		_exit(10);
-	if (fork())
-		return;
-	close(control);
-	close(courier[1]);
-	if (setgid(65534) || setuid(65534))
-		_exit(11);
-	while ((fd = receive_descriptor(courier[0])) >= 0) {
-		echo(fd);
-		close(fd);
-	}
-	_exit(0);
-}
-
-static void start_worker(int fd)
-{
-	if (fork())
-		return;
-	close(control);
-	if (setgid(65534) || setuid(65534))
-		_exit(11);
-	echo(fd);
-	_exit(0);
-}
-
-static __u32 count_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	__u32 n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-static void answer_kept(void)
-{
-	while (nr_kept) {
-		reply(kept[--nr_kept], PVC_OK, "", 0);
-		close(kept[nr_kept]);
-	}
-}
-
-/* Returns whether the descriptor is kept. */
-static bool serve_one(int fd, const struct pvg_control_accept *req,
-		      const __u8 *args)
-{
-	__u8 body[PVG_STREAM_BODY_MAX];
-	__u32 i, len = req->args_len, total;
-
-	switch (req->op) {
-	case OP_REVERSE:
-		for (i = 0; i < len; i++)
-			body[i] = args[len - 1 - i];
-		reply(fd, PVC_OK, body, len);
-		break;
-	case OP_DEAF:
-		for (i = 0; i < 6000 && !shared->awake; i++)
-			usleep(10000);
-		/* fall through */
-	case OP_ECHO:
-		echo(fd);
-		break;
-	case OP_WORKER:
-		start_worker(fd);
-		break;
-	case OP_PASS:
-		send_descriptor(courier[1], fd);
-		break;
-	case OP_SOURCE:
-		memcpy(&total, args, sizeof(total));
-		send_pattern(fd, total);
-		break;
-	case OP_KEEP:
-		kept[nr_kept++] = fd;
-		return true;
-	case OP_LAST:
-		total = status_of(kept[--nr_kept]).status;
-		close(kept[nr_kept]);
-		reply(fd, PVC_OK, &total, sizeof(total));
-		break;
-	case OP_ANSWER_ALL:
-		answer_kept();
-		reply(fd, PVC_OK, "", 0);
-		break;
-	case OP_OPEN_FILES:
-		total = count_files();
-		reply(fd, PVC_OK, &total, sizeof(total));
-		break;
-	case OP_NAME:
-		reply(fd, PVC_OK, req->principal, strlen(req->principal));
-		break;
-	case OP_DIE:
-		_exit(0);
-	case OP_BYE:
-		reply(fd, PVC_OK, "bye", 3);
-		_exit(0);
-	}
-	return false;
-}
-
-static void serve(void)
-{
-	static __u8 args[8192];
-	struct pvg_control_accept req;
-	int fd;
-
-	signal(SIGCHLD, SIG_IGN);
-	for (;;) {
-		/* A request that cannot be handed over is not lost. */
-		fd = accept_into(control, &req, (void *)8, sizeof(args), 0);
-		if (fd >= 0 || (errno != EFAULT && errno != EMSGSIZE))
-			if (fd < 0 || req.args_len)
-				_exit(6);
-		if (fd < 0)
-			fd = accept_into(control, &req, args, sizeof(args), O_CLOEXEC);
-		if (fd < 0)
-			_exit(4);
-		shared->opened++;
-		if (!serve_one(fd, &req, args))
-			close(fd);
-	}
-}
-
-static int bind_service(int fd, __u16 service, __u8 lowest, __u8 highest)
-{
-	struct pvg_control_bind bind = {
-		.service = service,
-		.version_min = lowest,
-		.version_max = highest,
-	};
-
-	return ioctl(fd, PVG_CONTROL_BIND, &bind);
-}
-
-static pid_t start_daemon(void)
-{
-	const char *procs = getenv("PVG_CGROUP_PROCS");
-	int ready[2], fd;
-	pid_t pid;
-	char c;
-
-	if (pipe(ready))
-		exit(2);
-	pid = fork();
-	if (!pid) {
-		if (procs) {
-			fd = open(procs, O_WRONLY);
-			if (write(fd, "0", 1) != 1)
-				_exit(12);
-			close(fd);
-		}
-		close(peer.fd);
-		control = open("/dev/pvg_control", O_RDWR | O_CLOEXEC);
-		start_courier();
-		if (bind_service(control, SERVICE, 2, 3) ||
-		    write(ready[1], "", 1) != 1)
-			_exit(5);
-		serve();
-	}
-	close(ready[1]);
-	check(read(ready[0], &c, 1) == 1, "a daemon binds service 17 in versions 2 to 3");
-	close(ready[0]);
-	return pid;
-}
+#include "provider.h"
 
 /* ---- the tests ----------------------------------------------------------- */
 
@@ -658,9 +361,10 @@ static void test_many(void)
 		calls[i] = (struct call){ .op = OP_KEEP };
 		peer_request(&calls[i]);
 	}
-	check(peer_counted(&shared->opened, opened + MANY - 1),
-	      "%u requests are open at a time", MANY - 1);
-	check(peer_ask(&all) == PVC_OK, "the daemon answers all of them");
+	if (!check(peer_counted(&shared->opened, opened + MANY - 1),
+		   "%u requests are open at a time", MANY - 1) ||
+	    !check(peer_ask(&all) == PVC_OK, "the daemon answers all of them"))
+		return;
 	for (i = 0; i < MANY - 1; i++)
 		closed += peer_finish(&calls[i]) && calls[i].status == PVC_OK;
 	check(closed == MANY - 1, "each is answered once (%u)", closed);
@@ -726,6 +430,7 @@ static void test_fairness(void)
 static void test_charge(void)
 {
 	const char *slab = getenv("PVG_CGROUP_STAT");
+	struct call all = { .op = OP_ANSWER_ALL };
 	unsigned int i, opened = shared->opened;
 	char line[64];
 	long before = -1, after = -1;
@@ -756,7 +461,33 @@ static void test_charge(void)
 	      before, after);
 	for (i = 0; i < 32; i++)
 		pvc_reset(&peer.pvc, calls[i].s, PVC_CANCELLED);
-	peer_turn(100);
+	check(peer_ask(&all) == PVC_OK, "the daemon lets go of them");
+}
+
+static pid_t daemon_starts(void)
+{
+	pid_t pid = start_daemon();
+
+	check(pid > 0, "a daemon binds service 17 in versions 2 to 3");
+	return pid;
+}
+
+/* How many bytes come of those that the daemon is asked to send as bulk, all intact. */
+static int only_source(__u32 bytes)
+{
+	struct call call = {
+		.op = OP_SOURCE, .args = &bytes, .args_len = sizeof(bytes),
+		.prio = PVC_PRIO_BULK,
+	};
+	pid_t pid;
+
+	pid = daemon_starts();
+	peer_ask(&call);
+	kill(pid, SIGKILL);
+	printf("# %llu bytes\n", (unsigned long long)call.got);
+	check(call.status == PVC_OK && call.got == bytes && call.intact,
+	      "%u bytes that the daemon sends come intact", bytes);
+	return tap_end();
 }
 
 int main(int argc, char **argv)
@@ -765,21 +496,21 @@ int main(int argc, char **argv)
 	struct call bye = { .op = OP_BYE };
 	pid_t pid;
 
-	if (argc != 2)
+	if (argc != 2 && argc != 3)
 		return 2;
 	tap_begin();
 	tap_watchdog(getenv("PVG_SLOW") ? 2000 : 600);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED || !peer_open(argv[1]))
+	if (!share() || !peer_open(argv[1]))
 		return 2;
+	if (argc == 3)
+		return only_source(strtoul(argv[2], NULL, 0));
 	check(peer_ask(&early) == PVC_NO_SERVICE,
 	      "a request before a daemon has started is NO_SERVICE");
 	test_rights();
 	test_bind();
 	test_accept();
 	test_descriptor();
-	pid = start_daemon();
+	pid = daemon_starts();
 	test_requests();
 	/* Before there are workers, whose end changes the sum. */
 	test_charge();
@@ -788,7 +519,7 @@ int main(int argc, char **argv)
 	test_fairness();
 	test_ends();
 	check(waitpid(pid, NULL, 0) == pid, "the daemon that was told to exit has exited");
-	pid = start_daemon();
+	pid = daemon_starts();
 	check(peer_ask(&bye) == PVC_OK && bye.body_len == 3 &&
 	      waitpid(pid, NULL, 0) == pid,
 	      "an answer that the daemon gave right before it exited arrives");

@@ -26,9 +26,39 @@ own_cgroup()
 	export PVG_CGROUP_STAT=$CGROUP/daemon/memory.stat
 }
 
+# counters: doorbells and interrupts of the control port's transmit queue
+counters()
+{
+	awk '$1 == "doorbells:" { d = $2 } $1 == "interrupts:" { i = $2 }
+		END { print d + 0, i + 0 }' "$STATS"
+}
+
+# bulk: what is sent in bulk costs a doorbell and an interrupt for each 64 KiB. A
+# session has some frames besides, of which each has its own.
+bulk()
+{
+	local mib=16 before after doorbells interrupts port
+
+	port=$(readlink -f "/sys/bus/virtio-ports/devices/$(ctl_find org.pvguest.control.0)")
+	STATS=$(dirname "$port")
+	STATS=/sys/kernel/debug/pvguest/${STATS##*/}/out.${port##*p}/stats
+	before=$(counters)
+	tap_forward "bulk" ./stream "$PVHOST_SOCKET" $((mib << 20))
+	after=$(counters)
+	doorbells=$((${after% *} - ${before% *}))
+	interrupts=$((${after#* } - ${before#* }))
+	tap_diag "$mib MiB: $doorbells doorbells, $interrupts interrupts"
+	# A buffer of 64 KiB has the frames' headers besides.
+	tap_num "$doorbells <= $mib * 16 * 11 / 10 + 20" \
+		"bulk: a doorbell for each 64 KiB" "$doorbells doorbells"
+	tap_num "$interrupts <= $mib * 16 * 11 / 10 + 20" \
+		"bulk: an interrupt for each 64 KiB" "$interrupts interrupts"
+}
+
 channel_need
 ! is_slow || export PVG_SLOW=1
 own_cgroup
 tap_forward "" ./stream "$PVHOST_SOCKET"
+bulk
 tap_is "$(host_value daemon status)" false "status: no daemon after the last one has ended"
 tap_done

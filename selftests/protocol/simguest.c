@@ -66,6 +66,13 @@ static __u64 op_uptime(struct pvs *v)
 	return now_ms();
 }
 
+static bool op_permit(struct pvs *v, __u16 service)
+{
+	(void)v;
+	(void)service;
+	return true;
+}
+
 static int op_step(struct pvs *v, __s64 delta)
 {
 	(void)v;
@@ -118,6 +125,7 @@ static const struct pvs_ops ops = {
 	.random = op_random,
 	.realtime_ns = op_realtime,
 	.uptime_ms = op_uptime,
+	.permit = op_permit,
 	.step_time = op_step,
 	.power = op_power,
 	.thaw = op_thaw,

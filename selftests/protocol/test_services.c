@@ -50,6 +50,15 @@ static __u64 g_uptime(struct pvs *v)
 	return now;
 }
 
+static bool permitted;
+
+static bool g_permit(struct pvs *v, __u16 service)
+{
+	(void)v;
+	return permitted || service == PVC_SERVICE_GUEST ||
+	       service == PVC_SERVICE_FREEZE;
+}
+
 static int g_step(struct pvs *v, __s64 delta)
 {
 	(void)v;
@@ -138,7 +147,7 @@ static void g_session(struct pvs *v, bool up, __u32 why)
 
 static const struct pvs_ops guest_ops = {
 	.random = g_random, .realtime_ns = g_realtime, .uptime_ms = g_uptime,
-	.step_time = g_step, .power = g_power, .thaw = g_thaw,
+	.permit = g_permit, .step_time = g_step, .power = g_power, .thaw = g_thaw,
 	.identify = g_identify, .forward = g_forward, .daemon = &daemon_ops,
 	.session = g_session,
 };
@@ -238,6 +247,7 @@ static int setup(void **state)
 	powers = 0;
 	thaws = 0;
 	notices = 0;
+	permitted = true;
 	daemon_there = false;
 	daemon_streams = 0;
 	daemon_bytes = 0;
@@ -634,6 +644,26 @@ static void test_power(void **state)
 				    &args, 8), PVC_BUSY);
 }
 
+/* A guest that lets the host neither stop it nor set its clock. */
+static void test_permit(void **state)
+{
+	struct pvc_power args = {};
+	__u8 probe[8] = {};
+
+	(void)state;
+	permitted = false;
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN,
+				    &args, 8), PVC_DENIED);
+	assert_int_equal(ask_status(PVC_SERVICE_TIME, PVC_TIME_SAMPLE, probe, 8),
+			 PVC_DENIED);
+	assert_int_equal(powers, 0);
+	assert_int_equal(ask_status(PVC_SERVICE_GUEST, PVC_GUEST_STATUS, "", 0),
+			 PVC_OK);
+	permitted = true;
+	assert_int_equal(ask_status(PVC_SERVICE_POWER, PVC_POWER_SHUTDOWN,
+				    &args, 8), PVC_OK);
+}
+
 /* However many requests of its own a daemon leaves open, the kernel is asked. */
 static void test_daemon_leaves_room(void **state)
 {
@@ -802,6 +832,7 @@ int run_service_tests(void)
 		cmocka_unit_test_setup(test_time_arguments, setup),
 		cmocka_unit_test_setup(test_guest_status, setup),
 		cmocka_unit_test_setup(test_power, setup),
+		cmocka_unit_test_setup(test_permit, setup),
 		cmocka_unit_test_setup(test_daemon_leaves_room, setup),
 		cmocka_unit_test_setup(test_daemon_leaves_credit, setup),
 		cmocka_unit_test_setup(test_keys, setup),

@@ -12,7 +12,6 @@
 #include "../pvg_ctl.h"
 #include "pvguest/version.h"
 
-#define INFLIGHT_MAX	4	/* buffers; what is behind them waits */
 #define RETRY_MS	250
 #define QUIET_MS	1000	/* between heartbeats */
 /*
@@ -55,68 +54,116 @@ void pvg_channel_kick(void)
 		queue_work(ch->wq, &ch->work);
 }
 
+static struct pvg_ctl_buf *take_free(struct pvg_channel *ch)
+{
+	struct pvg_ctl_buf *buf;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ch->free_lock, flags);
+	buf = list_first_entry_or_null(&ch->free, struct pvg_ctl_buf, node);
+	if (buf) {
+		list_del(&buf->node);
+		ch->nr_free--;
+		buf->len = 0;
+		buf->urgent = false;
+	}
+	ch->blocked = !buf;
+	spin_unlock_irqrestore(&ch->free_lock, flags);
+	return buf;
+}
+
+/* Returns whether somebody waits for a free buffer. */
+static bool put_free(struct pvg_channel *ch, struct pvg_ctl_buf *buf)
+{
+	unsigned long flags;
+	bool blocked;
+
+	spin_lock_irqsave(&ch->free_lock, flags);
+	list_add_tail(&buf->node, &ch->free);
+	ch->nr_free++;
+	blocked = ch->blocked;
+	spin_unlock_irqrestore(&ch->free_lock, flags);
+	return blocked;
+}
+
 /* The device is done with a buffer. Any context. */
 static void sent(struct pvg_ctl_buf *buf)
 {
-	struct pvg_channel *ch = &pvg_channel;
-
-	pvg_ctl_tx_put(buf);
-	atomic_dec(&ch->inflight);
-	smp_mb__after_atomic();	/* pairs with smp_mb() in send_out() */
-	if (READ_ONCE(ch->blocked))
+	if (put_free(&pvg_channel, buf))
 		pvg_channel_kick();
 }
 
-/* Some of @ch->out; false if there is no room. */
-static bool send_piece(struct pvg_channel *ch)
+/* Adds frames, as many as fit. &pvg_ctl_buf.urgent: somebody waits for one of them. */
+static void fill(struct pvg_channel *ch, struct pvg_ctl_buf *buf)
 {
-	struct pvg_ctl_buf *buf;
-	u32 n = ch->out_len - ch->out_at;
+	struct pvc *p = &ch->services.pvc;
+	u32 n;
 
-	if (atomic_read(&ch->inflight) >= INFLIGHT_MAX)
-		return false;
-	/* Reclaim must not wait for a file system, which may be frozen. */
-	buf = pvg_ctl_tx_get(ch->port->out, n, GFP_NOIO);
-	if (!buf)
-		return false;
-	n = min(n, buf->size);
-	memcpy(buf->data, ch->out + ch->out_at, n);
-	buf->len = n;
-	buf->release = sent;
-	atomic_inc(&ch->inflight);
-	if (pvg_ctl_tx_queue(buf, true)) {
-		atomic_dec(&ch->inflight);
-		pvg_ctl_tx_put(buf);
-		return false;
+	while (buf->size - buf->len >= PVC_OUTPUT_MIN) {
+		n = pvc_output(p, buf->data + buf->len, buf->size - buf->len,
+			       pvg_channel_now());
+		if (!n)
+			break;
+		buf->len += n;
+		buf->urgent |= !p->bulk;
 	}
-	ch->out_at += n;
-	return true;
 }
 
-/* All of @ch->out; false if it has to wait for room. */
-static bool send_out(struct pvg_channel *ch)
+/*
+ * Bulk data that does not fill a buffer waits for more as long as the device has another
+ * one, so that who writes a little at a time costs no doorbell each. Then sent() wakes us.
+ */
+static bool may_wait(struct pvg_channel *ch, const struct pvg_ctl_buf *buf)
 {
-	while (ch->out_at < ch->out_len) {
-		if (send_piece(ch))
-			continue;
-		WRITE_ONCE(ch->blocked, true);
-		smp_mb();	/* pairs with smp_mb__after_atomic() in sent() */
-		if (!send_piece(ch))
-			return false;
-	}
-	WRITE_ONCE(ch->blocked, false);
-	return true;
+	unsigned long flags;
+	bool wait;
+
+	if (buf->urgent || buf->size - buf->len < PVC_OUTPUT_MIN)
+		return false;
+	spin_lock_irqsave(&ch->free_lock, flags);
+	/* All are free but this one: then nothing would wake us. */
+	wait = ch->nr_free < PVG_CHANNEL_BUFS - 1;
+	ch->blocked = wait;
+	spin_unlock_irqrestore(&ch->free_lock, flags);
+	return wait;
+}
+
+/* False if it has to wait until the device runs, or has room. */
+static bool send_buf(struct pvg_channel *ch, struct pvg_ctl_buf *buf)
+{
+	buf->cq = ch->port->out;
+	buf->release = sent;
+	if (!pvg_ctl_tx_queue(buf, true))
+		return true;
+	/* The next one that comes back may have made room in the ring. */
+	WRITE_ONCE(ch->blocked, true);
+	return false;
 }
 
 static void send_all(struct pvg_channel *ch)
 {
-	while (ch->port && send_out(ch)) {
-		ch->out_at = 0;
-		ch->out_len = pvc_output(&ch->services.pvc, ch->out,
-					 sizeof(ch->out), pvg_channel_now());
-		if (!ch->out_len)
+	struct pvg_ctl_buf *buf;
+
+	while (ch->port) {
+		buf = ch->unsent ?: take_free(ch);
+		if (!buf)
 			return;
+		fill(ch, buf);
+		ch->unsent = buf->len ? buf : NULL;
+		if (!buf->len)
+			put_free(ch, buf);
+		if (!buf->len || may_wait(ch, buf) || !send_buf(ch, buf))
+			return;
+		ch->unsent = NULL;
 	}
+}
+
+/* What was not sent before the port went is nobody's any more. */
+static void drop_unsent(struct pvg_channel *ch)
+{
+	if (ch->unsent)
+		put_free(ch, ch->unsent);
+	ch->unsent = NULL;
 }
 
 /* At most RECEIVE_MAX bytes; returns how many. */
@@ -135,9 +182,8 @@ static u32 receive_some(struct pvg_channel *ch)
 }
 
 /*
- * When to look again: at the next tick; in a while at the owner of a lease, or if
- * there was no memory or the device is stopped, so that no buffer will come back and
- * tell.
+ * When to look again: at the next tick; in a while at the owner of a lease, or if the
+ * device is stopped, so that no buffer will come back and tell.
  */
 static void set_timer(struct pvg_channel *ch, bool look)
 {
@@ -145,8 +191,7 @@ static void set_timer(struct pvg_channel *ch, bool look)
 
 	if (look)
 		next = min(next, now + OWNER_MS);
-	if (ch->port && ch->out_at < ch->out_len &&
-	    !atomic_read(&ch->inflight))
+	if (ch->port && ch->unsent)
 		next = min(next, now + RETRY_MS);
 	if (next == U64_MAX || ch->dying)
 		return;
@@ -210,8 +255,6 @@ static void *channel_found(struct pvg_ctl_port *port)
 	mine = !ch->port;
 	if (mine) {
 		ch->port = port;
-		ch->out_len = 0;
-		ch->out_at = 0;
 		pvc_start(&ch->services.pvc, pvg_channel_now());
 	}
 	mutex_unlock(&ch->lock);
@@ -254,6 +297,7 @@ static void channel_lost(void *data)
 
 	mutex_lock(&ch->lock);
 	pvc_stop(&ch->services.pvc, pvg_channel_now());
+	drop_unsent(ch);
 	ch->port = NULL;
 	mutex_unlock(&ch->lock);
 }
@@ -284,6 +328,7 @@ static const struct pvs_ops channel_ops = {
 	.random		= channel_random,
 	.realtime_ns	= pvg_system_realtime,
 	.uptime_ms	= pvg_system_uptime,
+	.permit		= pvg_system_permit,
 	.step_time	= pvg_system_step_time,
 	.power		= pvg_system_power,
 	.thaw		= pvg_freeze_thaw,
@@ -298,41 +343,30 @@ static const struct pvs_ops channel_ops = {
  * @text: why
  *
  * If the state of the channel allows: locks that somebody holds are not
- * waited for.
+ * waited for. Nothing is called, freed or started that another CPU may have stopped in.
  *
  * Context: panic(), all other CPUs are stopped.
  */
 void pvg_channel_panic(const char *text)
 {
 	struct pvg_channel *ch = &pvg_channel;
-	struct pvg_ctl_buf *buf = ch->spare;
-	unsigned long flags;
-	struct pvg_queue *q;
-	u32 n;
+	struct pvg_ctl_buf *buf = ch->last_words;
+	struct pvc_notice notice = { .kind = cpu_to_le32(PVC_NOTICE_PANIC) };
+	struct scatterlist sg;
 
 	WRITE_ONCE(ch->dying, true);
-	if (mutex_is_locked(&ch->lock) || !ch->port || !buf ||
-	    ch->out_at < ch->out_len)
+	if (mutex_is_locked(&ch->lock) || !ch->port || !buf || ch->unsent)
 		return;
-	pvs_notice(&ch->services, PVC_NOTICE_PANIC, text, strlen(text));
-	/* A heartbeat or so may go first. */
-	do {
-		n = pvc_output(&ch->services.pvc, buf->data + buf->len,
-			       buf->size - buf->len, pvg_channel_now());
-		buf->len += n;
-	} while (n);
+	notice.uptime_ms = cpu_to_le64(div_u64(ktime_get_boot_fast_ns(),
+					       NSEC_PER_MSEC));
+	buf->len = pvc_last_words(&ch->services.pvc, buf->data, buf->size, &notice,
+				  text, min_t(size_t, strlen(text),
+					      PVC_NOTICE_TEXT_MAX));
 	if (!buf->len)
 		return;
-	buf->cq = ch->port->out;
-	q = &buf->cq->pvg;
-	if (!spin_trylock_irqsave(&q->lock, flags))
-		return;
-	ch->spare = NULL;
-	/* No memory is ever freed or allocated from here on. */
-	if (pvg_ctl_tx_add_locked(buf, true))
-		spin_unlock_irqrestore(&q->lock, flags);
-	else
-		pvg_queue_flush_unlock(q, flags);
+	sg_init_one(&sg, buf->data, buf->len);
+	if (pvg_queue_add_dying(&ch->port->out->pvg, &sg, buf))
+		ch->last_words = NULL;
 }
 
 /* Who we are and what there is, for the next session's WELCOME. */
@@ -392,6 +426,31 @@ static int init_services(struct pvg_channel *ch)
 	return err;
 }
 
+/* So that sending never waits for memory, nor fails for want of it. */
+static int alloc_bufs(struct pvg_channel *ch)
+{
+	struct pvg_ctl_buf *buf;
+	int i;
+
+	for (i = 0; i < PVG_CHANNEL_BUFS; i++) {
+		buf = pvg_ctl_buf_alloc(NULL, PVG_CHANNEL_BUF, GFP_KERNEL);
+		if (!buf)
+			return -ENOMEM;
+		list_add(&buf->node, &ch->free);
+		ch->nr_free++;
+	}
+	ch->last_words = pvg_ctl_buf_alloc(NULL, PVC_OUTPUT_MIN, GFP_KERNEL);
+	return ch->last_words ? 0 : -ENOMEM;
+}
+
+static void free_bufs(struct pvg_channel *ch)
+{
+	pvg_ctl_buf_free_list(&ch->free);
+	if (ch->last_words)
+		pvg_ctl_buf_free(ch->last_words);
+	ch->last_words = NULL;
+}
+
 /**
  * pvg_channel_init() - before there are ports
  *
@@ -403,6 +462,8 @@ int pvg_channel_init(void)
 	int err;
 
 	mutex_init(&ch->lock);
+	spin_lock_init(&ch->free_lock);
+	INIT_LIST_HEAD(&ch->free);
 	init_waitqueue_head(&ch->thawed);
 	INIT_WORK(&ch->work, channel_work);
 	INIT_DELAYED_WORK(&ch->tick, channel_tick);
@@ -413,14 +474,12 @@ int pvg_channel_init(void)
 					 WQ_MEM_RECLAIM | WQ_HIGHPRI);
 	if (!ch->wq)
 		return -ENOMEM;
-	ch->spare = pvg_ctl_buf_alloc(NULL, 4 * PVC_OUTPUT_MIN, GFP_KERNEL);
-	if (!ch->spare) {
-		err = -ENOMEM;
-		goto destroy_wq;
-	}
+	err = alloc_bufs(ch);
+	if (err)
+		goto free_bufs;
 	err = pvg_freeze_init();
 	if (err)
-		goto free_spare;
+		goto free_bufs;
 	err = pvg_system_init();
 	if (err)
 		goto exit_freeze;
@@ -433,9 +492,8 @@ exit_system:
 	pvg_system_exit();
 exit_freeze:
 	pvg_freeze_exit();
-free_spare:
-	pvg_ctl_buf_free(ch->spare);
-destroy_wq:
+free_bufs:
+	free_bufs(ch);
 	destroy_workqueue(ch->wq);
 	return err;
 }
@@ -459,6 +517,6 @@ void pvg_channel_exit(void)
 	cancel_delayed_work_sync(&ch->tick);
 	cancel_work_sync(&ch->work);
 	destroy_workqueue(ch->wq);
-	pvg_ctl_buf_free(ch->spare);
+	free_bufs(ch);
 	mutex_destroy(&ch->lock);
 }

@@ -10,8 +10,9 @@
 #ifndef _PVG_CHANNEL_H
 #define _PVG_CHANNEL_H
 
-#include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -28,7 +29,8 @@ struct pvg_listener;
 
 /* Longest payload received; what the host sends is mostly short. */
 #define PVG_CHANNEL_RX		(PVC_HEADER + PVC_BULK_PAYLOAD)
-#define PVG_CHANNEL_TX		(PVC_HEADER + PVC_BULK_PAYLOAD)
+#define PVG_CHANNEL_BUF		65536u	/* bytes of frames for the device at a time */
+#define PVG_CHANNEL_BUFS	2	/* what is behind them waits */
 
 /**
  * struct pvg_channel - the channel
@@ -36,18 +38,18 @@ struct pvg_listener;
  *	file system, so that the host always gets its answer
  * @services: protocol and services
  * @port: NULL while there is none
- * @out: frame that did not fit into the port's queue, or not all of it
- * @out_len: its length
- * @out_at: bytes of it that were sent
+ * @unsent: buffer of frames that the device was not given yet; NULL: none
  * @files: open files of /dev/pvg_control
  * @thawed: somebody waits for the lease's end
  * @wq: runs @work and @tick, one at a time
  * @work: receive, send
  * @tick: the same, when time has passed
- * @inflight: buffers the device holds; any context
- * @blocked: wants @work once it holds fewer; any context
+ * @free_lock: of @free, @nr_free and @blocked; any context
+ * @free: of PVG_CHANNEL_BUFS buffers, those that the device does not have
+ * @nr_free: in @free
+ * @blocked: wants @work when one comes back to @free
  * @dying: panic(): nothing is scheduled any more; any context
- * @spare: buffer for the notice of a panic
+ * @last_words: buffer for the notice of a panic
  * @boot_id: of this boot; constant
  * @tlvs: for WELCOME: name and services
  * @rx: for the core: a frame that has not come completely
@@ -57,20 +59,20 @@ struct pvg_channel {
 	struct mutex lock;	/* of all that has no remark */
 	struct pvs services;
 	struct pvg_ctl_port *port;
-	u32 out_len;
-	u32 out_at;
+	struct pvg_ctl_buf *unsent;
 	u32 files;
 	wait_queue_head_t thawed;
 	struct workqueue_struct *wq;
 	struct work_struct work;
 	struct delayed_work tick;
-	atomic_t inflight;
+	spinlock_t free_lock;	/* of @free, @nr_free and @blocked */
+	struct list_head free;
+	u32 nr_free;
 	bool blocked;
 	bool dying;
-	struct pvg_ctl_buf *spare;
+	struct pvg_ctl_buf *last_words;
 	u8 boot_id[16];
 	u8 tlvs[384];
-	u8 out[PVG_CHANNEL_TX];
 	u8 rx[PVG_CHANNEL_RX];
 	u8 in[4096];
 };
@@ -90,6 +92,7 @@ void pvg_channel_panic(const char *text);
 /* system.c */
 int pvg_system_init(void);
 void pvg_system_exit(void);
+bool pvg_system_permit(struct pvs *v, u16 service);
 u64 pvg_system_realtime(struct pvs *v);
 u64 pvg_system_uptime(struct pvs *v);
 int pvg_system_step_time(struct pvs *v, s64 delta_ns);

@@ -19,7 +19,8 @@
 #include "../pvg_ctl.h"
 #include "stream.h"
 
-#define OUT_MAX		65536	/* bytes of a stream that wait for the host */
+/* Bytes of a stream that wait for the host: with headers, a buffer of the channel. */
+#define OUT_MAX		(PVG_CHANNEL_BUF - 1024)
 #define PIECE		16384	/* bytes that are copied from a writer at a time */
 #define CHUNK_MIN	1024	/* bytes of room for data */
 
@@ -412,12 +413,14 @@ static int add_out(struct pvg_stream *st, struct pvg_chunk *c)
 /* One piece. If it fails nothing of @from is used up. */
 static ssize_t write_some(struct pvg_stream *st, struct iov_iter *from)
 {
-	u32 n = min_t(size_t, iov_iter_count(from), PIECE);
+	u32 n, waiting = READ_ONCE(st->out_bytes);
 	struct pvg_chunk *c;
 	int err;
 
-	if (!(READ_ONCE(st->events) & EPOLLOUT))
+	if (waiting >= OUT_MAX)
 		return -EAGAIN;
+	n = min_t(u32, OUT_MAX - waiting,
+		  min_t(size_t, iov_iter_count(from), PIECE));
 	c = pvg_chunk_alloc(max_t(u32, n, CHUNK_MIN), GFP_KERNEL_ACCOUNT);
 	if (!c)
 		return -ENOMEM;

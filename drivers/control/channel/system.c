@@ -29,6 +29,11 @@ module_param_cb(time_policy, &time_policy_ops, NULL, 0644);
 MODULE_PARM_DESC(time_policy,
 		 "may the host step the clock: off, forward (default; backward after a restore only), both");
 
+static bool host_requests = true;
+module_param(host_requests, bool, 0644);
+MODULE_PARM_DESC(host_requests,
+		 "may the host shut down, reboot and set the clock (default: Y)");
+
 static const char *const policy_names[] = {
 	[PVS_TIME_OFF] = "off",
 	[PVS_TIME_FORWARD] = "forward",
@@ -51,6 +56,19 @@ static int set_time_policy(const char *value, const struct kernel_param *kp)
 static int get_time_policy(char *buffer, const struct kernel_param *kp)
 {
 	return sysfs_emit(buffer, "%s\n", policy_names[READ_ONCE(time_policy)]);
+}
+
+/**
+ * pvg_system_permit() - &pvs_ops.permit
+ * @v: unused
+ * @service: enum pvc_service
+ *
+ * Return: whether the host may use it; what it reads, and a thaw, it always may.
+ */
+bool pvg_system_permit(struct pvs *v, u16 service)
+{
+	return READ_ONCE(host_requests) || (service != PVC_SERVICE_TIME &&
+					    service != PVC_SERVICE_POWER);
 }
 
 /**

@@ -174,7 +174,7 @@ static_assert(sizeof(struct pvg_control_accept) == 104, "ABI");
  *
  * read(): the host's data; 0: there is no more, or the daemon has answered. ECANCELED,
  *	ETIMEDOUT: by the host, by the deadline; ECONNRESET: the session ended, or so.
- * write(): data for the host, of which 64 KiB wait at most. EPIPE, without a signal: the
+ * write(): data for the host, of which 63 KiB wait at most. EPIPE, without a signal: the
  *	stream was closed or answered, or this side's data ended.
  * poll(): POLLIN, POLLOUT: as said; POLLRDHUP: the host's data has ended; POLLHUP: the
  *	stream is closed, with POLLERR if it was not answered.

@@ -21,6 +21,7 @@ struct pvs;
  * @random: see &struct pvc_ops
  * @realtime_ns: the clock, since 1970-01-01 UTC
  * @uptime_ms: time since boot, suspended time included
+ * @permit: may the host use this service of the kernel's? If not, it is PVC_DENIED
  * @step_time: change the clock by that many nanoseconds; 0 or negative
  * @power: begin to shut down (PVC_POWER_SHUTDOWN) or reboot; enum pvc_status
  * @thaw: thaw what the lease has frozen, and call pvs_thawed() then; not from
@@ -35,6 +36,7 @@ struct pvs_ops {
 	void (*random)(struct pvs *v, void *buf, __u32 len);
 	__u64 (*realtime_ns)(struct pvs *v);
 	__u64 (*uptime_ms)(struct pvs *v);
+	bool (*permit)(struct pvs *v, __u16 service);
 	int (*step_time)(struct pvs *v, __s64 delta_ns);
 	__u32 (*power)(struct pvs *v, __u16 op, bool force);
 	void (*thaw)(struct pvs *v);
