@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # pvhost where it belongs: on the host of virtual machines, which run no daemon
-# and are shut down, rebooted, crash, and are stopped for a while. Three VMs,
-# about two minutes. None is told to go on before the host has seen what it looks for.
+# and are shut down, rebooted, crash, and are stopped for a while. Three VMs, about two
+# minutes, and two that panic while the channel is busy (PVG_PANICS). None is told to go on
+# before the host has seen what it looks for.
 # shellcheck disable=SC2016 # what stands in quotes is for the guest to expand
 
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -51,6 +52,17 @@ go()
 		qmp '{"execute": "device_add", "arguments": {"driver": "virtserialport", "bus": "vs.0", "chardev": "go", "name": "go"}}'
 }
 
+# wait_ready: until the guest has said "ready".
+wait_ready()
+{
+	local _
+
+	for _ in {1..3000}; do
+		! grep -qs ready "$TMP/out" || break
+		sleep 0.1
+	done
+}
+
 # watch: what the guest says until it is gone, to $TMP/watch, in the background as
 # WATCHER; returns after three heartbeats.
 watch()
@@ -96,10 +108,7 @@ host -t 2 status > "$TMP/stopped" 2>&1
 tap_is $? 4 "status of a guest that is stopped times out (exit status 4)"
 qmp '{"execute": "cont"}'
 tap_check "status of the guest is answered when it goes on" host status
-for _ in {1..3000}; do
-	! grep -qs ready "$TMP/out" || break
-	sleep 0.1
-done
+wait_ready
 host shutdown --wait > "$TMP/shutdown" 2>&1
 tap_is "$? $(cat "$TMP/shutdown")" "0 shutdown         done" "shutdown --wait ends with 'done'"
 ends shutdown
@@ -121,4 +130,26 @@ wait $WATCHER
 tap_is "$(events notice kind)" panic "watch shows the notice of a panic"
 tap_is "$(events notice text)" "sysrq triggered crash" "watch shows the reason of the panic"
 ends panic
+
+# Whatever the channel is at when an NMI comes, the panic ends.
+for ((i = 1; i <= ${PVG_PANICS:-2}; i++)); do
+	boot 'echo 1 > /proc/sys/kernel/unknown_nmi_panic; echo ready; sleep 500'
+	wait_ready
+	host -j ping -c 1000000 -i 1 > "$TMP/ping" 2>&1 &
+	PINGER=$!
+	for _ in {1..300}; do
+		[ "$(wc -l < "$TMP/ping")" -lt 20 ] || break
+		sleep 0.1
+	done
+	tap_num "$(wc -l < "$TMP/ping") >= 20" "busy panic $i: the host is answered before it"
+	qmp '{"execute": "inject-nmi"}'
+	for _ in {1..600}; do
+		kill -0 "$VM" 2> /dev/null || break
+		sleep 0.1
+	done
+	tap_check "busy panic $i: it ends within a minute" test ! -e "/proc/$VM"
+	tap_check "busy panic $i: it was one" grep -q "panic" "$TMP/out"
+	kill "$PINGER" "$VM" 2> /dev/null
+	wait "$VM" "$PINGER" 2> /dev/null
+done
 tap_done
