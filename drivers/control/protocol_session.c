@@ -12,7 +12,8 @@ static void set_state(struct pvc *p, enum pvc_state next)
 {
 	static const __u8 from[PVC_STATE_NR] = {
 		[PVC_IDLE] = 0xff,
-		[PVC_LISTEN] = 1 << PVC_IDLE | 1 << PVC_OFFERED | 1 << PVC_UP,
+		[PVC_LISTEN] = 1 << PVC_IDLE | 1 << PVC_LISTEN | 1 << PVC_OFFERED |
+			       1 << PVC_UP,
 		[PVC_OFFERED] = 1 << PVC_LISTEN,
 		[PVC_CALLING] = 1 << PVC_IDLE | 1 << PVC_UP,
 		[PVC_UP] = 1 << PVC_OFFERED | 1 << PVC_CALLING,
@@ -135,11 +136,14 @@ void pvc_stop(struct pvc *p, __u64 now)
  *
  * The owner calls it when something happened that the core cannot see: the
  * host closed its end of the port (PVC_WHY_TRANSPORT), a snapshot was restored
- * (PVC_WHY_RESTORED). Does nothing without a session.
+ * (PVC_WHY_RESTORED). Does nothing without a session, unless a guest that listens was
+ * restored: the host may have a session with the guest that it was.
  */
 void pvc_lose(struct pvc *p, __u32 why)
 {
-	if (!pvc_synced(p))
+	bool other = p->state == PVC_LISTEN && why == PVC_WHY_RESTORED;
+
+	if (!pvc_synced(p) && !other)
 		return;
 	end_session(p, why);
 	if (p->cfg.role == PVC_HOST) {

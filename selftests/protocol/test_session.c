@@ -376,6 +376,33 @@ static void test_snapshot(void **state)
 	pair_free(pair);
 }
 
+/*
+ * Back to an earlier state of the guest, in which no host had ever called: the one that
+ * has a session is told, and does not have to wait until it notices the silence.
+ */
+static void test_snapshot_listening(void **state)
+{
+	struct pair *pair = pair_new();
+	struct side *before = malloc(sizeof(*before));
+
+	(void)state;
+	pvc_start(&pair->guest.pvc, pair->now);
+	pair_settle(pair);
+	assert_int_equal(pair->guest.pvc.state, PVC_LISTEN);
+	*before = pair->guest;
+	pair_connect(pair);
+	pair_settle(pair);
+	assert_int_equal(pair->host.pvc.state, PVC_UP);
+	pair->guest = *before;
+	pvc_lose(&pair->guest.pvc, PVC_WHY_RESTORED);
+	pair_wait(pair, 200);
+	assert_int_equal(count_notes(&pair->host, DOWN), 1);
+	assert_int_equal(pair->guest.pvc.state, PVC_UP);
+	assert_int_equal(pair->host.pvc.state, PVC_UP);
+	free(before);
+	pair_free(pair);
+}
+
 /* The guest's kernel restarts in the middle of a frame to the host. */
 static void test_guest_reboot(void **state)
 {
@@ -530,6 +557,7 @@ int run_session_tests(void)
 		cmocka_unit_test(test_host_silence),
 		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_snapshot),
+		cmocka_unit_test(test_snapshot_listening),
 		cmocka_unit_test(test_guest_reboot),
 		cmocka_unit_test(test_wrong_frames),
 		cmocka_unit_test(test_optional),
