@@ -65,11 +65,11 @@ static void begin_call(struct pvc *p)
 	p->call = p->now + p->call_ms;
 }
 
+/* A run that was begun goes on: a frame that it completes may be as long as all of it. */
 static void begin_listening(struct pvc *p)
 {
 	set_state(p, PVC_LISTEN);
 	p->pending = 0;
-	p->run_left = 0;
 }
 
 /**
@@ -102,7 +102,6 @@ static void end_session(struct pvc *p, __u32 why)
 
 	pvc_close_all(p);
 	p->pending = 0;
-	p->run_left = 0;
 	p->need = 0;
 	if (!up)
 		return;
@@ -210,7 +209,6 @@ static bool handle_hello(struct pvc *p, const struct pvc_head *head,
 		p->peer = peer;
 		memcpy(p->nonce, peer.nonce, sizeof(p->nonce));
 	}
-	p->run_left = 0;
 	p->pending = pvc_bit(PVC_WELCOME);
 	p->welcome_status = status;
 	if (again || status)
