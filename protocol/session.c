@@ -12,7 +12,8 @@ static void set_state(struct pvc *p, enum pvc_state next)
 {
 	static const __u8 from[PVC_STATE_NR] = {
 		[PVC_IDLE] = 0xff,
-		[PVC_LISTEN] = 1 << PVC_IDLE | 1 << PVC_OFFERED | 1 << PVC_UP,
+		[PVC_LISTEN] = 1 << PVC_IDLE | 1 << PVC_LISTEN | 1 << PVC_OFFERED |
+			       1 << PVC_UP,
 		[PVC_OFFERED] = 1 << PVC_LISTEN,
 		[PVC_CALLING] = 1 << PVC_IDLE | 1 << PVC_UP,
 		[PVC_UP] = 1 << PVC_OFFERED | 1 << PVC_CALLING,
@@ -65,11 +66,11 @@ static void begin_call(struct pvc *p)
 	p->call = p->now + p->call_ms;
 }
 
+/* A run that was begun goes on: a frame that it completes may be as long as all of it. */
 static void begin_listening(struct pvc *p)
 {
 	set_state(p, PVC_LISTEN);
 	p->pending = 0;
-	p->run_left = 0;
 }
 
 /**
@@ -102,7 +103,6 @@ static void end_session(struct pvc *p, __u32 why)
 
 	pvc_close_all(p);
 	p->pending = 0;
-	p->run_left = 0;
 	p->need = 0;
 	if (!up)
 		return;
@@ -136,11 +136,14 @@ void pvc_stop(struct pvc *p, __u64 now)
  *
  * The owner calls it when something happened that the core cannot see: the
  * host closed its end of the port (PVC_WHY_TRANSPORT), a snapshot was restored
- * (PVC_WHY_RESTORED). Does nothing without a session.
+ * (PVC_WHY_RESTORED). Does nothing without a session, unless a guest that listens was
+ * restored: the host may have a session with the guest that it was.
  */
 void pvc_lose(struct pvc *p, __u32 why)
 {
-	if (!pvc_synced(p))
+	bool other = p->state == PVC_LISTEN && why == PVC_WHY_RESTORED;
+
+	if (!pvc_synced(p) && !other)
 		return;
 	end_session(p, why);
 	if (p->cfg.role == PVC_HOST) {
@@ -207,7 +210,6 @@ static bool handle_hello(struct pvc *p, const struct pvc_head *head,
 		p->peer = peer;
 		memcpy(p->nonce, peer.nonce, sizeof(p->nonce));
 	}
-	p->run_left = 0;
 	p->pending = pvc_bit(PVC_WELCOME);
 	p->welcome_status = status;
 	if (again || status)

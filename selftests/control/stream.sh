@@ -44,6 +44,8 @@ bulk()
 	STATS=/sys/kernel/debug/pvguest/${STATS##*/}/out.${port##*p}/stats
 	before=$(counters)
 	tap_forward "bulk" ./stream "$PVHOST_SOCKET" $((mib << 20))
+	# There a writer is so slow that what it writes goes out piece by piece.
+	! is_slow || return 0
 	after=$(counters)
 	doorbells=$((${after% *} - ${before% *}))
 	interrupts=$((${after#* } - ${before#* }))

@@ -206,6 +206,14 @@ fails 1 "a second shutdown fails" shutdown
 tap_is "$(value status shutdown)" busy "a second shutdown says 'busy'"
 tell boot
 
+# Its answer is lost with the guest, whose next kernel knows nothing of it.
+tell "crash 1"
+reboots=$(grep -cx "power reboot" "$dir/log")
+tap_is "$(value status reboot)" forgotten "a reboot that ended the guest before its answer is 'forgotten'"
+tap_is "$(grep -cx "power reboot" "$dir/log")" $((reboots + 1)) \
+	"a reboot that ended the guest before its answer is not repeated"
+tell "crash 0"
+
 # What can go wrong.
 tell "mute 1"
 fails 4 "status of a guest that does not answer" -t 0.5 status

@@ -81,11 +81,14 @@ static int op_step(struct pvs *v, __s64 delta)
 	return 0;
 }
 
+static bool crashes, crashed;
+
 static __u32 op_power(struct pvs *v, __u16 op, bool force)
 {
 	(void)v;
 	printf("power %s%s\n", op == PVC_POWER_REBOOT ? "reboot" : "shutdown",
 	       force ? " force" : "");
+	crashed = crashes;
 	return PVC_OK;
 }
 
@@ -208,6 +211,12 @@ static void cmd_mute(const char *arg)
 	muted = atoi(arg);
 }
 
+/* crash N: boot before shutdown and reboot are answered, or do not */
+static void cmd_crash(const char *arg)
+{
+	crashes = atoi(arg);
+}
+
 static void cmd_quit(const char *arg)
 {
 	(void)arg;
@@ -221,7 +230,7 @@ static const struct {
 	{ "freeze", cmd_freeze }, { "die", cmd_die }, { "boot", cmd_boot },
 	{ "restore", cmd_restore }, { "notice", cmd_notice },
 	{ "offset", cmd_offset }, { "policy", cmd_policy },
-	{ "mute", cmd_mute }, { "quit", cmd_quit },
+	{ "crash", cmd_crash }, { "mute", cmd_mute }, { "quit", cmd_quit },
 };
 
 static void run_command(char *text)
@@ -334,6 +343,9 @@ static void turn(int server)
 		client = accept(server, NULL, NULL);
 	if (pfd[2].revents & (POLLIN | POLLHUP))
 		read_client();
+	if (crashed)
+		cmd_boot("");
+	crashed = false;
 	pvs_tick(&guest, now_ms());
 	finish_thaw();
 	write_client();

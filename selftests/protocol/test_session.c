@@ -206,6 +206,7 @@ static void test_hello_again(void **state)
 
 	(void)state;
 	pvc_start(&pair->guest.pvc, 0);
+	pair_settle(pair);	/* the run, which is sent to its end */
 	feed(pair, &pair->guest, hello, len);
 	session = pair->guest.pvc.session;
 	feed(pair, &pair->guest, hello, len);
@@ -466,6 +467,86 @@ static void test_snapshot(void **state)
 	pair_free(pair);
 }
 
+/*
+ * Back to an earlier state of the guest, in which no host had ever called: the one that
+ * has a session is told, and does not have to wait until it notices the silence.
+ */
+static void test_snapshot_listening(void **state)
+{
+	struct pair *pair = pair_new();
+	struct side *before = malloc(sizeof(*before));
+
+	(void)state;
+	pvc_start(&pair->guest.pvc, pair->now);
+	pair_settle(pair);
+	assert_int_equal(pair->guest.pvc.state, PVC_LISTEN);
+	*before = pair->guest;
+	pair_connect(pair);
+	pair_settle(pair);
+	assert_int_equal(pair->host.pvc.state, PVC_UP);
+	pair->guest = *before;
+	pvc_lose(&pair->guest.pvc, PVC_WHY_RESTORED);
+	pair_wait(pair, 200);
+	assert_int_equal(count_notes(&pair->host, DOWN), 1);
+	assert_int_equal(pair->guest.pvc.state, PVC_UP);
+	assert_int_equal(pair->host.pvc.state, PVC_UP);
+	free(before);
+	pair_free(pair);
+}
+
+/* The header of a frame of 60000 bytes, and no more of it. */
+static void begin_frame(struct pair *pair, struct side *to)
+{
+	static __u8 buf[PVC_SYNC_RUN], payload[60000];
+	struct raw raw = {
+		.type = PVC_DATA,
+		.session = to->pvc.session,
+		.stream = 1,
+		.seq = to->pvc.rx_seq,
+		.payload = payload,
+		.len = sizeof(payload),
+	};
+
+	make_frame(buf, &raw);
+	feed(pair, to, buf, PVC_HEADER + 1);
+}
+
+/*
+ * The guest's port goes away in the middle of a frame to the host, and comes back: the
+ * run is sent to its end, though a HELLO comes that the host had sent when it called, or
+ * the guest is told that a host is gone.
+ */
+static void check_run(bool told)
+{
+	struct pair *pair = pair_new();
+	__u8 hello[256], nonce[16];
+	struct pvc_hello h = good_hello(0);
+	__u32 len;
+
+	pair_up(pair);
+	begin_frame(pair, &pair->host);
+	memcpy(nonce, pair->host.pvc.nonce, sizeof(nonce));
+	pvc_stop(&pair->guest.pvc, pair->now);
+	pvc_start(&pair->guest.pvc, pair->now);
+	memcpy(h.nonce, nonce, sizeof(h.nonce));
+	len = make_hello(hello, 0, &h);
+	feed(pair, &pair->guest, hello, len);
+	if (told)
+		pvc_lose(&pair->guest.pvc, PVC_WHY_TRANSPORT);
+	pair_wait(pair, 500);
+	assert_int_equal(count_notes(&pair->host, DOWN), 1);
+	assert_int_equal(pair->guest.pvc.state, PVC_UP);
+	assert_int_equal(pair->host.pvc.state, PVC_UP);
+	pair_free(pair);
+}
+
+static void test_run_is_whole(void **state)
+{
+	(void)state;
+	check_run(false);
+	check_run(true);
+}
+
 /* The guest's kernel restarts in the middle of a frame to the host. */
 static void test_guest_reboot(void **state)
 {
@@ -625,6 +706,8 @@ int run_session_tests(void)
 		cmocka_unit_test(test_host_silence),
 		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_snapshot),
+		cmocka_unit_test(test_snapshot_listening),
+		cmocka_unit_test(test_run_is_whole),
 		cmocka_unit_test(test_guest_reboot),
 		cmocka_unit_test(test_wrong_frames),
 		cmocka_unit_test(test_optional),

@@ -352,6 +352,8 @@ static enum outcome attempt(struct link *link, const struct call *call,
 	link->args_len = flags & PVC_OPEN_QUERY ? 0 : call->len;
 	if (call->refresh)
 		call->refresh(call->args);
+	if (!(flags & PVC_OPEN_QUERY))
+		memcpy(link->boot_id, link->pvc.peer.boot_id, sizeof(link->boot_id));
 	if (!pvc_open(&link->pvc, &req))
 		return FAILED;
 	while (!link->answered && !link->dropped && out == DONE)
@@ -387,7 +389,13 @@ static enum outcome ask(struct link *link, const struct call *call, __u64 key,
 			break;
 		pause_ms(link, 100);
 	}
-	*again = link->answer->status == PVC_NOT_FOUND;
+	if (link->answer->status != PVC_NOT_FOUND)
+		return DONE;
+	/* A guest that has booted since knows nothing of what it did before. */
+	if (memcmp(link->pvc.peer.boot_id, link->boot_id, sizeof(link->boot_id)))
+		link->answer->status = PVC_FORGOTTEN;
+	else
+		*again = true;
 	return DONE;
 }
 

@@ -58,6 +58,7 @@ struct link {
 	__u32 args_len;
 	struct answer *answer;
 	bool answered, dropped;
+	__u8 boot_id[16];	/* of the guest that it was sent to */
 	struct news news;
 	__u32 refused;		/* status in WELCOME */
 	__u32 down_why;
