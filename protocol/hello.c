@@ -178,6 +178,16 @@ int pvc_parse_services(struct pvc_peer *peer, const __u8 *buf, __u32 len)
 	return err;
 }
 
+/* C0, DEL, and C1 as UTF-8 has it: 0xc2, then 0x80 to 0x9f. */
+static bool is_control(const __u8 *text, __u32 len, __u32 i)
+{
+	if (text[i] < ' ' || text[i] == 0x7f)
+		return true;
+	if (text[i] == 0xc2)
+		return i + 1 == len || text[i + 1] < 0xa0;
+	return i && text[i - 1] == 0xc2 && text[i] < 0xa0;
+}
+
 /**
  * pvc_parse_principal() - read the TLVs of OPEN
  * @principal: room for PVC_PRINCIPAL_MAX + 1 bytes; empty if it is not named.
@@ -206,7 +216,7 @@ int pvc_parse_principal(char *principal, const __u8 *buf, __u32 len)
 		if (!n || n > PVC_PRINCIPAL_MAX)
 			return PVC_INVALID;
 		for (i = 0; i < n; i++)
-			principal[i] = at[i] < ' ' || at[i] == 0x7f ? '?' : at[i];
+			principal[i] = is_control(at, n, i) ? '?' : at[i];
 		principal[n] = '\0';
 	}
 	return PVC_OK;

@@ -311,7 +311,7 @@ static bool handle_start(struct pvc *p, const __u8 *payload)
 	memcpy(&start, payload, sizeof(start));
 	if (memcmp(start.nonce, p->guest_nonce, sizeof(start.nonce)))
 		return false;
-	p->pending = 0;
+	p->pending &= pvc_bit(PVC_SERVICES);
 	go_up(p);
 	return true;
 }
@@ -501,7 +501,8 @@ void pvc_notice(struct pvc *p)
  */
 void pvc_announce(struct pvc *p)
 {
-	if (p->state == PVC_UP)
+	/* An offer may have been written already, with what there was. */
+	if (pvc_synced(p))
 		p->pending |= pvc_bit(PVC_SERVICES);
 }
 

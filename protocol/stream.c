@@ -176,6 +176,20 @@ void pvc_ready(struct pvc *p, struct pvc_stream *s)
 }
 
 /**
+ * pvc_drained() - there is no data left to send on a stream, for now
+ * @p: the side
+ * @s: the stream
+ *
+ * For &pvc_ops.fill: what follows the data, its end or the answer, then needs no credit,
+ * also if this data has used up all that there was.
+ */
+void pvc_drained(struct pvc *p, struct pvc_stream *s)
+{
+	(void)p;
+	s->pending &= ~PVC_SEND_DATA;
+}
+
+/**
  * pvc_finish() - no more data follows what is ready
  * @p: the side
  * @s: the stream

@@ -338,7 +338,8 @@ EXPORT_SYMBOL_GPL(pvg_queue_notify);
  * @token: not NULL
  *
  * For panic(): nothing is waited for, taken back, counted or started, so that it ends
- * whatever the kernel was doing. The buffer never comes back.
+ * whatever the kernel was doing. The buffer never comes back. Not for a device whose
+ * buffers have to be mapped, which takes locks that a stopped CPU may have.
  *
  * Context: any. Return: whether the device was told.
  */
@@ -351,6 +352,7 @@ bool pvg_queue_add_dying(struct pvg_queue *q, struct scatterlist *sg, void *toke
 		return false;
 	/* One element takes no memory; the ring shows it without a kick. */
 	told = q->running && !virtqueue_is_broken(q->vq) &&
+	       !virtio_has_feature(q->vq->vdev, VIRTIO_F_ACCESS_PLATFORM) &&
 	       !virtqueue_add_outbuf(q->vq, sg, 1, token, GFP_ATOMIC) &&
 	       virtqueue_notify(q->vq);
 	spin_unlock_irqrestore(&q->lock, flags);

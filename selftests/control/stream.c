@@ -48,6 +48,13 @@ static int try_freeze(int fd)
 	return ioctl(fd, PVG_CONTROL_FREEZE, &req);
 }
 
+static int try_drop(int fd)
+{
+	__u32 rights = PVG_CONTROL_RIGHTS;
+
+	return ioctl(fd, PVG_CONTROL_DROP, &rights);
+}
+
 static void test_rights(void)
 {
 	int fd = open("/dev/pvg_control", O_RDWR | O_NONBLOCK);
@@ -58,6 +65,7 @@ static void test_rights(void)
 	      "a process that inherited the descriptor may not bind, accept or freeze");
 	check(try_freeze(fd) < 0 && errno == EBADF && try_accept(fd) < 0 &&
 	      errno == EAGAIN, "who opened it may freeze and accept");
+	check(elsewhere(try_drop, fd) == EPERM, "nor give up what the other has");
 	check(ioctl(fd, PVG_CONTROL_DROP, &rights) < 0 && errno == EINVAL,
 	      "giving up a right that does not exist is EINVAL");
 	rights = PVG_CONTROL_RIGHT_FREEZE;
@@ -108,7 +116,7 @@ static void test_accept(void)
 	struct pollfd pfd = { .fd = a, .events = POLLIN };
 	struct call call = { .version = 1, .args = "abc", .args_len = 3 };
 	struct pvg_control_accept req;
-	__u8 args[10];
+	__u8 args[10], byte;
 
 	bind_service(a, SERVICE, 1, 1);
 	check(!poll(&pfd, 1, 0) && accept_into(a, &req, args, 10, 0) < 0 &&
@@ -120,6 +128,7 @@ static void test_accept(void)
 	      accept_into(a, &req, (void *)8, 10, 0) < 0 && errno == EFAULT,
 	      "unknown flags are EINVAL, a bad address is EFAULT");
 	s = accept_into(a, &req, args, 10, O_CLOEXEC | O_NONBLOCK);
+	check(read(s, &byte, 1) == 0, "a request without data has none to read");
 	check(s >= 0 && req.service == SERVICE && req.args_len == 3 &&
 	      !memcmp(args, "abc", 3) && req.flags == PVC_OPEN_NODATA,
 	      "the request is still there, and becomes a descriptor");
@@ -146,6 +155,64 @@ static void test_accept(void)
 	pvc_reset(&peer.pvc, call.s, PVC_CANCELLED);
 	pfd.fd = a;
 	check(peer_until(!poll(&pfd, 1, 0)), "a request that the host gave up is not offered");
+	close(a);
+}
+
+/* The process that may accept is gone, and an heir keeps the file open. */
+static void test_heir(void)
+{
+	struct call call = { .version = 1 };
+	int b, alive[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(alive))
+		return;
+	pid = fork();
+	if (!pid) {
+		int a = open("/dev/pvg_control", O_RDWR);
+
+		bind_service(a, SERVICE, 1, 1);
+		if (!fork()) {
+			/* Until the test closes its end. */
+			close(alive[1]);
+			_exit(read(alive[0], &byte, 1));
+		}
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	check(peer_ask(&call) == PVC_NO_SERVICE,
+	      "a provider that has ended provides nothing, though its file is open");
+	b = open("/dev/pvg_control", O_RDWR);
+	check(!bind_service(b, SERVICE, 1, 1), "another one can bind the service");
+	close(b);
+	close(alive[0]);
+	close(alive[1]);
+}
+
+/* Without credit, and so without room. */
+static void test_no_room(void)
+{
+	struct call call = { .version = 1, .send = 10, .hold = true };
+	int a = open("/dev/pvg_control", O_RDWR), s;
+	struct pvg_control_accept req;
+	static __u8 buf[65536];
+	int flags;
+
+	bind_service(a, SERVICE, 1, 1);
+	if (!waits(a, &call) ||
+	    (s = accept_into(a, &req, buf, sizeof(buf), O_NONBLOCK)) < 0)
+		return;
+	peer_until((write(s, buf, sizeof(buf)) < 0 && call.got == 256 * KIB &&
+		    errno == EAGAIN));
+	check(write(s, buf, 1) < 0 && errno == EAGAIN, "a stream is full");
+	flags = fcntl(s, F_GETFL);
+	check(!ioctl(s, PVG_STREAM_SHUTDOWN) && write(s, buf, 1) < 0 && errno == EPIPE &&
+	      !fcntl(s, F_SETFL, flags & ~O_NONBLOCK) && write(s, buf, 1) < 0 &&
+	      errno == EPIPE, "a full stream whose data was ended is EPIPE, at once");
+	pvc_reset(&peer.pvc, call.s, PVC_CANCELLED);
+	peer_turn(100);
+	close(s);
 	close(a);
 }
 
@@ -446,8 +513,10 @@ static void test_charge(void)
 		}
 		peer_request(&calls[i]);
 	}
-	if (!slab)
+	if (!slab) {
+		printf("# this kernel does not account memory\n");
 		return;
+	}
 	peer_counted(&shared->opened, opened + 32);
 	for (i = 0; i < 32; i++)
 		peer_until(calls[i].sent >= 64 * KIB);
@@ -510,6 +579,8 @@ int main(int argc, char **argv)
 	test_bind();
 	test_accept();
 	test_descriptor();
+	test_no_room();
+	test_heir();
 	pid = daemon_starts();
 	test_requests();
 	/* Before there are workers, whose end changes the sum. */

@@ -102,13 +102,16 @@ static void op_closed(struct pvc *p, struct pvc_stream *s, __u32 status)
 	note(p->priv, CLOSED, status, s->id, 0);
 }
 
-static __u32 fill_data(struct side *side, void *buf, __u32 max)
+static __u32 fill_data(struct side *side, struct pvc_stream *s, void *buf,
+		       __u32 max)
 {
 	__u32 n = min_t(__u32, max, side->to_send_len - side->sent);
 
 	if (n)
 		memcpy(buf, side->to_send + side->sent, n);
 	side->sent += n;
+	if (side->sent == side->to_send_len)
+		pvc_drained(&side->pvc, s);
 	return n;
 }
 
@@ -117,10 +120,9 @@ static __u32 op_fill(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
 {
 	struct side *side = p->priv;
 
-	(void)s;
 	switch (type) {
 	case PVC_DATA:
-		return fill_data(side, buf, max);
+		return fill_data(side, s, buf, max);
 	case PVC_HEARTBEAT:
 		memset(buf, 0, sizeof(struct pvc_heartbeat));
 		return sizeof(struct pvc_heartbeat);

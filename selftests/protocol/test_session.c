@@ -294,6 +294,37 @@ static void test_services_change(void **state)
 	pair_free(pair);
 }
 
+/* A service that comes when its WELCOME was written, and the session is not up. */
+static void test_services_change_early(void **state)
+{
+	static __u8 tlvs[64];
+	struct pvc_service_range range = { cpu_to_le16(17), 2, 3 };
+	struct raw start = { .type = PVC_START, .len = 16 };
+	struct pair *pair = pair_new();
+	struct pvc *guest = &pair->guest.pvc;
+	__u8 hello[256], buf[PVC_OUTPUT_MIN];
+	__u32 i, services = 0;
+
+	(void)state;
+	guest->cfg.tlvs = tlvs;
+	pvc_start(guest, 0);
+	feed(pair, &pair->guest, hello, make_hello(hello, 9, NULL));
+	while (pvc_output(guest, buf, sizeof(buf), 0))
+		;
+	assert_int_equal(guest->state, PVC_OFFERED);
+	guest->cfg.tlv_len = pvc_put_tlv(tlvs, 0, sizeof(tlvs),
+					 PVC_TLV_SERVICES, &range, 4);
+	pvc_announce(guest);
+	start.payload = guest->guest_nonce;
+	inject(pair, &pair->guest, start);
+	assert_int_equal(guest->state, PVC_UP);
+	for (i = 0; i < 5; i++)
+		services += pvc_output(guest, buf, sizeof(buf), 0) &&
+			    buf[5] == PVC_SERVICES;
+	assert_int_equal(services, 1);
+	pair_free(pair);
+}
+
 /* A kernel that panics says so with what it has. */
 static void test_last_words(void **state)
 {
@@ -698,6 +729,7 @@ int run_session_tests(void)
 		cmocka_unit_test(test_hello_again),
 		cmocka_unit_test(test_recorded_start),
 		cmocka_unit_test(test_services_change),
+		cmocka_unit_test(test_services_change_early),
 		cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_foreign_welcome),
 		cmocka_unit_test(test_bye),

@@ -316,6 +316,50 @@ static void test_deadline_behind_data(void **state)
 	pair_free(pair);
 }
 
+/* Data that has used up the credit does not hold up the answer behind it. */
+static void test_answer_needs_no_credit(void **state)
+{
+	struct pair *pair = pair_new();
+	struct pvc_stream *s;
+
+	(void)state;
+	pair_up(pair);
+	pair->host.hold = true;
+	pair->guest.to_send = pattern;
+	pair->guest.to_send_len = 100;
+	assert_non_null(request(&pair->host, 0, PVC_OPEN_NODATA, 0, 100));
+	pair_settle(pair);
+	s = pvc_find(&pair->guest.pvc, 1);
+	assert_non_null(s);
+	assert_int_equal(pair->host.got_len, 100);
+	pvc_reply(&pair->guest.pvc, s, PVC_OK, 0);
+	pair_settle(pair);
+	assert_non_null(noted(&pair->host, ANSWER));
+	pair_free(pair);
+}
+
+/* A body is sent whole, or when there is room for it. */
+static void test_body_needs_room(void **state)
+{
+	struct pair *pair = pair_new();
+	__u8 buf[PVC_OUTPUT_MIN];
+	__u32 len;
+
+	(void)state;
+	pair_up(pair);
+	pair->guest.args_len = PVC_PAYLOAD_MIN - sizeof(struct pvc_result);
+	request(&pair->host, 0, PVC_OPEN_NODATA, 0, 0);
+	pair_settle(pair);
+	pvc_reply(&pair->guest.pvc, pvc_find(&pair->guest.pvc, 1), PVC_OK, 0);
+	for (len = PVC_HEADER; len < sizeof(buf); len += 500)
+		assert_int_equal(pvc_output(&pair->guest.pvc, buf, len, pair->now), 0);
+	len = pvc_output(&pair->guest.pvc, buf, sizeof(buf), pair->now);
+	assert_int_equal(len, sizeof(buf));
+	feed(pair, &pair->host, buf, len);
+	assert_int_equal(noted(&pair->host, ANSWER)->len, pair->guest.args_len);
+	pair_free(pair);
+}
+
 /* Who gives a stream up cannot say that it went well. */
 static void test_reset_is_no_success(void **state)
 {
@@ -367,10 +411,10 @@ static void test_principal(void **state)
 
 	/* Unknown ones are skipped, and what is no text is not kept. */
 	len = pvc_put_tlv(tlvs, 0, sizeof(tlvs), 100, "xyz", 3);
-	len = pvc_put_tlv(tlvs, len, sizeof(tlvs), PVC_TLV_PRINCIPAL, "b\nb\033", 4);
+	len = pvc_put_tlv(tlvs, len, sizeof(tlvs), PVC_TLV_PRINCIPAL, "b\nb\xc2\x9b\xc3\xa4", 7);
 	open_with(pair, tlvs, len);
 	assert_int_equal(noted(&pair->guest, OPENED)->len, 10);
-	assert_string_equal(pvc_find(&pair->guest.pvc, 3)->principal, "b?b?");
+	assert_string_equal(pvc_find(&pair->guest.pvc, 3)->principal, "b?b??\xc3\xa4");
 	pair_settle(pair);
 
 	memset(name, 'n', sizeof(name));
@@ -612,6 +656,8 @@ int run_stream_tests(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_deadline_behind_data),
+		cmocka_unit_test(test_answer_needs_no_credit),
+		cmocka_unit_test(test_body_needs_room),
 		cmocka_unit_test(test_reset_is_no_success),
 		cmocka_unit_test(test_principal),
 		cmocka_unit_test(test_bulk_is_marked),

@@ -19,6 +19,7 @@ declared()
 }
 
 tap_is "$(diff <(./wire) wire.expected)" "" "the wire format is as in wire.expected"
+tap_num "$(declared | wc -l) > 100" "the headers declare more than 100 of them"
 tap_is "$(comm -23 <(declared) <(./wire |
 	sed -n 's/^struct \([a-z_]*\) .*/\1/p; s/^\(PV[CS]_[A-Z0-9_]*\) .*/\1/p' | sort -u))" "" \
 	"wire.c prints each structure and number that the headers declare"

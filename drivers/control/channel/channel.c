@@ -350,20 +350,24 @@ static const struct pvs_ops channel_ops = {
 void pvg_channel_panic(const char *text)
 {
 	struct pvg_channel *ch = &pvg_channel;
-	struct pvg_ctl_buf *buf = ch->last_words;
+	struct pvg_ctl_buf *buf;
 	struct pvc_notice notice = { .kind = cpu_to_le32(PVC_NOTICE_PANIC) };
 	struct scatterlist sg;
+	u32 n;
 
 	WRITE_ONCE(ch->dying, true);
-	if (mutex_is_locked(&ch->lock) || !ch->port || !buf || ch->unsent)
+	if (mutex_is_locked(&ch->lock) || !ch->port || !ch->last_words)
 		return;
+	/* Behind what was to be sent before. */
+	buf = ch->unsent ?: ch->last_words;
 	notice.uptime_ms = cpu_to_le64(div_u64(ktime_get_boot_fast_ns(),
 					       NSEC_PER_MSEC));
-	buf->len = pvc_last_words(&ch->services.pvc, buf->data, buf->size, &notice,
-				  text, min_t(size_t, strlen(text),
-					      PVC_NOTICE_TEXT_MAX));
-	if (!buf->len)
+	n = pvc_last_words(&ch->services.pvc, buf->data + buf->len,
+			   buf->size - buf->len, &notice, text,
+			   min_t(size_t, strlen(text), PVC_NOTICE_TEXT_MAX));
+	if (!n)
 		return;
+	buf->len += n;
 	sg_init_one(&sg, buf->data, buf->len);
 	if (pvg_queue_add_dying(&ch->port->out->pvg, &sg, buf))
 		ch->last_words = NULL;

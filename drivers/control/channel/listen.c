@@ -53,6 +53,29 @@ struct mem_cgroup *pvg_listener_charge(struct pvg_listener *l)
 	return set_active_memcg(l->memcg);
 }
 
+/* What waits was not begun. */
+static void drop_waiting(struct pvg_listener *l)
+{
+	struct pvg_stream *st, *next;
+
+	list_for_each_entry_safe(st, next, &l->waiting, node) {
+		list_del_init(&st->node);
+		pvg_stream_drop(st, PVC_NO_SERVICE);
+	}
+}
+
+/*
+ * Is there still the process that alone may accept? If not, another one has the
+ * descriptor, and keeps the file open.
+ */
+static bool is_alive(struct pvg_listener *l)
+{
+	if (pid_has_task(l->opener, PIDTYPE_TGID))
+		return true;
+	drop_waiting(l);
+	return false;
+}
+
 static struct pvg_listener *provider(u16 service)
 {
 	struct pvg_listener *l;
@@ -62,7 +85,7 @@ static struct pvg_listener *provider(u16 service)
 	if (service >= PVC_SERVICE_NR)
 		return NULL;
 	list_for_each_entry(l, &listeners, node)
-		if (test_bit(service, l->services))
+		if (test_bit(service, l->services) && is_alive(l))
 			return l;
 	return NULL;
 }
@@ -119,10 +142,13 @@ u32 pvg_listener_services(struct pvc_service_range *ranges)
 
 	lockdep_assert_held(&pvg_channel.lock);
 
-	list_for_each_entry(l, &listeners, node)
+	list_for_each_entry(l, &listeners, node) {
+		if (!is_alive(l))
+			continue;
 		for_each_set_bit(service, l->services, PVC_SERVICE_NR)
 			if (service >= PVC_SERVICE_DAEMON)
 				ranges[n++] = l->versions[service];
+	}
 	return n;
 }
 
@@ -158,15 +184,11 @@ struct pvg_listener *pvg_listener_open(void)
  */
 void pvg_listener_release(struct pvg_listener *l)
 {
-	struct pvg_stream *st, *next;
-
 	mutex_lock(&pvg_channel.lock);
 	list_del(&l->node);
-	list_for_each_entry_safe(st, next, &l->waiting, node) {
-		list_del_init(&st->node);
-		pvg_stream_drop(st, PVC_NO_SERVICE);
-	}
-	pvg_channel_announce_locked();
+	drop_waiting(l);
+	if (!bitmap_empty(l->services, PVC_SERVICE_NR))
+		pvg_channel_announce_locked();
 	mutex_unlock(&pvg_channel.lock);
 	pvg_channel_kick();
 	pvg_listener_put(l);

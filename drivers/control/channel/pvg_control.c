@@ -157,6 +157,8 @@ static long ioctl_drop(struct control_file *cf, const u32 __user *arg)
 {
 	u32 rights;
 
+	if (!pvg_listener_may(cf->listener, 0))
+		return -EPERM;
 	if (get_user(rights, arg))
 		return -EFAULT;
 	return pvg_listener_drop(cf->listener, rights);

@@ -21,8 +21,10 @@
 
 /* Bytes of a stream that wait for the host: with headers, a buffer of the channel. */
 #define OUT_MAX		(PVG_CHANNEL_BUF - 1024)
-#define PIECE		16384	/* bytes that are copied from a writer at a time */
-#define CHUNK_MIN	1024	/* bytes of room for data */
+#define PIECE		32768	/* bytes that are taken from a writer at a time */
+/* Bytes of room for data; with the head, an object of the allocator. */
+#define CHUNK_MIN	(1024 - sizeof(struct pvg_chunk))
+#define CHUNK_MAX	(4096 - sizeof(struct pvg_chunk))
 
 static struct pvc *core(void)
 {
@@ -46,6 +48,22 @@ struct pvg_chunk *pvg_chunk_alloc(u32 size, gfp_t gfp)
 	c->len = size;
 	c->at = 0;
 	return c;
+}
+
+/*
+ * A chunk that is the daemon's memory where its cgroup has room, and the system's
+ * otherwise: reclaim on behalf of a daemon at its limit may take seconds, in which the host
+ * would hear nothing, and credit bounds what there is. Reclaim must not wait for a file
+ * system, which may be frozen.
+ */
+static struct pvg_chunk *charged_chunk(struct pvg_listener *listener, u32 size)
+{
+	struct mem_cgroup *old = pvg_listener_charge(listener);
+	struct pvg_chunk *c;
+
+	c = pvg_chunk_alloc(size, GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(old);
+	return c ?: pvg_chunk_alloc(size, GFP_NOIO);
 }
 
 /* The last chunk of a list if it has room for that many bytes more. */
@@ -84,7 +102,8 @@ static __poll_t events_of(const struct pvg_stream *st)
 {
 	__poll_t events = 0;
 
-	if (!list_empty(&st->in) || st->eof || !st->s)
+	if (!list_empty(&st->in) || st->current_in || st->eof || st->answered ||
+	    !st->s)
 		events |= EPOLLIN | EPOLLRDNORM;
 	if (st->eof || !st->s)
 		events |= EPOLLRDHUP;
@@ -139,13 +158,12 @@ struct pvg_stream *pvg_stream_alloc(struct pvg_listener *listener,
 				    struct pvc_stream *s, const void *args,
 				    u32 len)
 {
-	struct mem_cgroup *old = pvg_listener_charge(listener);
-	struct pvg_stream *st = kzalloc(sizeof(*st), PVG_STREAM_GFP);
+	struct pvg_stream *st = kzalloc(sizeof(*st), GFP_NOIO);
 
-	if (st)
-		st->args = pvg_chunk_alloc(len, PVG_STREAM_GFP);
-	set_active_memcg(old);
-	if (!st || !st->args) {
+	if (!st)
+		return NULL;
+	st->args = charged_chunk(listener, len);
+	if (!st->args) {
 		kfree(st);
 		return NULL;
 	}
@@ -164,6 +182,7 @@ struct pvg_stream *pvg_stream_alloc(struct pvg_listener *listener,
 	st->listener = pvg_listener_get(listener);
 	st->s = s;
 	st->held = true;
+	st->eof = s->flags & PVC_STREAM_PEER_EOF;
 	INIT_LIST_HEAD(&st->node);
 	INIT_LIST_HEAD(&st->in);
 	INIT_LIST_HEAD(&st->out);
@@ -177,25 +196,30 @@ struct pvg_stream *pvg_stream_alloc(struct pvg_listener *listener,
 /* ---- from the core ------------------------------------------------------- */
 
 /*
- * Data goes where the last left room, or into a new chunk: credit counts bytes, so a host
+ * Data goes where the last left room, then into new chunks: credit counts bytes, so a host
  * that sends them one by one must not cost a chunk each.
  */
 static int add_in(struct pvg_stream *st, const void *data, u32 len)
 {
-	struct pvg_chunk *c = last_with_room(&st->in, len);
-	struct mem_cgroup *old;
+	struct pvg_chunk *c;
+	u32 n;
 
-	if (!c) {
-		old = pvg_listener_charge(st->listener);
-		c = pvg_chunk_alloc(max_t(u32, len, CHUNK_MIN), PVG_STREAM_GFP);
-		set_active_memcg(old);
-		if (!c)
-			return -ENOMEM;
-		c->len = 0;
-		list_add_tail(&c->node, &st->in);
+	while (len) {
+		c = last_with_room(&st->in, 1);
+		if (!c) {
+			c = charged_chunk(st->listener, len < CHUNK_MIN ?
+					  CHUNK_MIN : CHUNK_MAX);
+			if (!c)
+				return -ENOMEM;
+			c->len = 0;
+			list_add_tail(&c->node, &st->in);
+		}
+		n = min(len, c->size - c->len);
+		memcpy(c->data + c->len, data, n);
+		c->len += n;
+		data += n;
+		len -= n;
 	}
-	memcpy(c->data + c->len, data, len);
-	c->len += len;
 	return 0;
 }
 
@@ -260,6 +284,8 @@ static u32 fill_data(struct pvg_stream *st, u8 *buf, u32 max)
 		kfree(c);
 	}
 	st->out_bytes -= done;
+	if (list_empty(&st->out))
+		pvc_drained(core(), st->s);
 	if (done && is_writable(st))
 		changed(st);
 	return done;
@@ -291,7 +317,7 @@ const struct pvc_ops pvg_stream_ops = {
 /* ---- from the descriptor ------------------------------------------------- */
 
 /*
- * The next chunk to read; NULL if there is none now. What is taken makes room for more,
+ * The next chunk to read, in @st->current_in; NULL if there is none now. What is taken makes room for more,
  * of which the host may have to hear.
  */
 static struct pvg_chunk *take_in(struct pvg_stream *st)
@@ -304,10 +330,10 @@ static struct pvg_chunk *take_in(struct pvg_stream *st)
 	c = list_first_entry_or_null(&st->in, struct pvg_chunk, node);
 	if (c) {
 		list_del(&c->node);
+		st->current_in = c;
 		pvc_consumed(p, st->s, c->len);
 		credit = st->s->pending & PVC_SEND_CREDIT ||
 			 p->pending & BIT(PVC_CREDIT);
-		WRITE_ONCE(st->events, events_of(st));
 	}
 	mutex_unlock(&pvg_channel.lock);
 	if (credit)
@@ -321,7 +347,7 @@ static ssize_t read_end(struct pvg_stream *st)
 	ssize_t ret;
 
 	mutex_lock(&pvg_channel.lock);
-	if (!list_empty(&st->in) || (st->s && !st->eof))
+	if (!list_empty(&st->in) || (st->s && !st->eof && !st->answered))
 		ret = -EAGAIN;
 	else if (st->s || st->answered)
 		ret = 0;
@@ -345,18 +371,28 @@ static ssize_t read_some(struct pvg_stream *st, struct iov_iter *to)
 		c = st->current_in ?: take_in(st);
 		if (!c)
 			break;
-		WRITE_ONCE(st->current_in, c);
 		n = copy_to_iter(c->data + c->at, c->len - c->at, to);
-		if (!n)
-			return done ?: -EFAULT;
+		if (!n) {
+			done = done ?: -EFAULT;
+			break;
+		}
 		done += n;
 		c->at += n;
 		if (c->at < c->len)
 			continue;
-		WRITE_ONCE(st->current_in, NULL);
+		/* Still said to be readable; read_done() sees to that. */
+		st->current_in = NULL;
 		kfree(c);
 	}
-	return done ?: read_end(st);
+	return done;
+}
+
+/* What another reader, or poll(), finds now. */
+static void read_done(struct pvg_stream *st)
+{
+	mutex_lock(&pvg_channel.lock);
+	changed(st);
+	mutex_unlock(&pvg_channel.lock);
 }
 
 static ssize_t stream_read_iter(struct kiocb *iocb, struct iov_iter *to)
@@ -372,7 +408,9 @@ static ssize_t stream_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		if (ret)
 			return ret;
 		ret = read_some(st, to);
+		read_done(st);
 		mutex_unlock(&st->read_lock);
+		ret = ret ?: read_end(st);
 		if (ret != -EAGAIN || nonblock)
 			return ret;
 		ret = wait_event_interruptible(st->wait,
@@ -382,27 +420,28 @@ static ssize_t stream_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	}
 }
 
-/* Takes @c over unless it fails: -EPIPE; -EAGAIN: no room. */
-static int add_out(struct pvg_stream *st, struct pvg_chunk *c)
+/* Takes @pieces, of @n bytes, over unless it fails: -EPIPE; -EAGAIN: no room. */
+static int add_out(struct pvg_stream *st, struct list_head *pieces, u32 n)
 {
-	struct pvg_chunk *last;
+	struct pvg_chunk *last, *c;
 	int err = 0;
 
 	mutex_lock(&pvg_channel.lock);
 	if (!st->s || has_ended(st->s)) {
 		err = -EPIPE;
-	} else if (st->out_bytes && st->out_bytes + c->len > OUT_MAX) {
+	} else if (st->out_bytes && st->out_bytes + n > OUT_MAX) {
 		err = -EAGAIN;
 	} else {
-		st->out_bytes += c->len;
+		c = list_first_entry(pieces, struct pvg_chunk, node);
 		last = last_with_room(&st->out, c->len);
 		if (last) {
 			memcpy(last->data + last->len, c->data, c->len);
 			last->len += c->len;
+			list_del(&c->node);
 			kfree(c);
-		} else {
-			list_add_tail(&c->node, &st->out);
 		}
+		list_splice_tail_init(pieces, &st->out);
+		st->out_bytes += n;
 		pvc_ready(core(), st->s);
 		WRITE_ONCE(st->events, events_of(st));
 	}
@@ -410,26 +449,55 @@ static int add_out(struct pvg_stream *st, struct pvg_chunk *c)
 	return err;
 }
 
-/* One piece. If it fails nothing of @from is used up. */
+/* Why nothing is taken: -EPIPE; -EAGAIN: there is no room. */
+static int write_end(struct pvg_stream *st)
+{
+	bool over;
+
+	mutex_lock(&pvg_channel.lock);
+	over = !st->s || has_ended(st->s);
+	mutex_unlock(&pvg_channel.lock);
+	return over ? -EPIPE : -EAGAIN;
+}
+
+/* Copies up to @max bytes into chunks on @pieces; returns how many. */
+static u32 copy_pieces(struct list_head *pieces, struct iov_iter *from, u32 max)
+{
+	struct pvg_chunk *c;
+	u32 n, done = 0;
+
+	while (done < max) {
+		n = min_t(u32, max - done, CHUNK_MAX);
+		c = pvg_chunk_alloc(n < CHUNK_MIN ? CHUNK_MIN : CHUNK_MAX,
+				    GFP_KERNEL_ACCOUNT);
+		if (!c)
+			break;
+		c->len = copy_from_iter(c->data, n, from);
+		if (!c->len) {
+			kfree(c);
+			break;
+		}
+		list_add_tail(&c->node, pieces);
+		done += c->len;
+	}
+	return done;
+}
+
+/* What there is room for, up to PIECE. If it fails nothing of @from is used up. */
 static ssize_t write_some(struct pvg_stream *st, struct iov_iter *from)
 {
 	u32 n, waiting = READ_ONCE(st->out_bytes);
-	struct pvg_chunk *c;
+	LIST_HEAD(pieces);
 	int err;
 
 	if (waiting >= OUT_MAX)
-		return -EAGAIN;
-	n = min_t(u32, OUT_MAX - waiting,
-		  min_t(size_t, iov_iter_count(from), PIECE));
-	c = pvg_chunk_alloc(max_t(u32, n, CHUNK_MIN), GFP_KERNEL_ACCOUNT);
-	if (!c)
-		return -ENOMEM;
-	c->len = copy_from_iter(c->data, n, from);
-	n = c->len;
-	err = n ? add_out(st, c) : -EFAULT;
+		return write_end(st);
+	n = min_t(size_t, OUT_MAX - waiting, iov_iter_count(from));
+	n = copy_pieces(&pieces, from, min_t(u32, n, PIECE));
+	err = n ? add_out(st, &pieces, n) : -EFAULT;
 	if (err) {
 		iov_iter_revert(from, n);
-		kfree(c);
+		free_chunks(&pieces);
 		return err;
 	}
 	return n;
@@ -465,8 +533,7 @@ static __poll_t stream_poll(struct file *file, poll_table *wait)
 	struct pvg_stream *st = file->private_data;
 
 	poll_wait(file, &st->wait, wait);
-	return READ_ONCE(st->events) |
-	       (READ_ONCE(st->current_in) ? EPOLLIN | EPOLLRDNORM : 0);
+	return READ_ONCE(st->events);
 }
 
 /* Takes @body over, also where it fails. */

@@ -20,12 +20,6 @@ struct file;
 struct mem_cgroup;
 struct pid;
 
-/*
- * What the host sends is charged to the daemon. Reclaim must not wait for a file system,
- * which may be frozen, nor a daemon at its limit hold up the channel: its stream ends.
- */
-#define PVG_STREAM_GFP	(GFP_NOIO | __GFP_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN)
-
 /* Some bytes: data, the arguments of a request, the body of an answer. */
 struct pvg_chunk {
 	struct list_head node;
@@ -74,7 +68,8 @@ struct pvg_listener {
  * @out_bytes: in @out
  * @in: data from the host
  * @out: data for the host
- * @current_in: what was taken from @in and not read completely; under @read_lock
+ * @current_in: what was taken from @in and not read completely; under @read_lock, and set
+ *	under both locks
  * @head: of the request, as PVG_CONTROL_ACCEPT returns it
  * @args: of the request
  * @body: of the answer, when there is one

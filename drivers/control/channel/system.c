@@ -32,7 +32,7 @@ MODULE_PARM_DESC(time_policy,
 static bool host_requests = true;
 module_param(host_requests, bool, 0644);
 MODULE_PARM_DESC(host_requests,
-		 "may the host shut down, reboot and set the clock (default: Y)");
+		 "may the host shut down, reboot, and read and set the clock (default: Y)");
 
 static const char *const policy_names[] = {
 	[PVS_TIME_OFF] = "off",
@@ -63,7 +63,7 @@ static int get_time_policy(char *buffer, const struct kernel_param *kp)
  * @v: unused
  * @service: enum pvc_service
  *
- * Return: whether the host may use it; what it reads, and a thaw, it always may.
+ * Return: whether the host may use it; a status and a thaw it always may.
  */
 bool pvg_system_permit(struct pvs *v, u16 service)
 {

@@ -127,8 +127,8 @@ static_assert(sizeof(struct pvg_control_bind) == 8, "ABI");
  * @deadline_ms: returned; the kernel watches it
  * @reserved: 0
  * @key: returned; whether the request was carried out before is for the daemon to know
- * @principal: returned: on whose behalf the host asks, UTF-8 without control characters;
- *	empty where it does not say
+ * @principal: returned: on whose behalf the host asks; UTF-8, which is not checked, without
+ *	control characters; empty where it does not say
  */
 struct pvg_control_accept {
 	__u64 args;
@@ -163,8 +163,9 @@ static_assert(sizeof(struct pvg_control_accept) == 104, "ABI");
 /*
  * DROP: the open file gives these rights up, PVG_CONTROL_RIGHT_*, for good: BIND or FREEZE
  *	is EPERM from then on. EINVAL.
- * Only the process that opened the file may bind, accept, freeze and renew with it. To
- * another one that has got the descriptor these are EPERM.
+ * Only the process that opened the file may bind, accept, freeze, renew and drop with it. To
+ * another one that has got the descriptor these are EPERM; it may thaw, which is safe.
+ * When that process has ended, nobody provides its services, though the file is open.
  */
 #define PVG_CONTROL_DROP	_IOW(0xbe, 7, __u32)
 

@@ -83,7 +83,7 @@ struct pvc_ops {
 	/*
 	 * Write a payload's variable part into @buf, at most @max bytes, and
 	 * return its length: the arguments of PVC_OPEN, some PVC_DATA (0: none
-	 * now, pvc_ready() will tell), the body of PVC_RESULT, a
+	 * now, pvc_ready() will tell; pvc_drained() if this was all), the body of PVC_RESULT, a
 	 * PVC_HEARTBEAT's struct, a PVC_NOTICE's struct and text. @s is NULL
 	 * for the latter two.
 	 */
@@ -305,7 +305,7 @@ struct pvc {
 };
 
 /* An output buffer must have at least this size. */
-#define PVC_OUTPUT_MIN	(PVC_HEADER + PVC_HELLO_MAX)
+#define PVC_OUTPUT_MIN	(PVC_HEADER + PVC_PAYLOAD_MIN)
 
 /* session.c */
 int pvc_init(struct pvc *p, const struct pvc_config *cfg);
@@ -331,6 +331,7 @@ __u32 pvc_last_words(struct pvc *p, void *buf, __u32 size,
 struct pvc_stream *pvc_open(struct pvc *p, const struct pvc_request *req);
 struct pvc_stream *pvc_find(struct pvc *p, __u32 id);
 void pvc_ready(struct pvc *p, struct pvc_stream *s);
+void pvc_drained(struct pvc *p, struct pvc_stream *s);
 void pvc_finish(struct pvc *p, struct pvc_stream *s);
 void pvc_reply(struct pvc *p, struct pvc_stream *s, __u32 status, __u32 flags);
 void pvc_reset(struct pvc *p, struct pvc_stream *s, __u32 status);
