@@ -5,7 +5,6 @@
 
 #include <linux/average.h>
 #include <linux/bitmap.h>
-#include <linux/completion.h>
 #include <linux/if_vlan.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
@@ -252,13 +251,11 @@ enum pvg_net_state {
  * struct pvg_net_ctrl - the control queue (virtio 1.2, section 5.1.6.5)
  * @vq: NULL without CTRL_VQ, and while the device is reset
  * @lock: one command at a time; may be taken under rtnl
- * @answered: the device used a buffer
  * @dead: a command was never answered and stays the device's until a reset
  */
 struct pvg_net_ctrl {
 	struct virtqueue *vq;
 	struct mutex lock;	/* of everything here */
-	struct completion answered;
 	bool dead;
 };
 
@@ -502,7 +499,6 @@ int pvg_net_xsk_setup(struct pvg_net *net, struct xsk_buff_pool *pool,
 /* ctrl.c */
 void pvg_net_ctrl_start(struct pvg_net *net, struct virtqueue *vq);
 void pvg_net_ctrl_stop(struct pvg_net *net);
-void pvg_net_ctrl_callback(struct virtqueue *vq);
 int pvg_net_ctrl(struct pvg_net *net, u8 class, u8 cmd, const void *data,
 		 size_t len);
 int pvg_net_ctrl_query(struct pvg_net *net, u8 class, u8 cmd, const void *data,
