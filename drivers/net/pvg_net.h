@@ -198,7 +198,7 @@ DECLARE_EWMA(pvg_net_len, 0, 64)
  * @nr_free: how many; likewise
  * @avg_len: mean length of a packet
  * @xdp_prog: runs on each packet, or NULL; rtnl, and RCU
- * @refill_work: tries again when there was no memory
+ * @refill_work: has NAPI try again when buffers could not be posted
  * @coal: rtnl
  *
  * Everything without a remark belongs to the NAPI context.
@@ -224,7 +224,7 @@ struct pvg_net_rxq {
 	struct pvg_net_coal coal;
 	unsigned int index;
 	unsigned int xdp_flush;	/* to be done at the end of the poll */
-	bool napi_on;		/* between start and stop; written under rtnl */
+	bool napi_on;		/* between start and stop; rtnl */
 	char name[16];
 };
 
@@ -440,7 +440,6 @@ void pvg_net_rx_unfit(struct pvg_net_rxq *rxq, void *from, void *va, u32 size);
 /* rx.c */
 extern const struct pvg_queue_ops pvg_net_rx_ops;
 int pvg_net_rx_poll(struct napi_struct *napi, int budget);
-void pvg_net_rx_napi_enable(struct pvg_net_rxq *rxq);
 void pvg_net_rx_start(struct pvg_net_rxq *rxq);
 int pvg_net_rx_resize(struct pvg_net_rxq *rxq, u32 num);
 int pvg_net_rx_reset(struct pvg_net_rxq *rxq, struct xsk_buff_pool *pool);

@@ -29,7 +29,13 @@
 #define PIECES_ORDER	get_order(PVG_NET_BIG_SEG_SIZE)
 #define REFILL_BATCH	64
 #define OVERSIZE	4	/* a packet may have a piece so many times too large */
+/*
+ * From a refill that failed to the next one, in jiffies, unless packets come before. A
+ * queue without memory costs so many looks; one without frames of an AF_XDP process
+ * receives again so long after the process has given some.
+ */
 #define RETRY_DELAY	(HZ / 20)
+#define RETRY_DELAY_XSK	1
 
 /* What the device leaves alone: enough that the IP header is aligned. */
 static u32 headroom(const struct pvg_net_rxq *rxq)
@@ -229,29 +235,49 @@ static int post(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	return pvg_queue_add(&rxq->pvg, sgs, 0, 1, buf, false);
 }
 
-/* Post up to REFILL_BATCH buffers. Return: whether to go on. */
-static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, bool *no_memory)
+/* Memory of an AF_XDP pool is for whichever buffer is posted next. */
+static void release_chunk(struct pvg_net_rx_buf *buf)
+{
+	if (buf->xdp)
+		xsk_buff_free(buf->xdp);
+	buf->xdp = NULL;
+}
+
+/*
+ * Post up to REFILL_BATCH buffers. @err: -ENOMEM if there is no memory for more, -EAGAIN if
+ * the queue did not take one, such as for want of DMA mappings; or 0. Return: whether to
+ * go on.
+ */
+static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, int *err)
 {
 	struct pvg_net_rx_buf *buf;
 	u32 n = 0, posted = 0;
 	unsigned long flags;
+	int refused = 0;
 
+	*err = 0;
 	for (buf = rxq->free; buf && n < REFILL_BATCH; buf = buf->next, n++) {
-		if (prepare(buf, gfp)) {
-			*no_memory = true;
+		*err = prepare(buf, gfp);
+		if (*err)
 			break;
-		}
 	}
 
 	flags = pvg_queue_lock(&rxq->pvg);
-	while (posted < n && rxq->pvg.vq->num_free &&
-	       !post(rxq, rxq->free)) {
+	while (posted < n && rxq->pvg.vq->num_free) {
+		refused = post(rxq, rxq->free);
+		if (refused)
+			break;
 		rxq->free = rxq->free->next;
 		rxq->nr_free--;
 		posted++;
 	}
 	pvg_queue_commit_unlock(&rxq->pvg, flags);
-	return posted == REFILL_BATCH;
+	for (buf = rxq->free; posted < n; buf = buf->next, n--)
+		release_chunk(buf);
+	/* Without descriptors the ring is as full as it can be. */
+	if (unlikely(refused && refused != -ENOSPC))
+		*err = -EAGAIN;
+	return posted == REFILL_BATCH && !*err;
 }
 
 /*
@@ -270,54 +296,61 @@ static void ring_others(struct pvg_net_rxq *rxq)
 			pvg_queue_notify(&net->rxqs[i].pvg);
 }
 
+/*
+ * An AF_XDP process that is told that it has to wake the driver does so; with buffers in the
+ * ring the next packet makes the driver look.
+ */
+static bool needs_retry(const struct pvg_net_rxq *rxq, int err)
+{
+	return err != -ENOMEM || !rxq->xsk ||
+	       (!xsk_uses_need_wakeup(rxq->xsk) && !READ_ONCE(rxq->pvg.inflight));
+}
+
 /**
  * pvg_net_rx_refill() - post all buffers there is memory for
  * @rxq: the queue
  * @gfp: how to get memory
  *
- * When there is none, a work item tries again.
+ * When there is none, or the device cannot be given it, a work item has NAPI try again.
  *
  * Context: NAPI, or NAPI disabled.
  */
 void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp)
 {
 	u64 doorbells = rxq->pvg.stats.doorbells;
-	bool no_memory = false;
+	int err;
 
-	while (refill_batch(rxq, gfp, &no_memory) && !no_memory)
+	while (refill_batch(rxq, gfp, &err))
 		;
 	/* It wanted to know: it had none left. */
 	if (rxq->pvg.stats.doorbells != doorbells &&
 	    pvg_net_has(rxq->net, VIRTIO_NET_F_RSS))
 		ring_others(rxq);
-	/* A process that gives no memory is no failure, and wakes us. */
-	if (likely(!no_memory) || rxq->xsk)
+	if (likely(!err))
 		return;
-	pvg_net_rx_count(rxq, &rxq->stats.alloc_failed);
-	if (READ_ONCE(rxq->napi_on))
-		schedule_delayed_work(&rxq->refill_work, RETRY_DELAY);
+	/* A process that gives no memory is no failure. */
+	if (!rxq->xsk || err != -ENOMEM)
+		pvg_net_rx_count(rxq, &rxq->stats.alloc_failed);
+	if (needs_retry(rxq, err))
+		schedule_delayed_work(&rxq->refill_work,
+				      rxq->xsk ? RETRY_DELAY_XSK : RETRY_DELAY);
 }
 
-/*
- * NAPI has the free list, so it is switched off meanwhile. pvg_net_rx_stop()
- * waits for a run that began before @napi_on was cleared.
- */
+/* Does nothing while NAPI is disabled: a queue that starts looks on its own. */
 void pvg_net_rx_refill_work(struct work_struct *work)
 {
 	struct pvg_net_rxq *rxq = container_of(to_delayed_work(work),
 					       struct pvg_net_rxq,
 					       refill_work);
 
-	if (!READ_ONCE(rxq->napi_on))
-		return;
-	napi_disable(&rxq->napi);
-	pvg_net_rx_refill(rxq, GFP_KERNEL);
-	pvg_net_rx_napi_enable(rxq);
+	local_bh_disable();
+	napi_schedule(&rxq->napi);
+	local_bh_enable();
 }
 
 /**
  * pvg_net_rx_recycle() - a buffer is free to be posted again
- * @buf: the buffer; what memory it has, it keeps
+ * @buf: the buffer; what memory it has, it keeps, unless an AF_XDP pool's
  *
  * Context: NAPI, or NAPI disabled.
  */
@@ -325,6 +358,8 @@ void pvg_net_rx_recycle(struct pvg_net_rx_buf *buf)
 {
 	struct pvg_net_rxq *rxq = buf->rxq;
 
+	/* Others are posted before this one, and the pool may have no more for them. */
+	release_chunk(buf);
 	buf->next = rxq->free;
 	rxq->free = buf;
 	rxq->nr_free++;
@@ -351,9 +386,7 @@ static void drop_memory(struct pvg_net_rx_buf *buf)
 	if (buf->va)
 		pvg_net_rx_put_piece(buf->pool, buf->va);
 	buf->va = NULL;
-	if (buf->xdp)
-		xsk_buff_free(buf->xdp);
-	buf->xdp = NULL;
+	release_chunk(buf);
 	for (i = 0; i < PVG_NET_BIG_SEGS; i++) {
 		if (buf->more[i])
 			pvg_net_rx_put_piece(buf->rxq->blocks, buf->more[i]);
