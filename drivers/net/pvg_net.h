@@ -197,6 +197,10 @@ DECLARE_EWMA(pvg_net_len, 0, 64)
  * @free: of @bufs; NAPI context, or NAPI disabled
  * @nr_free: how many; likewise
  * @avg_len: mean length of a packet
+ * @posted: bytes that the device may write to
+ * @share: how many these may be, but for the last buffer; SIZE_MAX: any
+ * @share_max: the same as long as no mapping fails
+ * @shrunk: when one failed or @share changed, in jiffies
  * @xdp_prog: runs on each packet, or NULL; rtnl, and RCU
  * @refill_work: has NAPI try again when buffers could not be posted
  * @coal: rtnl
@@ -213,6 +217,10 @@ struct pvg_net_rxq {
 	struct pvg_net_rx_buf *free;
 	u32 nr_free;
 	struct ewma_pvg_net_len avg_len;
+	size_t posted;
+	size_t share;
+	size_t share_max;
+	unsigned long shrunk;
 	struct pvg_net_assembly packet;
 	struct scatterlist sg[1 + PVG_NET_BIG_SEGS];
 	struct xdp_rxq_info xdp_rxq;
@@ -430,6 +438,7 @@ void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp);
 void pvg_net_rx_refill_work(struct work_struct *work);
 void pvg_net_rx_recycle(struct pvg_net_rx_buf *buf);
 void pvg_net_rx_recycle_chain(struct pvg_net_rx_buf *buf);
+void pvg_net_rx_returned(struct pvg_net_rx_buf *buf);
 void pvg_net_rx_reclaim(void *token);
 void *pvg_net_rx_get_page(struct pvg_net_rxq *rxq);
 void pvg_net_rx_put_piece(struct page_pool *pool, void *va);

@@ -24,6 +24,7 @@ static void pvg_net_rx_used(struct pvg_queue *q, void *token, u32 len,
 {
 	struct pvg_net_rx_buf *buf = token, *last = done->last;
 
+	pvg_net_rx_returned(buf);
 	buf->used = len;
 	buf->next = NULL;
 	if (last)

@@ -55,7 +55,10 @@ int pvg_net_xsk_prepare(struct pvg_net_rx_buf *buf)
 		else
 			xsk_set_rx_need_wakeup(pool);
 	}
-	return buf->xdp ? 0 : -ENOMEM;
+	if (!buf->xdp)
+		return -ENOMEM;
+	buf->room = buf->rxq->net->hdr_len + xsk_pool_get_rx_frame_size(pool);
+	return 0;
 }
 
 /**
@@ -71,7 +74,6 @@ void pvg_net_xsk_map(struct pvg_net_rx_buf *buf)
 
 	/* A program may have moved the start of the packet before. */
 	xsk_buff_set_size(buf->xdp, 0);
-	buf->room = len + xsk_pool_get_rx_frame_size(rxq->xsk);
 	set_sg(rxq->sg, buf->xdp->data - len, buf->room);
 }
 
