@@ -2,13 +2,20 @@
 /*
  * The control queue (virtio 1.2, section 5.1.6.5): one command at a time, and
  * the caller sleeps until it is answered, for a bounded time.
+ *
+ * The queue has no interrupt. A device often has vectors for its configuration and the
+ * other queues only, and the virtio core lets all queues share one when they want more.
+ * Commands are rare, and most are answered by the time the doorbell returns.
  */
+#include <linux/delay.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 
 #include "pvg_net.h"
 
 #define ANSWER_TIMEOUT	(2 * HZ)
+#define LOOK_MIN_US	20	/* from one look for the answer to the next, at first */
+#define LOOK_MAX_US	2000	/* no answer is noticed later than twice as much */
 
 /* A command as the device sees it, and behind @data its result, if any. */
 struct command {
@@ -22,19 +29,6 @@ struct command {
 static void *result_of(struct command *command)
 {
 	return command->data + ALIGN(command->len, 8);
-}
-
-/**
- * pvg_net_ctrl_callback() - the virtqueue callback of the control queue
- * @vq: the virtqueue
- *
- * Context: hard interrupt.
- */
-void pvg_net_ctrl_callback(struct virtqueue *vq)
-{
-	struct pvg_ring *ring = dev_get_drvdata(&vq->vdev->dev);
-
-	complete(&container_of(ring, struct pvg_net, ring)->ctrl.answered);
 }
 
 /**
@@ -93,17 +87,20 @@ static int add_command(struct pvg_net_ctrl *ctrl, struct command *command)
 /* Return: 0, or -ETIMEDOUT or -EIO, and then the device keeps the command. */
 static int wait_for_answer(struct pvg_net_ctrl *ctrl)
 {
-	unsigned long left = ANSWER_TIMEOUT;
+	unsigned long deadline = jiffies + ANSWER_TIMEOUT, us = LOOK_MIN_US;
 	unsigned int len;
+	bool late;
 
 	for (;;) {
+		late = time_after(jiffies, deadline);
 		if (virtqueue_get_buf(ctrl->vq, &len))
 			return 0;
 		if (virtqueue_is_broken(ctrl->vq))
 			return -EIO;
-		if (!left)
+		if (late)
 			return -ETIMEDOUT;
-		left = wait_for_completion_timeout(&ctrl->answered, left);
+		usleep_range(us, 2 * us);
+		us = min_t(unsigned long, 2 * us, LOOK_MAX_US);
 	}
 }
 
@@ -116,7 +113,6 @@ static int run(struct pvg_net *net, struct command *command, void *result)
 	lockdep_assert_held(&ctrl->lock);
 
 	command->status = VIRTIO_NET_ERR;
-	reinit_completion(&ctrl->answered);
 	err = add_command(ctrl, command);
 	if (err) {
 		kfree(command);

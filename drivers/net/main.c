@@ -208,7 +208,8 @@ static noinline int pvg_net_register_ring(struct pvg_net *net)
 
 /*
  * All virtqueues have to be set up, since the control queue is behind those of
- * all pairs; the pairs that are not used here get no interrupt.
+ * all pairs; the pairs that are not used here get no interrupt, nor does the
+ * control queue: see ctrl.c.
  */
 static int find_vqs(struct pvg_net *net, struct virtqueue **vqs, unsigned int n)
 {
@@ -227,10 +228,8 @@ static int find_vqs(struct pvg_net *net, struct virtqueue **vqs, unsigned int n)
 		info[2 * i + 1].name = net->txqs[i].name;
 		info[2 * i + 1].callback = pvg_queue_callback;
 	}
-	if (n > 2 * net->device_pairs) {
+	if (n > 2 * net->device_pairs)
 		info[n - 1].name = "control";
-		info[n - 1].callback = pvg_net_ctrl_callback;
-	}
 	err = pvg_find_vqs(net->vdev, n, vqs, info, NULL);
 	kfree(info);
 	return err;
@@ -575,7 +574,6 @@ static struct pvg_net *alloc_net(struct virtio_device *vdev, unsigned int pairs)
 	net->halt = halt_device;
 	mutex_init(&net->state_lock);
 	mutex_init(&net->ctrl.lock);
-	init_completion(&net->ctrl.answered);
 	INIT_WORK(&net->config_work, pvg_net_config_work);
 	INIT_WORK(&net->coal_work, pvg_net_coal_work);
 	INIT_WORK(&net->rx_mode_work, pvg_net_rx_mode_work);

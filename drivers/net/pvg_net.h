@@ -5,7 +5,6 @@
 
 #include <linux/average.h>
 #include <linux/bitmap.h>
-#include <linux/completion.h>
 #include <linux/if_vlan.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
@@ -198,8 +197,12 @@ DECLARE_EWMA(pvg_net_len, 0, 64)
  * @free: of @bufs; NAPI context, or NAPI disabled
  * @nr_free: how many; likewise
  * @avg_len: mean length of a packet
+ * @posted: bytes that the device may write to
+ * @share: how many these may be, but for the last buffer; SIZE_MAX: any
+ * @share_max: the same as long as no mapping fails
+ * @shrunk: when one failed or @share changed, in jiffies
  * @xdp_prog: runs on each packet, or NULL; rtnl, and RCU
- * @refill_work: tries again when there was no memory
+ * @refill_work: has NAPI try again when buffers could not be posted
  * @coal: rtnl
  *
  * Everything without a remark belongs to the NAPI context.
@@ -214,6 +217,10 @@ struct pvg_net_rxq {
 	struct pvg_net_rx_buf *free;
 	u32 nr_free;
 	struct ewma_pvg_net_len avg_len;
+	size_t posted;
+	size_t share;
+	size_t share_max;
+	unsigned long shrunk;
 	struct pvg_net_assembly packet;
 	struct scatterlist sg[1 + PVG_NET_BIG_SEGS];
 	struct xdp_rxq_info xdp_rxq;
@@ -225,7 +232,7 @@ struct pvg_net_rxq {
 	struct pvg_net_coal coal;
 	unsigned int index;
 	unsigned int xdp_flush;	/* to be done at the end of the poll */
-	bool napi_on;		/* between start and stop; written under rtnl */
+	bool napi_on;		/* between start and stop; rtnl */
 	char name[16];
 };
 
@@ -252,13 +259,11 @@ enum pvg_net_state {
  * struct pvg_net_ctrl - the control queue (virtio 1.2, section 5.1.6.5)
  * @vq: NULL without CTRL_VQ, and while the device is reset
  * @lock: one command at a time; may be taken under rtnl
- * @answered: the device used a buffer
  * @dead: a command was never answered and stays the device's until a reset
  */
 struct pvg_net_ctrl {
 	struct virtqueue *vq;
 	struct mutex lock;	/* of everything here */
-	struct completion answered;
 	bool dead;
 };
 
@@ -433,6 +438,7 @@ void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp);
 void pvg_net_rx_refill_work(struct work_struct *work);
 void pvg_net_rx_recycle(struct pvg_net_rx_buf *buf);
 void pvg_net_rx_recycle_chain(struct pvg_net_rx_buf *buf);
+void pvg_net_rx_returned(struct pvg_net_rx_buf *buf);
 void pvg_net_rx_reclaim(void *token);
 void *pvg_net_rx_get_page(struct pvg_net_rxq *rxq);
 void pvg_net_rx_put_piece(struct page_pool *pool, void *va);
@@ -443,7 +449,6 @@ void pvg_net_rx_unfit(struct pvg_net_rxq *rxq, void *from, void *va, u32 size);
 /* rx.c */
 extern const struct pvg_queue_ops pvg_net_rx_ops;
 int pvg_net_rx_poll(struct napi_struct *napi, int budget);
-void pvg_net_rx_napi_enable(struct pvg_net_rxq *rxq);
 void pvg_net_rx_start(struct pvg_net_rxq *rxq);
 int pvg_net_rx_resize(struct pvg_net_rxq *rxq, u32 num);
 int pvg_net_rx_reset(struct pvg_net_rxq *rxq, struct xsk_buff_pool *pool);
@@ -502,7 +507,6 @@ int pvg_net_xsk_setup(struct pvg_net *net, struct xsk_buff_pool *pool,
 /* ctrl.c */
 void pvg_net_ctrl_start(struct pvg_net *net, struct virtqueue *vq);
 void pvg_net_ctrl_stop(struct pvg_net *net);
-void pvg_net_ctrl_callback(struct virtqueue *vq);
 int pvg_net_ctrl(struct pvg_net *net, u8 class, u8 cmd, const void *data,
 		 size_t len);
 int pvg_net_ctrl_query(struct pvg_net *net, u8 class, u8 cmd, const void *data,

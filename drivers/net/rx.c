@@ -24,6 +24,7 @@ static void pvg_net_rx_used(struct pvg_queue *q, void *token, u32 len,
 {
 	struct pvg_net_rx_buf *buf = token, *last = done->last;
 
+	pvg_net_rx_returned(buf);
 	buf->used = len;
 	buf->next = NULL;
 	if (last)
@@ -389,21 +390,6 @@ int pvg_net_rx_poll(struct napi_struct *napi, int budget)
 }
 
 /**
- * pvg_net_rx_napi_enable() - let NAPI run, and look once
- * @rxq: the queue, its NAPI disabled
- *
- * What came while NAPI was disabled has not been noticed by anyone.
- * Context: may sleep.
- */
-void pvg_net_rx_napi_enable(struct pvg_net_rxq *rxq)
-{
-	napi_enable(&rxq->napi);
-	local_bh_disable();
-	napi_schedule(&rxq->napi);
-	local_bh_enable();
-}
-
-/**
  * pvg_net_rx_start() - fill a queue and let packets through
  * @rxq: the queue, its virtqueue running
  *
@@ -411,9 +397,13 @@ void pvg_net_rx_napi_enable(struct pvg_net_rxq *rxq)
  */
 void pvg_net_rx_start(struct pvg_net_rxq *rxq)
 {
-	WRITE_ONCE(rxq->napi_on, true);
+	rxq->napi_on = true;
 	pvg_net_rx_refill(rxq, GFP_KERNEL);
-	pvg_net_rx_napi_enable(rxq);
+	napi_enable(&rxq->napi);
+	/* What came while NAPI was disabled has not been noticed by anyone. */
+	local_bh_disable();
+	napi_schedule(&rxq->napi);
+	local_bh_enable();
 }
 
 /**
@@ -426,9 +416,8 @@ void pvg_net_rx_stop(struct pvg_net_rxq *rxq)
 {
 	if (!rxq->napi_on)
 		return;
-	WRITE_ONCE(rxq->napi_on, false);
-	cancel_delayed_work_sync(&rxq->refill_work);
+	rxq->napi_on = false;
 	napi_disable(&rxq->napi);
-	/* NAPI may have been at it; this one does nothing any more. */
+	/* NAPI, which has ended, was the last to schedule it. */
 	cancel_delayed_work_sync(&rxq->refill_work);
 }

@@ -17,6 +17,12 @@
  * A socket is charged for the whole piece that a packet is in. So a packet that is
  * small for its piece is copied to a piece of its own size, and the large one is posted
  * again.
+ *
+ * Where DMA goes through bounce buffers, as in confidential guests, a posted buffer takes
+ * as much of these as it has room, until a packet comes. A queue then has a share, which
+ * bounds what is posted and the size of pieces. When a buffer cannot be mapped, the share
+ * is halved, and doubled again each time that this has not happened for a while. What is
+ * posted beyond the share goes as packets come.
  */
 #include <linux/error-injection.h>
 #include <linux/etherdevice.h>
@@ -29,7 +35,21 @@
 #define PIECES_ORDER	get_order(PVG_NET_BIG_SEG_SIZE)
 #define REFILL_BATCH	64
 #define OVERSIZE	4	/* a packet may have a piece so many times too large */
+/*
+ * From a refill that failed to the next one, in jiffies, unless packets come before. A
+ * queue without memory costs so many looks; one without frames of an AF_XDP process
+ * receives again so long after the process has given some.
+ */
 #define RETRY_DELAY	(HZ / 20)
+#define RETRY_DELAY_XSK	1
+
+/*
+ * Bytes of bounce buffers for all receive queues of a device: 1/16 of those that a guest
+ * has by default (64 MiB). They hold 64 of the largest packets.
+ */
+#define BOUNCE_MAX	SZ_4M
+#define SHARE_MIN	SZ_128K	/* of a queue: the largest packet, in small pieces */
+#define GROW_DELAY	(10 * HZ)	/* from a mapping that failed to a larger share */
 
 /* What the device leaves alone: enough that the IP header is aligned. */
 static u32 headroom(const struct pvg_net_rxq *rxq)
@@ -58,12 +78,24 @@ static u32 piece_for(const struct pvg_net_rxq *rxq, u32 len)
 			   pvg_net_tail_size());
 }
 
+/* The largest merged piece with which the share of the queue fills the ring. */
+static u32 piece_max(const struct pvg_net_rxq *rxq)
+{
+	/* A program wants pages. */
+	if (likely(rxq->share == SIZE_MAX) || rcu_access_pointer(rxq->xdp_prog))
+		return PVG_NET_BIG_SEG_SIZE;
+	return rounddown_pow_of_two(clamp_t(size_t, rxq->share /
+					    virtqueue_get_vring_size(rxq->pvg.vq),
+					    PAGE_SIZE / 2, PVG_NET_BIG_SEG_SIZE));
+}
+
 static u32 choose_piece(struct pvg_net_rxq *rxq)
 {
 	struct pvg_net *net = rxq->net;
 
 	if (net->mergeable)
-		return piece_for(rxq, ewma_pvg_net_len_read(&rxq->avg_len));
+		return min(piece_for(rxq, ewma_pvg_net_len_read(&rxq->avg_len)),
+			   piece_max(rxq));
 	return piece_for(rxq, net->dev->mtu + PVG_NET_FRAME_MAX);
 }
 
@@ -173,8 +205,8 @@ static int alloc_head(struct pvg_net_rx_buf *buf, gfp_t gfp)
 }
 
 /*
- * Is the memory from before a program was attached or detached, or from when packets
- * were so much longer that each would be copied now?
+ * Is the memory from before a program was attached or detached, from when packets were so
+ * much longer that each would be copied now, or too large for the share of the queue?
  */
 static bool is_misshapen(const struct pvg_net_rx_buf *buf)
 {
@@ -185,7 +217,8 @@ static bool is_misshapen(const struct pvg_net_rx_buf *buf)
 	return buf->headroom != headroom(rxq) ||
 	       (rcu_access_pointer(rxq->xdp_prog) &&
 		buf->truesize != PAGE_SIZE) ||
-	       buf->truesize >= OVERSIZE * choose_piece(rxq);
+	       buf->truesize >= OVERSIZE * choose_piece(rxq) ||
+	       (rxq->net->mergeable && buf->truesize > piece_max(rxq));
 }
 
 /* What a buffer has already, it keeps if it has the right shape. */
@@ -229,29 +262,73 @@ static int post(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
 	return pvg_queue_add(&rxq->pvg, sgs, 0, 1, buf, false);
 }
 
-/* Post up to REFILL_BATCH buffers. Return: whether to go on. */
-static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, bool *no_memory)
+/* Memory of an AF_XDP pool is for whichever buffer is posted next. */
+static void release_chunk(struct pvg_net_rx_buf *buf)
 {
+	if (buf->xdp)
+		xsk_buff_free(buf->xdp);
+	buf->xdp = NULL;
+}
+
+/* Bytes that count for the share of the queue while @buf, with memory, is posted. */
+static size_t size_of(const struct pvg_net_rx_buf *buf)
+{
+	if (buf->xdp)
+		return buf->room;
+	return buf->truesize +
+	       (buf->rxq->net->big ? PVG_NET_BIG_SEGS * PVG_NET_BIG_SEG_SIZE : 0);
+}
+
+/**
+ * pvg_net_rx_returned() - the device has used a buffer, or the queue is reset
+ * @buf: the buffer, posted until now
+ *
+ * Context: the lock of the queue held, or the queue stopped.
+ */
+void pvg_net_rx_returned(struct pvg_net_rx_buf *buf)
+{
+	buf->rxq->posted -= size_of(buf);
+}
+
+/*
+ * Post up to REFILL_BATCH buffers. @err: -ENOMEM if there is no memory for more, -EAGAIN if
+ * the queue did not take one, such as for want of DMA mappings; or 0. Return: whether to
+ * go on.
+ */
+static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, int *err)
+{
+	size_t bytes = rxq->posted;
 	struct pvg_net_rx_buf *buf;
 	u32 n = 0, posted = 0;
 	unsigned long flags;
+	int refused = 0;
 
-	for (buf = rxq->free; buf && n < REFILL_BATCH; buf = buf->next, n++) {
-		if (prepare(buf, gfp)) {
-			*no_memory = true;
+	*err = 0;
+	for (buf = rxq->free; buf && n < REFILL_BATCH && bytes < rxq->share;
+	     buf = buf->next, n++) {
+		*err = prepare(buf, gfp);
+		if (*err)
 			break;
-		}
+		bytes += size_of(buf);
 	}
 
 	flags = pvg_queue_lock(&rxq->pvg);
-	while (posted < n && rxq->pvg.vq->num_free &&
-	       !post(rxq, rxq->free)) {
+	while (posted < n && rxq->pvg.vq->num_free) {
+		refused = post(rxq, rxq->free);
+		if (refused)
+			break;
+		rxq->posted += size_of(rxq->free);
 		rxq->free = rxq->free->next;
 		rxq->nr_free--;
 		posted++;
 	}
 	pvg_queue_commit_unlock(&rxq->pvg, flags);
-	return posted == REFILL_BATCH;
+	for (buf = rxq->free; posted < n; buf = buf->next, n--)
+		release_chunk(buf);
+	/* Without descriptors the ring is as full as it can be. */
+	if (unlikely(refused && refused != -ENOSPC))
+		*err = -EAGAIN;
+	return posted == REFILL_BATCH && !*err;
 }
 
 /*
@@ -270,54 +347,81 @@ static void ring_others(struct pvg_net_rxq *rxq)
 			pvg_queue_notify(&net->rxqs[i].pvg);
 }
 
+/* A buffer could not be mapped: others need the space, too. */
+static void shrink(struct pvg_net_rxq *rxq)
+{
+	rxq->share = max_t(size_t, rxq->posted / 2, SHARE_MIN);
+	rxq->shrunk = jiffies;
+}
+
+static void grow(struct pvg_net_rxq *rxq)
+{
+	if (likely(rxq->share == rxq->share_max) ||
+	    !time_after(jiffies, rxq->shrunk + GROW_DELAY))
+		return;
+	rxq->share = rxq->share > rxq->share_max / 2 ? rxq->share_max : 2 * rxq->share;
+	rxq->shrunk = jiffies;
+}
+
+/*
+ * An AF_XDP process that is told that it has to wake the driver does so; with buffers in the
+ * ring the next packet makes the driver look.
+ */
+static bool needs_retry(const struct pvg_net_rxq *rxq, int err)
+{
+	return err != -ENOMEM || !rxq->xsk ||
+	       (!xsk_uses_need_wakeup(rxq->xsk) && !READ_ONCE(rxq->pvg.inflight));
+}
+
 /**
  * pvg_net_rx_refill() - post all buffers there is memory for
  * @rxq: the queue
  * @gfp: how to get memory
  *
- * When there is none, a work item tries again.
+ * When there is none, or the device cannot be given it, a work item has NAPI try again.
  *
  * Context: NAPI, or NAPI disabled.
  */
 void pvg_net_rx_refill(struct pvg_net_rxq *rxq, gfp_t gfp)
 {
 	u64 doorbells = rxq->pvg.stats.doorbells;
-	bool no_memory = false;
+	int err;
 
-	while (refill_batch(rxq, gfp, &no_memory) && !no_memory)
+	while (refill_batch(rxq, gfp, &err))
 		;
 	/* It wanted to know: it had none left. */
 	if (rxq->pvg.stats.doorbells != doorbells &&
 	    pvg_net_has(rxq->net, VIRTIO_NET_F_RSS))
 		ring_others(rxq);
-	/* A process that gives no memory is no failure, and wakes us. */
-	if (likely(!no_memory) || rxq->xsk)
+	if (likely(!err)) {
+		grow(rxq);
 		return;
-	pvg_net_rx_count(rxq, &rxq->stats.alloc_failed);
-	if (READ_ONCE(rxq->napi_on))
-		schedule_delayed_work(&rxq->refill_work, RETRY_DELAY);
+	}
+	if (err == -EAGAIN)
+		shrink(rxq);
+	/* A process that gives no memory is no failure. */
+	if (!rxq->xsk || err != -ENOMEM)
+		pvg_net_rx_count(rxq, &rxq->stats.alloc_failed);
+	if (needs_retry(rxq, err))
+		schedule_delayed_work(&rxq->refill_work,
+				      rxq->xsk ? RETRY_DELAY_XSK : RETRY_DELAY);
 }
 
-/*
- * NAPI has the free list, so it is switched off meanwhile. pvg_net_rx_stop()
- * waits for a run that began before @napi_on was cleared.
- */
+/* Does nothing while NAPI is disabled: a queue that starts looks on its own. */
 void pvg_net_rx_refill_work(struct work_struct *work)
 {
 	struct pvg_net_rxq *rxq = container_of(to_delayed_work(work),
 					       struct pvg_net_rxq,
 					       refill_work);
 
-	if (!READ_ONCE(rxq->napi_on))
-		return;
-	napi_disable(&rxq->napi);
-	pvg_net_rx_refill(rxq, GFP_KERNEL);
-	pvg_net_rx_napi_enable(rxq);
+	local_bh_disable();
+	napi_schedule(&rxq->napi);
+	local_bh_enable();
 }
 
 /**
  * pvg_net_rx_recycle() - a buffer is free to be posted again
- * @buf: the buffer; what memory it has, it keeps
+ * @buf: the buffer; what memory it has, it keeps, unless an AF_XDP pool's
  *
  * Context: NAPI, or NAPI disabled.
  */
@@ -325,6 +429,8 @@ void pvg_net_rx_recycle(struct pvg_net_rx_buf *buf)
 {
 	struct pvg_net_rxq *rxq = buf->rxq;
 
+	/* Others are posted before this one, and the pool may have no more for them. */
+	release_chunk(buf);
 	buf->next = rxq->free;
 	rxq->free = buf;
 	rxq->nr_free++;
@@ -351,9 +457,7 @@ static void drop_memory(struct pvg_net_rx_buf *buf)
 	if (buf->va)
 		pvg_net_rx_put_piece(buf->pool, buf->va);
 	buf->va = NULL;
-	if (buf->xdp)
-		xsk_buff_free(buf->xdp);
-	buf->xdp = NULL;
+	release_chunk(buf);
 	for (i = 0; i < PVG_NET_BIG_SEGS; i++) {
 		if (buf->more[i])
 			pvg_net_rx_put_piece(buf->rxq->blocks, buf->more[i]);
@@ -372,6 +476,7 @@ void pvg_net_rx_reclaim(void *token)
 {
 	struct pvg_net_rx_buf *buf = token;
 
+	pvg_net_rx_returned(buf);
 	drop_memory(buf);
 	pvg_net_rx_recycle(buf);
 }
@@ -478,6 +583,18 @@ static int register_xdp(struct pvg_net_rxq *rxq)
 					  rxq->pages);
 }
 
+/*
+ * Where buffers may be bounced, mappings are limited in size, which is all that a driver is
+ * told. A page for a descriptor is enough to keep the device busy, so more is no use.
+ */
+static size_t share_of_queue(const struct pvg_net *net, u32 ring_size)
+{
+	if (virtio_max_dma_size(net->vdev) == SIZE_MAX)
+		return SIZE_MAX;
+	return max_t(size_t, SHARE_MIN,
+		     min_t(size_t, BOUNCE_MAX / net->pairs, ring_size * PAGE_SIZE));
+}
+
 /**
  * pvg_net_rx_alloc() - make buffers for a queue
  * @rxq: the queue, without any
@@ -492,6 +609,8 @@ int pvg_net_rx_alloc(struct pvg_net_rxq *rxq, u32 ring_size)
 	int err;
 
 	ewma_pvg_net_len_init(&rxq->avg_len);
+	rxq->share_max = share_of_queue(rxq->net, ring_size);
+	rxq->share = rxq->share_max;
 	err = alloc_pools(rxq, ring_size);
 	if (err)
 		return err;

@@ -41,7 +41,7 @@ static unsigned int set_sg(struct scatterlist *sg, void *addr, u32 len)
  * @buf: the buffer, of a queue with a pool
  *
  * Context: NAPI, or NAPI disabled. Return: 0, or -ENOMEM if the process has
- * given none; it will wake us when it has.
+ * given none; with need_wakeup it wakes the driver when it has.
  */
 int pvg_net_xsk_prepare(struct pvg_net_rx_buf *buf)
 {
@@ -55,7 +55,10 @@ int pvg_net_xsk_prepare(struct pvg_net_rx_buf *buf)
 		else
 			xsk_set_rx_need_wakeup(pool);
 	}
-	return buf->xdp ? 0 : -ENOMEM;
+	if (!buf->xdp)
+		return -ENOMEM;
+	buf->room = buf->rxq->net->hdr_len + xsk_pool_get_rx_frame_size(pool);
+	return 0;
 }
 
 /**
@@ -71,7 +74,6 @@ void pvg_net_xsk_map(struct pvg_net_rx_buf *buf)
 
 	/* A program may have moved the start of the packet before. */
 	xsk_buff_set_size(buf->xdp, 0);
-	buf->room = len + xsk_pool_get_rx_frame_size(rxq->xsk);
 	set_sg(rxq->sg, buf->xdp->data - len, buf->room);
 }
 
@@ -105,8 +107,8 @@ static bool transmit(struct pvg_net_rxq *rxq, struct pvg_net_rx_buf *buf)
  * pvg_net_xsk_receive() - run the program on a packet in the pool's memory
  * @rxq: the queue
  * @prog: its program; NULL passes each packet
- * @buf: the packet, its length validated; the buffer keeps its chunk unless
- *	that went with the packet
+ * @buf: the packet, its length validated; its chunk stays with it unless that
+ *	went with the packet
  * @skb: set to the packet if it is to go on to the stack
  *
  * Context: NAPI, under RCU. Return: what to count, or NULL.

@@ -35,7 +35,9 @@ static const char usage[] =
 "       peer vlans DEV                 answer UDP on all VLANs of DEV\n"
 "       peer stall                     stop QEMU's socket netdev; peer flow ADDR 1\n"
 "                                      lets it go on, and 0 stops it again\n"
-"       peer xsk DEV QUEUE MODE        send back through AF_XDP, MODE zerocopy or copy\n"
+"       peer xsk DEV QUEUE MODE [FILL] send back through AF_XDP, MODE zerocopy or copy;\n"
+"                                      with FILL frames at first, the rest a second\n"
+"                                      after these were used\n"
 "       peer map NAME                  counter of the BPF map\n"
 "Streams follow from PEER_SEED and from the length of the file PEER_STREAMS.\n";
 
@@ -377,7 +379,7 @@ static int do_vlans(char **arg)
 
 static int do_xsk(char **arg)
 {
-	return serve_xsk(arg[0], atoi(arg[1]), arg[2]);
+	return serve_xsk(arg[0], atoi(arg[1]), arg[2], arg[3] ? atoi(arg[3]) : 0);
 }
 
 static const struct {

@@ -69,7 +69,7 @@ void wait_until(__u64 ns);
 int serve(void);
 int serve_vlans(const char *interface);
 int serve_stalled(void);
-int serve_xsk(const char *dev, int queue, const char *mode);
+int serve_xsk(const char *dev, int queue, const char *mode, int first);
 int count_of_map(const char *name, __u64 *count);
 int put_in_map(const char *name, __u32 key, __u32 value);
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Which CPU takes the interrupts of a queue and sends through it, as CPUs and queues come
-# and go; and that a device is told the address that was chosen for it.
+# and go; that the control queue takes no interrupt vector from the other queues; and that
+# a device is told the address that was chosen for it.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -96,9 +97,35 @@ is_told_address()
 	[ "$(net_fake_is mac)" != 00:00:00:00:00:00 ]
 }
 
+# interrupts: the names of those that the device has, in order.
+interrupts()
+{
+	awk -v name="$VIRTIO-" 'index($NF, name) == 1 { print substr($NF, length(name) + 1) }' \
+		/proc/interrupts | sort | xargs
+}
+
+# Vectors for the configuration and both queues of a pair, and none for the control queue.
+three_vectors()
+{
+	local what="a device with 3 vectors"
+
+	[ -n "${PVG_QMP:-}" ] || return
+	N=10
+	net_qmp device_add '"driver": "virtio-net-pci", "netdev": "tap10", "id": "hot-dev", "bus": "hot-port", "mac": "52:54:00:70:67:0a", "vectors": 3'
+	tap_check "$what: the interface of the plugged device appears" wait_for 20 net_find $N || return
+	net_up $N
+	tap_is "$(interrupts)" "config input.0 output.0" "$what: each queue of a pair has a vector of its own"
+	tap_check "$what: the host answers" net_answers
+	tap_check "$what: the device takes a command" ip link set "$DEV" promisc on
+	tap_check "$what: a stream each way is intact" net_intact "$(scaled 1000000)"
+	net_qmp device_del '"id": "hot-dev"'
+	wait_for 30 net_lacks $N
+}
+
 [ -w "$CPU1" ] || tap_absent "CPU 1 cannot be taken away"
 tap_at_exit sh -c "echo 1 > $CPU1"
 two_queues
+three_vectors
 random_address
 
 tap_done

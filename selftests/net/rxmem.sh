@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Receive memory: what a socket is charged for a packet follows the length of the packet,
-# whatever size its buffer has.
+# whatever size its buffer has; and a queue that could not be given buffers is given them
+# as soon as there are some.
 
 set -u
 # shellcheck source=../lib/tap.sh
 . ../lib/tap.sh
 # shellcheck source=../lib/net.sh
 . ../lib/net.sh
+
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
 
 udp_dropped()
 {
@@ -74,6 +78,49 @@ truesize()
 	done
 }
 
+# push PORT COUNT SECONDS: the host sends datagrams, and waits so long for them to come back.
+push()
+{
+	timeout 60 "$PEER" push "$HOST" "10.9.$N.2" "$1" "$2" 1000 2000 2 "$3"
+}
+
+xsk_is()
+{
+	grep -qx "$1" "$TMP/xsk"
+}
+
+# An AF_XDP socket without XDP_USE_NEED_WAKEUP gives eight frames, and the others a second
+# after these were received: all eight have to be posted, and the driver has to look for the
+# others without being woken.
+fill_ring()
+{
+	local what="an AF_XDP fill ring that was empty" socket stream pushes
+
+	N=1
+	net_need $N
+	ethtool -L "$DEV" combined 1
+	tap_check "$what: the program is attached" \
+		ip link set dev "$DEV" xdpdrv obj xdp.bpf sec xdp/xsk
+	"$PEER" xsk "$DEV" 0 zerocopy 8 > "$TMP/xsk" 2>&1 &
+	socket=$!
+	tap_check "$what: a zero-copy socket is bound" wait_for 10 xsk_is ready || return
+	# What comes between them goes to the stack, and the driver keeps its frames.
+	timeout 60 "$PEER" source "$HOST" 1000000000 > /dev/null 2>&1 &
+	stream=$!
+	push 11 20 3 > "$TMP/push" &
+	pushes=$!
+	tap_check "$what: the socket receives in all of its first eight frames" wait_for 20 xsk_is filled
+	kill $stream
+	wait $stream $pushes
+	tap_is "$(push 11 200 15)" "200 sent, 200 answered" \
+		"$what: the socket sends 200 of 200 datagrams back"
+	kill $socket
+	wait $socket
+	ip link set dev "$DEV" xdpdrv off
+	tap_check "$what: the host answers after the socket's end" net_answers
+}
+
+fill_ring
 truesize
 
 tap_done

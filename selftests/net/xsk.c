@@ -2,7 +2,8 @@
 /*
  * An AF_XDP socket that sends back what the program xdp/xsk of xdp.bpf.c gives
  * it: received frames go out from where they are, and back to the fill ring when
- * they were sent.
+ * they were sent. Or it gives a few frames at first, cannot be told that the fill ring is
+ * empty, and gives the rest a second after the few were received.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,6 +41,8 @@ struct xsk {
 	struct ring tx;
 	unsigned long received;
 	unsigned long sent;
+	unsigned long first;	/* frames given before any was received */
+	int filled;		/* all frames were given */
 };
 
 /* Return: a descriptor that can be read when we are to end. */
@@ -119,21 +122,24 @@ static void give_frame(struct xsk *x, __u64 addr)
 	__atomic_store_n(r->producer, at + 1, __ATOMIC_RELEASE);
 }
 
+static void give_frames(struct xsk *x, __u64 first, __u64 end)
+{
+	for (; first < end; first++)
+		give_frame(x, first * FRAME_SIZE);
+}
+
 static int open_xsk(struct xsk *x, const char *dev, int queue, int flags)
 {
 	struct sockaddr_xdp at = {
 		.sxdp_family = AF_XDP, .sxdp_queue_id = queue,
 		.sxdp_ifindex = if_nametoindex(dev),
-		.sxdp_flags = flags | XDP_USE_NEED_WAKEUP,
+		.sxdp_flags = flags,
 	};
-
-	__u64 i;
 
 	x->fd = socket(AF_XDP, SOCK_RAW, 0);
 	if (x->fd < 0 || !at.sxdp_ifindex || make_rings(x))
 		return -1;
-	for (i = 0; i < FRAMES; i++)
-		give_frame(x, i * FRAME_SIZE);
+	give_frames(x, 0, x->first);
 	return bind(x->fd, (struct sockaddr *)&at, sizeof(at));
 }
 
@@ -194,18 +200,42 @@ static void take_sent(struct xsk *x)
 	x->sent += n;
 }
 
+static void say(const char *what)
+{
+	puts(what);
+	fflush(stdout);
+}
+
+/* Nothing goes back to the fill ring before it was empty for a second. */
+static void fill(struct xsk *x)
+{
+	if (!x->filled && x->received >= x->first) {
+		sleep(1);
+		give_frames(x, x->first, FRAMES);
+		x->filled = 1;
+		say("filled");
+	}
+	if (x->filled)
+		take_sent(x);
+}
+
 /**
  * serve_xsk() - send back what arrives, until SIGTERM
  * @dev: interface, with the program attached
  * @queue: its receive queue
  * @mode: "zerocopy" or "copy"
+ * @first: frames to give at first, without XDP_USE_NEED_WAKEUP; 0: all, and with it
  */
-int serve_xsk(const char *dev, int queue, const char *mode)
+int serve_xsk(const char *dev, int queue, const char *mode, int first)
 {
 	int flags = strcmp(mode, "zerocopy") ? XDP_COPY : XDP_ZEROCOPY;
 	static struct xsk x;
 	struct pollfd p[2];
 
+	x.first = first ? first : FRAMES;
+	x.filled = !first;
+	if (!first)
+		flags |= XDP_USE_NEED_WAKEUP;
 	if (open_xsk(&x, dev, queue, flags) || put_in_map("xsks", queue, x.fd)) {
 		fprintf(stderr, "peer: AF_XDP on %s, queue %d, %s: %s\n", dev,
 			queue, mode, strerror(errno));
@@ -213,13 +243,12 @@ int serve_xsk(const char *dev, int queue, const char *mode)
 	}
 	p[0] = (struct pollfd) { .fd = open_signals(), .events = POLLIN };
 	p[1] = (struct pollfd) { .fd = x.fd, .events = POLLIN };
-	puts("ready");
-	fflush(stdout);
+	say("ready");
 	while (poll(p, 2, 100) >= 0 && !p[0].revents) {
 		take_received(&x);
-		if (*x.tx.flags & XDP_RING_NEED_WAKEUP)
+		if (first || *x.tx.flags & XDP_RING_NEED_WAKEUP)
 			sendto(x.fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
-		take_sent(&x);
+		fill(&x);
 	}
 	printf("{\"received\": %lu, \"sent\": %lu}\n", x.received, x.sent);
 	return 0;
