@@ -20,9 +20,9 @@
  *
  * Where DMA goes through bounce buffers, as in confidential guests, a posted buffer takes
  * as much of these as it has room, until a packet comes. A queue then has a share, which
- * bounds what is posted and the size of pieces. When a buffer cannot be mapped, the share
- * is halved, and doubled again each time that this has not happened for a while. What is
- * posted beyond the share goes as packets come.
+ * bounds what is posted, and pieces of a page at most. When a buffer cannot be mapped, the
+ * share is halved, and doubled again each time that this has not happened for a while.
+ * What is posted beyond the share goes as packets come.
  */
 #include <linux/error-injection.h>
 #include <linux/etherdevice.h>
@@ -78,15 +78,13 @@ static u32 piece_for(const struct pvg_net_rxq *rxq, u32 len)
 			   pvg_net_tail_size());
 }
 
-/* The largest merged piece with which the share of the queue fills the ring. */
+/*
+ * The largest merged piece. With smaller ones than a page the largest packets would not fit
+ * in the fragments of one sk_buff.
+ */
 static u32 piece_max(const struct pvg_net_rxq *rxq)
 {
-	/* A program wants pages. */
-	if (likely(rxq->share == SIZE_MAX) || rcu_access_pointer(rxq->xdp_prog))
-		return PVG_NET_BIG_SEG_SIZE;
-	return rounddown_pow_of_two(clamp_t(size_t, rxq->share /
-					    virtqueue_get_vring_size(rxq->pvg.vq),
-					    PAGE_SIZE / 2, PVG_NET_BIG_SEG_SIZE));
+	return likely(rxq->share == SIZE_MAX) ? PVG_NET_BIG_SEG_SIZE : PAGE_SIZE;
 }
 
 static u32 choose_piece(struct pvg_net_rxq *rxq)
@@ -359,7 +357,11 @@ static void grow(struct pvg_net_rxq *rxq)
 	if (likely(rxq->share == rxq->share_max) ||
 	    !time_after(jiffies, rxq->shrunk + GROW_DELAY))
 		return;
-	rxq->share = rxq->share > rxq->share_max / 2 ? rxq->share_max : 2 * rxq->share;
+	/* With more than that nothing is bounced, and there need be no limit. */
+	if (rxq->share >= min_t(size_t, rxq->share_max / 2, BOUNCE_MAX))
+		rxq->share = rxq->share_max;
+	else
+		rxq->share *= 2;
 	rxq->shrunk = jiffies;
 }
 
