@@ -40,10 +40,10 @@ wait $FLOOD 2> /dev/null
 tap_check "a host is served after the flood" host status
 
 # Two leases: the first one expires, the second one is another process's.
-hold 1000 0 "$TMP/a"
+hold 5000 0 "$TMP/a"
 tap_is "$HELD" "frozen 1" "two leases: the first one freezes one filesystem"
 first=$(order number)
-tap_check "two leases: the first one expires" wait_for 20 lease_has_ended
+tap_check "two leases: the first one expires" wait_for 60 lease_has_ended
 mkfifo "$TMP/others"
 exec 8<> "$TMP/others"
 ./lease $TERM_MS 0 "$TMP/b" < "$TMP/others" > "$TMP/second" 7>&- 8>&- &
