@@ -391,7 +391,7 @@ static void free_store(struct pvg_balloon *b)
 
 	pvg_pagelist_init(&l);
 	while ((page = pvg_store_take_range(b, PVG_RANGE_MAX_PAGES, &order))) {
-		pvg_pagelist_add_range(&l, page, order);
+		pvg_pagelist_add_range(&l, page);
 		pvg_pagelist_free(&l);
 	}
 	while (pvg_store_take_singles(b, &l, PVG_RANGE_MAX_PAGES))

@@ -155,7 +155,7 @@ static void fill(struct pvg_balloon *b, struct pvg_balloon_req *req,
 		if (!page)
 			break;
 		pvg_balloon_req_add(req, page, 1ul << order);
-		pvg_pagelist_add_range(&req->held, page, order);
+		pvg_pagelist_add_range(&req->held, page);
 	}
 	while (req->pfns && pvg_balloon_req_fits(req, 1)) {
 		page = pvg_pagelist_pop_single(&b->untold);
@@ -184,7 +184,7 @@ static void split_untold(struct pvg_balloon *b)
 	spin_unlock_irqrestore(&b->lock, flags);
 	if (!page)
 		return;
-	pvg_pagelist_add_range(&l, page, order);
+	pvg_pagelist_add_range(&l, page);
 	pvg_pagelist_split(&l);
 	pvg_untold_add(b, &l);
 }
@@ -343,7 +343,7 @@ static void add_all(struct pvg_balloon_req *req,
 	struct page *page;
 
 	list_for_each_entry(page, &l->ranges, lru)
-		pvg_balloon_req_add(req, page, 1ul << page_private(page));
+		pvg_balloon_req_add(req, page, 1ul << pvg_range_order(page));
 	list_for_each_entry(page, &l->singles, lru)
 		pvg_balloon_req_add(req, page, 1);
 }
@@ -385,7 +385,7 @@ static enum step shrink_ranges(struct pvg_balloon *b, unsigned long most)
 		page = pvg_store_take_range(b, most, &order);
 		if (!page)
 			break;
-		pvg_pagelist_add_range(&l, page, order);
+		pvg_pagelist_add_range(&l, page);
 		most -= 1ul << order;
 	} while (req);
 	if (!l.range_pages) {
@@ -410,7 +410,7 @@ static enum step shrink_part(struct pvg_balloon *b)
 		return STEP_LATER;
 	b->counts.splits++;
 	pvg_pagelist_init(&l);
-	pvg_pagelist_add_range(&l, page, order);
+	pvg_pagelist_add_range(&l, page);
 	pvg_pagelist_split(&l);
 	/*
 	 * The next steps free what is too much, and tell of the rest; or, where
