@@ -127,6 +127,7 @@ jobs_long()
 		job "install-$name" work '' suite_host install "$name"
 	done
 	jobs_vms '' "$TREE/selftests/long.list"
+	job configs work '' suite_host configs
 	job mutate counts 'build-*' suite_mutate
 	for name in $ALONE_CASES; do
 		job "install-$name" alone '' suite_host install "$name"
