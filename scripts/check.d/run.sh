@@ -23,6 +23,7 @@ suite_unit()
 	linux_parts || { failure "unit: kselftest from the kernel's source"; return; }
 	try "unit: make tools" make -s -C "$TREE/tools"
 	suite_host harness
+	suite_host configs initramfs
 	unit_tests ring
 	unit_tests mutate
 	unit_tests protocol

@@ -4,11 +4,12 @@
 # The modules build for kernels that lack an option, each alone, without a warning; and a
 # module that does not build leaves the others their place. Kernels of that kind are
 # copies of the installed headers with the option taken out of what Kconfig has generated,
-# and with it what depends on the option.
+# and with it what depends on the option. And no balloon is in the initramfs of a crash
+# kernel.
 #
-#   selftests/configs/run-host.sh [OPTION | broken | broken_core]...
+#   selftests/configs/run-host.sh [OPTION | broken | broken_core | initramfs]...
 #
-# Three minutes on two CPUs.
+# Three minutes on two CPUs, "initramfs" a second.
 # shellcheck disable=SC2016 # what stands in quotes is for another shell
 
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -124,9 +125,44 @@ broken_core()
 	rm -rf "$dir" "$dir.headers"
 }
 
+# asked_by_hook [NAME=VALUE]: the modules that initramfs-hook asks for.
+asked_by_hook()
+{
+	sed "s|/usr/share/initramfs-tools/hook-functions|$TMP/functions|" \
+		"$TREE/scripts/install/initramfs-hook" > "$TMP/hook"
+	echo 'manual_add_modules() { printf "%s\n" "$@"; }' > "$TMP/functions"
+	env DESTDIR="$TMP/dest" version=6.1 "$@" sh "$TMP/hook" | sort | xargs
+}
+
+# asked_by_dracut MODULE...: the same of dracut-module, where dracut has these modules.
+asked_by_dracut()
+{
+	env initdir="$TMP/dest" kernel=6.1 INCLUDED=" $* " bash -c '
+		dracut_module_included() { [[ $INCLUDED == *" $1 "* ]]; }
+		instmods() { printf "%s\n" "$@"; }
+		. "$1" && installkernel' bash "$TREE/scripts/install/dracut-module" | sort | xargs
+}
+
+initramfs()
+{
+	local all crash
+
+	all="pvg_balloon pvg_blk pvg_ctl pvg_net pvg_ring virtio_balloon virtio_blk virtio_console"
+	all="$all virtio_mmio virtio_net virtio_pci"
+	crash=$(tr ' ' '\n' <<< "$all" | grep -v balloon | xargs)
+	tap_is "$(asked_by_hook CONFDIR=/etc/initramfs-tools)" "$all" \
+		"initramfs-tools: the initramfs has our modules and the in-tree ones"
+	tap_is "$(asked_by_hook CONFDIR=/var/lib/kdump/initramfs-tools)" "$crash" \
+		"initramfs-tools: the initramfs of a crash kernel has the same without a balloon"
+	tap_is "$(asked_by_dracut base systemd)" "$all" \
+		"dracut: the initramfs has our modules and the in-tree ones"
+	tap_is "$(asked_by_dracut base kdumpbase)" "$crash" \
+		"dracut: the initramfs of a crash kernel has the same without a balloon"
+}
+
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
-[ $# -gt 0 ] || set -- PM_SLEEP BPF COMPACTION DEBUG_FS HUGETLB broken broken_core
+[ $# -gt 0 ] || set -- PM_SLEEP BPF COMPACTION DEBUG_FS HUGETLB broken broken_core initramfs
 for part; do
 	if [ -n "${OPTIONS[$part]:-}" ]; then
 		without "$part"
