@@ -307,6 +307,8 @@ static int pvg_balloon_restore(struct virtio_device *vdev)
 
 	mutex_lock(&b->state_lock);
 	if (b->state == PVG_BALLOON_STOPPED) {
+		/* Before the device is live, so that no page is migrated first. */
+		set_bit(PVG_RETELL, &b->flags);
 		err = pvg_balloon_bring_up(b);
 		if (err) {
 			dev_err(&vdev->dev,
@@ -320,7 +322,6 @@ static int pvg_balloon_restore(struct virtio_device *vdev)
 	if (err)
 		return err;
 	clear_bit(PVG_STUCK, &b->flags);
-	set_bit(PVG_RETELL, &b->flags);
 	start_work(b);
 	return 0;
 }

@@ -462,6 +462,11 @@ static enum step one_step(struct pvg_balloon *b, unsigned int *ms)
 	if (test_bit(PVG_RETELL, &b->flags)) {
 		if (pvg_store_retell(b))
 			return STEP_AGAIN;
+		if (READ_ONCE(b->stored)) {
+			/* Pages that are being migrated come back soon. */
+			*ms = ISOLATED_PAUSE_MS;
+			return STEP_LATER;
+		}
 		clear_bit(PVG_RETELL, &b->flags);
 	}
 	spin_lock_irqsave(&b->lock, flags);

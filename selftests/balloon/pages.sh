@@ -113,4 +113,18 @@ tap_check "locked page: the balloon has its size again" wait_for 20 balloon_is "
 tap_is "$(fake_state looks)" 1 "locked page: one page was locked when it entered the balloon again"
 tap_check "locked page: the balloon shrinks to nothing" fake_to 0
 
+# One that compaction has just then cannot leave the balloon, and must be told later.
+new "page locked during resume" must_tell=1
+tap_check "page locked during resume: the balloon grows to 8 MiB" fake_to "$size"
+echo "lock 3000" > "$FAKE/inject" &
+tap_check "page locked during resume: a page is locked" wait_for 5 eval '[ "$(fake_state looks)" = 1 ]'
+echo freeze > "$FAKE/power"
+echo restore > "$FAKE/power"
+tap_check "page locked during resume: the balloon has its size again" wait_for 20 balloon_is "$size"
+wait
+tap_is "$(fake_state held)" $((size / PAGE)) "page locked during resume: the device is told of all pages"
+tap_check "page locked during resume: the balloon shrinks to nothing" fake_to 0
+tap_is "$(($(fake_state vq0_drops) + $(fake_state vq1_drops)))" 0 \
+	"page locked during resume: the device is told of no page twice"
+
 tap_done
