@@ -214,6 +214,7 @@ struct pvg_balloon {
 	struct virtio_device *vdev;
 	bool by_ranges;		/* ranges go through the reporting queue */
 	bool must_tell;		/* the host must know before pages are used */
+	bool stays_empty;	/* the kernel is there to write a dump */
 	unsigned int array_max;	/* page numbers in one request */
 	unsigned int range_max;	/* ranges in one; by bring-up */
 	struct workqueue_struct *wq;

@@ -52,6 +52,8 @@ static void refresh_target(struct pvg_balloon *b)
 	/* A device that was pulled out reads as all ones. */
 	if (units == U32_MAX && b->vdev->config->get_status(b->vdev) == U8_MAX)
 		return;
+	if (b->stays_empty)
+		units = 0;
 	WRITE_ONCE(b->target, DIV_ROUND_UP(units, PVG_UNITS_PER_PAGE));
 	b->backoff_ms = 0;
 	b->order = PVG_MAX_ORDER;
