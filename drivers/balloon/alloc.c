@@ -8,12 +8,11 @@
  * keeps a CPU busy for up to milliseconds, and most kernels do not preempt
  * that. So there a range is allocated in pieces: the allocator splits a large
  * block and hands out its parts in order, and when all of them have come they
- * are one range again.
+ * are a range. Each piece stays an allocation of its own: see pvg_range_init().
  */
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
-#include <linux/page_ref.h>
 #include <linux/sched.h>
 
 #include "pvg_balloon.h"
@@ -27,16 +26,23 @@
 #define GFP_RANGE	(GFP_HIGHUSER | GFP_QUIET)
 #define GFP_SINGLE	(PVG_BALLOON_GFP | GFP_QUIET)
 
-/* Pages that are ours now; of the others only ranges of a page block stay whole. */
-static void keep(struct pvg_balloon *b, struct page *page, unsigned int order)
+/* A range that is ours now; only those of a page block and more stay whole. */
+static void keep_range(struct pvg_balloon *b, struct page *page)
 {
+	unsigned int order = pvg_range_order(page);
 	struct pvg_balloon_pagelist l;
 
 	pvg_pagelist_init(&l);
-	pvg_pagelist_add_range(&l, page, order);
+	pvg_pagelist_add_range(&l, page);
 	if (order < PVG_RANGE_MIN_ORDER || is_zone_movable_page(page))
 		pvg_pagelist_split(&l);
 	pvg_untold_add(b, &l);
+}
+
+static void keep(struct pvg_balloon *b, struct page *page, unsigned int order)
+{
+	pvg_range_init(page, order, order);
+	keep_range(b, page);
 }
 
 /**
@@ -58,7 +64,7 @@ static unsigned long keep_loose(struct pvg_balloon *b, unsigned long most)
 	struct page *page;
 
 	while (n < most && (page = pvg_pagelist_pop_range(&b->loose, &order))) {
-		keep(b, page, order);
+		keep_range(b, page);
 		n += 1ul << order;
 	}
 	pvg_alloc_drop_loose(b);
@@ -71,12 +77,18 @@ struct run {
 	unsigned long pages;
 };
 
+static void piece_to_loose(struct pvg_balloon *b, struct page *page)
+{
+	pvg_range_init(page, PIECE_ORDER, PIECE_ORDER);
+	pvg_pagelist_add_range(&b->loose, page);
+}
+
 static void run_to_loose(struct pvg_balloon *b, struct run *run)
 {
 	unsigned long i;
 
 	for (i = 0; i < run->pages; i += 1ul << PIECE_ORDER)
-		pvg_pagelist_add_range(&b->loose, run->first + i, PIECE_ORDER);
+		piece_to_loose(b, run->first + i);
 	run->pages = 0;
 }
 
@@ -91,24 +103,6 @@ static bool run_extend(struct run *run, struct page *page, unsigned int order)
 		return false;
 	run->pages += 1ul << PIECE_ORDER;
 	return true;
-}
-
-/*
- * The pages of a range have one reference count, that of the first. A piece
- * that somebody looks at just now has one more than ours and cannot be joined.
- */
-static bool run_join(struct run *run)
-{
-	unsigned long i;
-
-	for (i = 1ul << PIECE_ORDER; i < run->pages; i += 1ul << PIECE_ORDER)
-		if (!page_ref_freeze(run->first + i, 1))
-			break;
-	if (i >= run->pages)
-		return true;
-	while ((i -= 1ul << PIECE_ORDER))
-		page_ref_unfreeze(run->first + i, 1);
-	return false;
 }
 
 /* A range in pieces. Without luck the pieces are kept: no range is free. */
@@ -127,15 +121,12 @@ static unsigned long allocate_pieces(struct pvg_balloon *b, unsigned int order)
 		if (!run_extend(&run, page, order)) {
 			run_to_loose(b, &run);
 			if (!run_extend(&run, page, order))
-				pvg_pagelist_add_range(&b->loose, page,
-						       PIECE_ORDER);
+				piece_to_loose(b, page);
 		}
 		if (run.pages == 1ul << order) {
-			if (run_join(&run)) {
-				keep(b, run.first, order);
-				return run.pages;
-			}
-			run_to_loose(b, &run);
+			pvg_range_init(run.first, order, PIECE_ORDER);
+			keep_range(b, run.first);
+			return run.pages;
 		}
 		cond_resched();
 	}

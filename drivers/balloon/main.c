@@ -6,6 +6,7 @@
  * suspend and a failed probe share stop_device(). The balloon stays as it is
  * while the device is stopped, and is told again afterwards.
  */
+#include <linux/crash_dump.h>
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/error-injection.h>
@@ -46,6 +47,8 @@ static noinline int pvg_balloon_check_device(struct pvg_balloon *b)
 		dev_err(&vdev->dev, "configuration space is not accessible\n");
 		return -EINVAL;
 	}
+	/* A crash kernel has only the memory that was set aside for it. */
+	b->stays_empty = is_kdump_kernel();
 	b->must_tell = virtio_has_feature(vdev, VIRTIO_BALLOON_F_MUST_TELL_HOST);
 	/* QEMU ignores reported ranges while free pages have a pattern. */
 	b->by_ranges = virtio_has_feature(vdev, VIRTIO_BALLOON_F_REPORTING) &&
@@ -307,6 +310,8 @@ static int pvg_balloon_restore(struct virtio_device *vdev)
 
 	mutex_lock(&b->state_lock);
 	if (b->state == PVG_BALLOON_STOPPED) {
+		/* Before the device is live, so that no page is migrated first. */
+		set_bit(PVG_RETELL, &b->flags);
 		err = pvg_balloon_bring_up(b);
 		if (err) {
 			dev_err(&vdev->dev,
@@ -320,7 +325,6 @@ static int pvg_balloon_restore(struct virtio_device *vdev)
 	if (err)
 		return err;
 	clear_bit(PVG_STUCK, &b->flags);
-	set_bit(PVG_RETELL, &b->flags);
 	start_work(b);
 	return 0;
 }
@@ -391,7 +395,7 @@ static void free_store(struct pvg_balloon *b)
 
 	pvg_pagelist_init(&l);
 	while ((page = pvg_store_take_range(b, PVG_RANGE_MAX_PAGES, &order))) {
-		pvg_pagelist_add_range(&l, page, order);
+		pvg_pagelist_add_range(&l, page);
 		pvg_pagelist_free(&l);
 	}
 	while (pvg_store_take_singles(b, &l, PVG_RANGE_MAX_PAGES))
@@ -530,6 +534,11 @@ static void init(struct pvg_balloon *b, struct virtio_device *vdev)
 
 static void announce(struct pvg_balloon *b)
 {
+	if (b->stays_empty) {
+		dev_info(&b->vdev->dev,
+			 "balloon of a crash kernel: it stays empty\n");
+		return;
+	}
 	dev_info(&b->vdev->dev, "balloon by %s%s, floor %lu MiB\n",
 		 b->by_ranges ? "ranges" : "page numbers",
 		 b->oom_registered ? ", deflates on OOM" : "",
@@ -587,6 +596,11 @@ static int pvg_balloon_validate(struct virtio_device *vdev)
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_PAGE_POISON);
 	else if (!virtio_has_feature(vdev, VIRTIO_BALLOON_F_PAGE_POISON))
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_REPORTING);
+	/* A crash kernel has no free memory to lend to hints and reporting. */
+	if (is_kdump_kernel()) {
+		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_FREE_PAGE_HINT);
+		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_REPORTING);
+	}
 	/* Pages are named by their physical address. */
 	__virtio_clear_bit(vdev, VIRTIO_F_ACCESS_PLATFORM);
 	return 0;

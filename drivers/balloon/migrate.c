@@ -79,8 +79,10 @@ int pvg_balloon_migrate(struct balloon_dev_info *info, struct page *newpage,
 					     pages.info);
 	bool ok;
 
+	/* A device that was reset has forgotten the page, and must be told of it first. */
 	if (READ_ONCE(b->state) != PVG_BALLOON_LIVE ||
-	    READ_ONCE(b->migrate_late) || !mutex_trylock(&b->migrate_lock))
+	    test_bit(PVG_RETELL, &b->flags) || READ_ONCE(b->migrate_late) ||
+	    !mutex_trylock(&b->migrate_lock))
 		return -EAGAIN;
 	ok = tell_out(b, page) && tell_in(b, newpage);
 	count(b, ok);

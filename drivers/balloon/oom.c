@@ -57,7 +57,7 @@ static void take(struct pvg_balloon *b, struct pvg_balloon_pagelist *l,
 					    &order);
 		if (!page)
 			break;
-		pvg_pagelist_add_range(l, page, order);
+		pvg_pagelist_add_range(l, page);
 	}
 	if (!l->range_pages)
 		pvg_store_take_singles(b, l, most);
@@ -119,7 +119,7 @@ static unsigned long give_told(struct pvg_balloon *b, unsigned long most)
 		return 0;
 	}
 	list_for_each_entry(page, &l.ranges, lru)
-		pvg_balloon_req_add(req, page, 1ul << page_private(page));
+		pvg_balloon_req_add(req, page, 1ul << pvg_range_order(page));
 	list_for_each_entry(page, &l.singles, lru)
 		pvg_balloon_req_add(req, page, 1);
 	if (b->must_tell)
@@ -168,7 +168,7 @@ static unsigned long give_ranges(struct pvg_balloon *b, unsigned long most)
 		page = pvg_store_take_range(b, PVG_RANGE_MAX_PAGES, &order);
 		if (!page)
 			break;
-		pvg_pagelist_add_range(&l, page, order);
+		pvg_pagelist_add_range(&l, page);
 	}
 	n = pvg_pagelist_pages(&l);
 	pvg_pagelist_free(&l);

@@ -13,7 +13,9 @@
 #ifndef _PVG_BALLOON_H
 #define _PVG_BALLOON_H
 
+#include <linux/bits.h>
 #include <linux/list.h>
+#include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/scatterlist.h>
@@ -37,6 +39,7 @@ struct dentry;
 #define PVG_RANGE_MIN_ORDER	min_t(unsigned int, pageblock_order, \
 				      PVG_MAX_ORDER)
 #define PVG_RANGE_MAX_PAGES	BIT(PVG_MAX_ORDER)
+#define PVG_RANGE_PIECE_SHIFT	8	/* in private: orders fit into so many bits */
 
 #define PVG_ARRAY_MAX		32768	/* page numbers in one request */
 #define PVG_ARRAY_PLAIN		256	/* what every device knows to handle */
@@ -129,7 +132,7 @@ enum pvg_req_state {
 
 /**
  * struct pvg_balloon_pagelist - pages that belong to us
- * @ranges: first pages of whole ranges, linked by lru, order in private
+ * @ranges: first pages of whole ranges, linked by lru; see pvg_range_init()
  * @singles: single pages, linked by lru
  * @range_pages: pages in @ranges
  * @nr_singles: pages in @singles
@@ -211,6 +214,7 @@ struct pvg_balloon {
 	struct virtio_device *vdev;
 	bool by_ranges;		/* ranges go through the reporting queue */
 	bool must_tell;		/* the host must know before pages are used */
+	bool stays_empty;	/* the kernel is there to write a dump */
 	unsigned int array_max;	/* page numbers in one request */
 	unsigned int range_max;	/* ranges in one; by bring-up */
 	struct workqueue_struct *wq;
@@ -330,9 +334,35 @@ bool pvg_balloon_spare_movable(int nid);
 bool pvg_balloon_is_fragmented(struct pvg_balloon *b);
 
 /* store.c: pages */
+/**
+ * pvg_range_init() - make a range of what was allocated
+ * @page: the first page of the range
+ * @order: the range has 2^@order contiguous pages of one zone
+ * @piece: order of the allocations that these pages come from
+ *
+ * A range is one allocation, or several neighbours. Each allocation keeps its own
+ * reference, and is freed or split by itself: the kernel accounts for it so.
+ *
+ * Private of the first page holds both orders until the range is freed or split.
+ */
+static inline void pvg_range_init(struct page *page, unsigned int order,
+				  unsigned int piece)
+{
+	set_page_private(page, piece << PVG_RANGE_PIECE_SHIFT | order);
+}
+
+static inline unsigned int pvg_range_order(const struct page *page)
+{
+	return page_private(page) & (BIT(PVG_RANGE_PIECE_SHIFT) - 1);
+}
+
+static inline unsigned int pvg_range_piece(const struct page *page)
+{
+	return page_private(page) >> PVG_RANGE_PIECE_SHIFT;
+}
+
 void pvg_pagelist_init(struct pvg_balloon_pagelist *l);
-void pvg_pagelist_add_range(struct pvg_balloon_pagelist *l, struct page *page,
-			    unsigned int order);
+void pvg_pagelist_add_range(struct pvg_balloon_pagelist *l, struct page *page);
 void pvg_pagelist_add_single(struct pvg_balloon_pagelist *l,
 			     struct page *page);
 struct page *pvg_pagelist_pop_range(struct pvg_balloon_pagelist *l,

@@ -102,7 +102,8 @@ static int choose_array_max(struct pvg_balloon *b)
 	b->array_max = array_pages;
 	if (!b->array_max)
 		b->array_max = virtio_has_feature(b->vdev,
-						  VIRTIO_RING_F_INDIRECT_DESC) ?
+						  VIRTIO_RING_F_INDIRECT_DESC) &&
+			       !b->stays_empty ?
 			       PVG_ARRAY_MAX : PVG_ARRAY_PLAIN;
 	b->array_max = max(b->array_max, PVG_UNITS_PER_PAGE);
 	return 0;

@@ -52,6 +52,8 @@ static void refresh_target(struct pvg_balloon *b)
 	/* A device that was pulled out reads as all ones. */
 	if (units == U32_MAX && b->vdev->config->get_status(b->vdev) == U8_MAX)
 		return;
+	if (b->stays_empty)
+		units = 0;
 	WRITE_ONCE(b->target, DIV_ROUND_UP(units, PVG_UNITS_PER_PAGE));
 	b->backoff_ms = 0;
 	b->order = PVG_MAX_ORDER;
@@ -155,7 +157,7 @@ static void fill(struct pvg_balloon *b, struct pvg_balloon_req *req,
 		if (!page)
 			break;
 		pvg_balloon_req_add(req, page, 1ul << order);
-		pvg_pagelist_add_range(&req->held, page, order);
+		pvg_pagelist_add_range(&req->held, page);
 	}
 	while (req->pfns && pvg_balloon_req_fits(req, 1)) {
 		page = pvg_pagelist_pop_single(&b->untold);
@@ -184,7 +186,7 @@ static void split_untold(struct pvg_balloon *b)
 	spin_unlock_irqrestore(&b->lock, flags);
 	if (!page)
 		return;
-	pvg_pagelist_add_range(&l, page, order);
+	pvg_pagelist_add_range(&l, page);
 	pvg_pagelist_split(&l);
 	pvg_untold_add(b, &l);
 }
@@ -343,7 +345,7 @@ static void add_all(struct pvg_balloon_req *req,
 	struct page *page;
 
 	list_for_each_entry(page, &l->ranges, lru)
-		pvg_balloon_req_add(req, page, 1ul << page_private(page));
+		pvg_balloon_req_add(req, page, 1ul << pvg_range_order(page));
 	list_for_each_entry(page, &l->singles, lru)
 		pvg_balloon_req_add(req, page, 1);
 }
@@ -385,7 +387,7 @@ static enum step shrink_ranges(struct pvg_balloon *b, unsigned long most)
 		page = pvg_store_take_range(b, most, &order);
 		if (!page)
 			break;
-		pvg_pagelist_add_range(&l, page, order);
+		pvg_pagelist_add_range(&l, page);
 		most -= 1ul << order;
 	} while (req);
 	if (!l.range_pages) {
@@ -410,7 +412,7 @@ static enum step shrink_part(struct pvg_balloon *b)
 		return STEP_LATER;
 	b->counts.splits++;
 	pvg_pagelist_init(&l);
-	pvg_pagelist_add_range(&l, page, order);
+	pvg_pagelist_add_range(&l, page);
 	pvg_pagelist_split(&l);
 	/*
 	 * The next steps free what is too much, and tell of the rest; or, where
@@ -462,6 +464,11 @@ static enum step one_step(struct pvg_balloon *b, unsigned int *ms)
 	if (test_bit(PVG_RETELL, &b->flags)) {
 		if (pvg_store_retell(b))
 			return STEP_AGAIN;
+		if (READ_ONCE(b->stored)) {
+			/* Pages that are being migrated come back soon. */
+			*ms = ISOLATED_PAUSE_MS;
+			return STEP_LATER;
+		}
 		clear_bit(PVG_RETELL, &b->flags);
 	}
 	spin_lock_irqsave(&b->lock, flags);

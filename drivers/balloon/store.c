@@ -24,12 +24,11 @@ void pvg_pagelist_init(struct pvg_balloon_pagelist *l)
 	l->nr_singles = 0;
 }
 
-void pvg_pagelist_add_range(struct pvg_balloon_pagelist *l, struct page *page,
-			    unsigned int order)
+/* @page is the first of a range that pvg_range_init() has made. */
+void pvg_pagelist_add_range(struct pvg_balloon_pagelist *l, struct page *page)
 {
-	set_page_private(page, order);
 	list_add_tail(&page->lru, &l->ranges);
-	l->range_pages += 1ul << order;
+	l->range_pages += 1ul << pvg_range_order(page);
 }
 
 void pvg_pagelist_add_single(struct pvg_balloon_pagelist *l, struct page *page)
@@ -54,7 +53,7 @@ struct page *pvg_pagelist_pop_range(struct pvg_balloon_pagelist *l,
 	if (!page)
 		return NULL;
 	list_del(&page->lru);
-	*order = page_private(page);
+	*order = pvg_range_order(page);
 	l->range_pages -= 1ul << *order;
 	return page;
 }
@@ -74,12 +73,14 @@ struct page *pvg_pagelist_pop_single(struct pvg_balloon_pagelist *l)
 /* All ranges become single pages. */
 void pvg_pagelist_split(struct pvg_balloon_pagelist *l)
 {
-	unsigned int order, i;
+	unsigned int order, piece, i;
 	struct page *page;
 
 	while ((page = pvg_pagelist_pop_range(l, &order))) {
+		piece = pvg_range_piece(page);
 		set_page_private(page, 0);
-		split_page(page, order);
+		for (i = 0; i < 1u << order; i += 1u << piece)
+			split_page(page + i, piece);
 		for (i = 0; i < 1u << order; i++)
 			pvg_pagelist_add_single(l, page + i);
 	}
@@ -99,8 +100,11 @@ void pvg_pagelist_move(struct pvg_balloon_pagelist *from,
 
 static void free_range(struct page *page, unsigned int order)
 {
+	unsigned int piece = pvg_range_piece(page), i;
+
 	set_page_private(page, 0);
-	__free_pages(page, order);
+	for (i = 0; i < 1u << order; i += 1u << piece)
+		__free_pages(page + i, piece);
 }
 
 /**
@@ -320,7 +324,7 @@ unsigned long pvg_untold_free(struct pvg_balloon *b, unsigned long most)
 		pvg_pagelist_add_single(&l, page);
 	while (pvg_pagelist_pages(&l) < most &&
 	       (page = pvg_pagelist_pop_range(&b->untold, &order)))
-		pvg_pagelist_add_range(&l, page, order);
+		pvg_pagelist_add_range(&l, page);
 	spin_unlock_irqrestore(&b->lock, flags);
 
 	n = pvg_pagelist_pages(&l);
@@ -343,7 +347,7 @@ bool pvg_store_retell(struct pvg_balloon *b)
 	pvg_pagelist_init(&l);
 	page = pvg_store_take_range(b, PVG_RANGE_MAX_PAGES, &order);
 	if (page)
-		pvg_pagelist_add_range(&l, page, order);
+		pvg_pagelist_add_range(&l, page);
 	else
 		pvg_store_take_singles(b, &l, SINGLES_CHUNK);
 	if (!pvg_pagelist_pages(&l))

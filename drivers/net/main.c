@@ -504,7 +504,7 @@ static int resume(struct pvg_net *net)
 }
 
 /* Suspend, and a reset of the PCI function, as the next one. */
-static int pvg_net_freeze(struct virtio_device *vdev)
+static int __maybe_unused pvg_net_freeze(struct virtio_device *vdev)
 {
 	rtnl_lock();
 	pause(vdev->priv);
@@ -512,7 +512,7 @@ static int pvg_net_freeze(struct virtio_device *vdev)
 	return 0;
 }
 
-static int pvg_net_restore(struct virtio_device *vdev)
+static int __maybe_unused pvg_net_restore(struct virtio_device *vdev)
 {
 	int err;
 

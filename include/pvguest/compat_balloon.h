@@ -5,6 +5,7 @@
 
 #include <linux/mm.h>
 #include <linux/page_reporting.h>
+#include <linux/pagemap.h>
 #include <linux/shrinker.h>
 #include <linux/vmstat.h>
 
@@ -74,31 +75,52 @@ static inline void pvg_balloon_pages_init(struct pvg_balloon_pages *p,
 #endif
 }
 
+#ifndef PVG_HAVE_BALLOON_CORE
+/*
+ * What balloon_page_list_enqueue() does with a page, which there must not be locked
+ * (BUG_ON). But a page that was in the balloon before says that it is movable until
+ * it is freed, and compaction locks such a page to find out whether it still is.
+ */
+static inline void pvg_balloon_page_add(struct pvg_balloon_pages *p,
+					struct page *page)
+{
+	unsigned long flags;
+
+	/* Counted first: when the page leaves the balloon, it is added again. */
+	if (p->adjust)
+		adjust_managed_page_count(page, -1);
+	lock_page(page);
+	spin_lock_irqsave(&p->info.pages_lock, flags);
+	balloon_page_insert(&p->info, page);
+	spin_unlock_irqrestore(&p->info.pages_lock, flags);
+	unlock_page(page);
+	count_vm_event(BALLOON_INFLATE);
+}
+#endif
+
 /**
  * pvg_balloon_pages_add() - pages enter the balloon
  * @p: the balloon
  * @pages: single pages, linked by lru; empty afterwards
  *
- * Context: any.
+ * The pages may have been in the balloon before: kernels that mark a page for longer
+ * than it is in the balloon let it be marked again.
+ *
+ * Context: may sleep.
  */
 static inline void pvg_balloon_pages_add(struct pvg_balloon_pages *p,
 					 struct list_head *pages)
 {
-	struct page *page;
-
-#ifndef PVG_HAVE_BALLOON_CORE
-	if (p->adjust)
-		list_for_each_entry(page, pages, lru)
-			adjust_managed_page_count(page, -1);
-#elif defined(CONFIG_DEBUG_VM)
-	/* A page that comes again has kept its mark, which must not be. */
-	list_for_each_entry(page, pages, lru)
-		if (PageOffline(page))
-			__ClearPageOffline(page);
-#else
-	(void)page;
-#endif
+#ifdef PVG_HAVE_BALLOON_CORE
 	balloon_page_list_enqueue(&p->info, pages);
+#else
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, pages, lru) {
+		list_del(&page->lru);
+		pvg_balloon_page_add(p, page);
+	}
+#endif
 }
 
 /**
@@ -154,7 +176,11 @@ static inline int pvg_balloon_pages_moved(struct pvg_balloon_pages *p,
 	p->info.isolated_pages--;
 	__count_vm_event(BALLOON_MIGRATE);
 	spin_unlock_irqrestore(&p->info.pages_lock, flags);
+#ifdef PVG_HAVE_BALLOON_PAGE_FINALIZE
 	balloon_page_finalize(page);
+#else
+	balloon_page_delete(page);
+#endif
 	put_page(page);
 #endif
 	return 0;

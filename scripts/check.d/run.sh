@@ -23,6 +23,7 @@ suite_unit()
 	linux_parts || { failure "unit: kselftest from the kernel's source"; return; }
 	try "unit: make tools" make -s -C "$TREE/tools"
 	suite_host harness
+	suite_host configs initramfs
 	unit_tests ring
 	unit_tests mutate
 	unit_tests protocol
@@ -127,6 +128,7 @@ jobs_long()
 		job "install-$name" work '' suite_host install "$name"
 	done
 	jobs_vms '' "$TREE/selftests/long.list"
+	job configs work '' suite_host configs
 	job mutate counts 'build-*' suite_mutate
 	for name in $ALONE_CASES; do
 		job "install-$name" alone '' suite_host install "$name"

@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/virtio_ids.h>
 #include <linux/vmalloc.h>
 
@@ -75,9 +76,47 @@ static void serve_hint(struct fh_dev *dev, const struct fh_chain *c)
 	fh_push(q, c->head, 0);
 }
 
+static struct page *lock_pfn(struct fh_dev *dev, unsigned long pfn)
+{
+	struct page *page = pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
+
+	if (!page || !get_page_unless_zero(page))
+		return NULL;
+	if (!trylock_page(page)) {
+		put_page(page);
+		return NULL;
+	}
+	dev->looks++;
+	return page;
+}
+
+/*
+ * What compaction does with a page that was in a balloon and has not been freed since:
+ * such a page still says that it is movable.
+ */
+static struct page *look_at_first(struct fh_dev *dev, const struct fh_chain *c)
+{
+	__virtio32 entry;
+
+	if (!dev->look_ms ||
+	    fh_read(c, 0, &entry, sizeof(entry)) != sizeof(entry))
+		return NULL;
+	return lock_pfn(dev, virtio32_to_cpu(&dev->vdev, entry));
+}
+
+/* The driver has the request back by now. */
+static void look_away(struct fh_dev *dev, struct page *page)
+{
+	msleep(dev->look_ms);
+	dev->look_ms = 0;
+	unlock_page(page);
+	put_page(page);
+}
+
 static void serve(struct fh_dev *dev, unsigned int i, const struct fh_chain *c)
 {
 	struct fh_vq *q = &dev->vqs[i];
+	struct page *looked = NULL;
 	__virtio32 entry;
 	u32 at, pfn;
 
@@ -85,6 +124,8 @@ static void serve(struct fh_dev *dev, unsigned int i, const struct fh_chain *c)
 		serve_hint(dev, c);
 		return;
 	}
+	if (i == VQ_INFLATE)
+		looked = look_at_first(dev, c);
 	if (i == VQ_DEFLATE && delay_ms)
 		msleep(delay_ms);
 	for (at = 0; fh_read(c, at, &entry, sizeof(entry)) == sizeof(entry);
@@ -101,6 +142,8 @@ static void serve(struct fh_dev *dev, unsigned int i, const struct fh_chain *c)
 	}
 	q->packets++;
 	fh_push_spoiled(dev, q, c->head, 0);
+	if (looked)
+		look_away(dev, looked);
 }
 
 /* Without allocating: who is out of memory may be waiting for this. */
@@ -121,6 +164,25 @@ static void process(struct fh_dev *dev)
 	}
 }
 
+/* Only of a device that must be told is it known what it has. */
+static int lock_held(struct fh_dev *dev, unsigned int ms)
+{
+	struct page *page = NULL;
+	unsigned long pfn;
+
+	mutex_lock(&dev->lock);
+	pfn = find_first_bit(dev->disk, PFNS);
+	if (pfn < PFNS)
+		page = lock_pfn(dev, pfn);
+	mutex_unlock(&dev->lock);
+	if (!page)
+		return -ENOENT;
+	msleep(ms);
+	unlock_page(page);
+	put_page(page);
+	return 0;
+}
+
 /* It has forgotten what it was given. */
 static void reset(struct fh_dev *dev)
 {
@@ -128,11 +190,23 @@ static void reset(struct fh_dev *dev)
 	dev->held = 0;
 }
 
-/* "hint ID": it asks for hints. "hold 1": it looks at none, until "hold 0". */
+/*
+ * "hint ID": it asks for hints. "hold 1": it looks at none, until "hold 0". "look MS": a
+ * page that enters the balloon next is locked for so long. "lock MS": the first page that
+ * the device has is, and the writer waits for that.
+ */
 static int inject(struct fh_dev *dev, const char *line)
 {
 	u32 value;
 
+	if (sscanf(line, "lock %u", &value) == 1)
+		return lock_held(dev, value);
+	if (sscanf(line, "look %u", &value) == 1) {
+		mutex_lock(&dev->lock);
+		dev->look_ms = value;
+		mutex_unlock(&dev->lock);
+		return 0;
+	}
 	if (sscanf(line, "hold %u", &value) == 1) {
 		mutex_lock(&dev->lock);
 		dev->hint_hold = value;

@@ -139,6 +139,8 @@ struct fh_kind {
  * @held: how many these are
  * @hint_ids: of a balloon, the first @hint_count that it was given; @lock
  * @hint_hold: it looks at no hint; @lock
+ * @look_ms: for how long it locks a page that enters the balloon next; 0: none
+ * @looks: how many pages it has locked; @lock
  * @chain: what is being served; @lock
  * @other: what is filled meanwhile; @lock
  * @bad: what to do wrong the next @bad_count times
@@ -163,6 +165,8 @@ struct fh_dev {
 	u32 hint_ids[FH_HINT_IDS];
 	unsigned int hint_count;
 	bool hint_hold;
+	unsigned int look_ms;
+	unsigned int looks;
 	struct fh_chain chain;
 	struct fh_chain other;
 	struct fh_vq vqs[FH_VQS];

@@ -307,6 +307,7 @@ static void show_balloon(struct seq_file *m, const struct fh_dev *dev)
 	unsigned int i;
 
 	seq_printf(m, "actual: %u\n", le32_to_cpu(dev->balloon.actual));
+	seq_printf(m, "looks: %u\n", dev->looks);
 	seq_puts(m, "hint_ids:");
 	for (i = 0; i < dev->hint_count; i++)
 		seq_printf(m, " %x", dev->hint_ids[i]);
