@@ -81,6 +81,8 @@ static noinline int pvg_blk_register_ring(struct pvg_blk *blk)
  */
 static noinline int pvg_blk_alloc_tags(struct pvg_blk *blk)
 {
+	unsigned int block_pages = DIV_ROUND_UP(blk->limits.logical_block_size,
+						 PAGE_SIZE);
 	struct blk_mq_tag_set *tags = &blk->tags;
 	bool indirect = virtio_has_feature(blk->vdev,
 					   VIRTIO_RING_F_INDIRECT_DESC);
@@ -88,6 +90,14 @@ static noinline int pvg_blk_alloc_tags(struct pvg_blk *blk)
 
 	blk->limits.max_segments = min(blk->limits.max_segments,
 				       blk->ring_size - 2);
+	/* A block may lie in as many pages. */
+	if (blk->limits.max_segments < block_pages) {
+		dev_err(&blk->vdev->dev,
+			"%u segments in a request, at least %u are needed for blocks of %u bytes\n",
+			blk->limits.max_segments, block_pages,
+			blk->limits.logical_block_size);
+		return -EINVAL;
+	}
 	tags->ops = &pvg_blk_mq_ops;
 	tags->queue_depth = indirect ? blk->ring_size : blk->ring_size / 2;
 	tags->numa_node = NUMA_NO_NODE;

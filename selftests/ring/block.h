@@ -197,6 +197,7 @@ extern unsigned int nr_cpu_ids;
 #define INIT_WORK(w, f)	((w)->function = (f))
 #define cancel_work_sync(w)	((w)->scheduled = false)
 #define string_get_size(size, ...)	((void)(size))
+#define BLK_MAX_BLOCK_SIZE	65536
 #define virtio_device_ready(vdev)					\
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER_OK)
 #define virtio_cwrite8(vdev, at, value)					\
@@ -275,6 +276,9 @@ extern unsigned int nr_cpu_ids;
 #define blk_mq_rq_state(rq)						\
 	((rq)->ended ? MQ_RQ_IDLE : MQ_RQ_IN_FLIGHT)
 #define blk_mq_requeue_request(rq, kick)	((rq)->requeued = true)
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#define ilog2(n)	(31 - __builtin_clz(n))
+#define roundup_pow_of_two(n)	(2ul << (63 - __builtin_clzl((n) - 1)))
 #define blk_mq_stop_hw_queue(hctx)	(model_block.stopped++)
 #define blk_mq_start_stopped_hw_queues(q, async)	(model_block.restarted++)
 #define blk_mq_set_request_complete(rq)	((void)(rq))

@@ -159,6 +159,15 @@ static void test_device_ring_size(void **state)
 	stop();
 	vqs[1].size = 3;
 	refused(-EINVAL);
+	/* A block of 64 KiB may lie in 16 pages. */
+	vdev.features |= BIT_ULL(VIRTIO_BLK_F_BLK_SIZE);
+	config.blk_size = 65536;
+	vqs[1].size = 17;
+	refused(-EINVAL);
+	vqs[1].size = 18;
+	blk = probe();
+	assert_int_equal(blk->limits.max_segments, 16);
+	stop();
 }
 
 static void test_device_broken(void **state)
