@@ -85,6 +85,8 @@ struct pvg_blk {
 	bool have_vqs;
 	bool have_tags;
 	struct gendisk *disk;
+	bool have_name;				/* @name_index is ours */
+	int name_index;				/* 0: vda */
 	bool disk_added;
 
 	enum pvg_blk_state state;	/* under @state_lock */
@@ -156,6 +158,9 @@ int pvg_blk_restore(struct virtio_device *vdev);
 extern const struct attribute_group *pvg_blk_attr_groups[];
 
 /* name.c */
-int pvg_blk_choose_name(struct gendisk *disk);
+int pvg_blk_choose_name(struct pvg_blk *blk);
+void pvg_blk_release_name(struct pvg_blk *blk);
+int pvg_blk_names_init(void);
+void pvg_blk_names_exit(void);
 
 #endif /* _PVG_BLK_H */

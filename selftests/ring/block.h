@@ -61,6 +61,7 @@ struct gendisk {
 	const struct block_device_operations *fops;
 	void *private_data;
 	char disk_name[32];
+	int major, first_minor, minors;
 	struct device dev;
 	u64 capacity;
 	bool dead;
@@ -143,9 +144,14 @@ struct blk_mq_ops {
  * @resized: calls of set_capacity_and_notify()
  * @taken: names of disks, from vda on, that others have
  * @id_status: what the device answers when it is asked for its serial number
+ * @was_added: it was ever added
  * @request: that one
  * @at_tags: called when the tags are allocated
  * @quiesced: how often, and not unquiesced since
+ * @open: somebody has the disk open, so that it stays beyond its removal
+ * @names: bits of the names that are ours
+ * @majors: that are registered
+ * @registers: what registering the driver returns
  * @kicked: the list of requeued requests was, so often
  * @frozen: no request is to be had, but after so many waits; beyond five of them
  *	a signal comes
@@ -159,7 +165,7 @@ struct model_block {
 	u32 restarted;
 	u32 warned;
 	struct gendisk disk;
-	bool added, deleted_dead;
+	bool added, was_added, deleted_dead;
 	u32 resized;
 	u32 taken;
 	blk_status_t id_status;
@@ -167,6 +173,9 @@ struct model_block {
 	void (*at_tags)(void);
 	void (*at_delete)(void);
 	int quiesced;
+	bool open;
+	u64 names;
+	int majors, registers;
 	u32 kicked;
 	bool slow;
 	u32 frozen;
@@ -189,7 +198,14 @@ extern unsigned int nr_cpu_ids;
 #define noinline
 #define MODULE_DEVICE_TABLE(...)	static_assert(1, "")
 #define ALLOW_ERROR_INJECTION(...)	static_assert(1, "")
-#define module_virtio_driver(d)	struct virtio_driver *model_driver = &(d)
+#define module_driver(d, reg, unreg)					\
+	struct virtio_driver *model_driver = &(d);			\
+	int (*model_register)(struct virtio_driver *) = reg;		\
+	void (*model_unregister)(struct virtio_driver *) = unreg
+#define register_virtio_driver(d)	(model_block.registers)
+#define unregister_virtio_driver(d)	((void)(d))
+#define register_blkdev(n, name)	(model_block.majors++ + 240)
+#define unregister_blkdev(n, name)	((void)(n), model_block.majors--)
 #define DEFINE_MUTEX(name)	struct mutex name
 #define IS_ERR(p)	((unsigned long)(p) >= (unsigned long)-4095)
 #define PTR_ERR(p)	((long)(p))
@@ -223,10 +239,12 @@ extern unsigned int nr_cpu_ids;
 #define set_capacity(d, n)	((d)->capacity = (n))
 #define set_capacity_and_notify(d, n)					\
 	(model_block.resized++, (d)->capacity = (n))
-#define device_add_disk(dev, d, groups)	(model_block.added = true, 0)
+#define device_add_disk(dev, d, groups)					\
+	(model_block.added = true, model_block.was_added = true, 0)
 #define disk_to_dev(d)	(&(d)->dev)
 #define put_device(d)	((void)(d))
-#define blk_mq_alloc_disk(set, data)	(&model_block.disk)
+#define blk_mq_alloc_disk(set, data)					\
+	(model_block.was_added = false, &model_block.disk)
 #define blk_queue_flag_set(...)	((void)0)
 #define blk_queue_write_cache(...)	((void)0)
 #define blk_queue_logical_block_size(...)	((void)0)
@@ -369,7 +387,30 @@ static inline void del_gendisk(struct gendisk *disk)
 
 static inline void put_disk(struct gendisk *disk)
 {
-	disk->fops->free_disk(disk);
+	if (model_block.was_added && !model_block.open)
+		disk->fops->free_disk(disk);
+}
+
+/* There are 64 numbers. */
+struct ida { int unused; };
+#define DEFINE_IDA(name)	struct ida name
+
+static inline int ida_alloc_range(struct ida *ida, unsigned int min,
+				  unsigned int max, gfp_t gfp)
+{
+	for (; min < 64; min++) {
+		if (model_block.names & BIT_ULL(min))
+			continue;
+		model_block.names |= BIT_ULL(min);
+		return min;
+	}
+	return -ENOSPC;
+}
+
+static inline void ida_free(struct ida *ida, unsigned int n)
+{
+	assert(model_block.names & BIT_ULL(n));
+	model_block.names &= ~BIT_ULL(n);
 }
 
 /* vda to vdz are enough here. */
