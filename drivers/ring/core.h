@@ -3,9 +3,26 @@
 #ifndef _PVG_RING_CORE_H
 #define _PVG_RING_CORE_H
 
+#include <linux/lockdep.h>
+#include <linux/sched/clock.h>
 #include <linux/types.h>
 
 #include "pvguest/ring.h"
+
+/**
+ * pvg_queue_now() - local_clock(), which during a commit is read once
+ * @q: the queue
+ */
+static inline u64 pvg_queue_now(struct pvg_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+
+	if (!q->committing)
+		return local_clock();
+	if (!q->now_ns)
+		q->now_ns = local_clock();
+	return q->now_ns;
+}
 
 /* event.c: the event index of one queue. Lock held. */
 void pvg_event_start(struct pvg_queue *q);

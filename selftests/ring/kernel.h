@@ -104,11 +104,12 @@ typedef int clockid_t, gfp_t;
 enum { SYSTEM_RUNNING, SYSTEM_HALT, SYSTEM_RESTART };
 extern int system_state;
 extern u32 model_said;		/* lines of the log */
+extern u32 model_clocks;	/* readings of the clock */
 
 /* What the tests set: the time, and the task that runs. */
 extern u64 model_now;
 extern const void *model_task;
-#define local_clock()	model_now
+#define local_clock()	(model_clocks++, model_now)
 #define current		model_task
 
 #include "timer.h"
