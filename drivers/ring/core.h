@@ -90,6 +90,12 @@ void pvg_guard_notify(struct pvg_queue *q, struct virtqueue *vq);
 /* reap.c: submitters that complete. Lock held. */
 const void **pvg_reaper(struct pvg_queue *q);
 
+/* stats.c */
+const char *pvg_stats_name(unsigned int i);
+u64 pvg_stats_value(const struct pvg_queue_stats *s, unsigned int i);
+void pvg_stats_add(struct pvg_queue_stats *sum, struct pvg_queue *q);
+void pvg_stats_reset(struct pvg_queue *q);
+
 /* debugfs.c */
 void pvg_debugfs_init(void);
 void pvg_debugfs_exit(void);

@@ -266,6 +266,11 @@ struct device_attribute {
 	{ { #n, 0444 }, n##_show, NULL }
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 #define kobj_to_dev(k)	container_of(k, struct device, kobj)
+#define DEVICE_ATTR_WO(n)	struct device_attribute dev_attr_##n = \
+	{ { #n, 0200 }, NULL, n##_store }
+#define sysfs_streq(a, b)						\
+	(!strncmp(a, b, strlen(b)) &&					\
+	 (!(a)[strlen(b)] || !strcmp((a) + strlen(b), "\n")))
 #define sysfs_emit(buf, ...)	sprintf(buf, __VA_ARGS__)
 #define sysfs_emit_at(buf, at, ...)	sprintf((buf) + (at), __VA_ARGS__)
 #define sysfs_match_string(array, s)	model_match(array, ARRAY_SIZE(array), s)
