@@ -8,8 +8,6 @@
 #include "../../drivers/block/pvg_blk.h"
 
 extern struct virtio_driver *model_driver;
-extern int (*model_register)(struct virtio_driver *driver);
-extern void (*model_unregister)(struct virtio_driver *driver);
 
 struct model_block model_block;
 unsigned int nr_cpu_ids = 2;
