@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the device says it can do (virtio 1.2, section 5.2.4), read once and
- * checked. A value that makes no sense fails the probe with a line that says
- * which; another driver may then be more forgiving.
+ * checked. A hint that makes no sense is ignored, with a line that says which. What
+ * requests depend on fails the probe.
  */
 #include <linux/log2.h>
 #include <linux/virtio.h>
@@ -11,7 +11,18 @@
 
 #include "pvg_blk.h"
 
-#define PVG_BLK_MAX_BLOCK	4096	/* logical block size, bytes */
+/* Logical block size, bytes: what the block layer takes, or a page. */
+#ifdef BLK_MAX_BLOCK_SIZE
+#define PVG_BLK_MAX_BLOCK	((u32)BLK_MAX_BLOCK_SIZE)
+#else
+#define PVG_BLK_MAX_BLOCK	((u32)PAGE_SIZE)
+#endif
+/* Data segment, bytes. */
+#ifdef BLK_MIN_SEGMENT_SIZE
+#define PVG_BLK_MIN_SEGMENT	((u32)BLK_MIN_SEGMENT_SIZE)
+#else
+#define PVG_BLK_MIN_SEGMENT	((u32)PAGE_SIZE)
+#endif
 #define PVG_BLK_MAX_PHYS_EXP	16	/* physical block: this many doublings */
 #define PVG_BLK_MAX_RANGES	256	/* discard ranges per request */
 
@@ -29,8 +40,8 @@ static int read_segments(struct pvg_blk *blk)
 	if (read_feature(vdev, VIRTIO_BLK_F_SEG_MAX, seg_max, &seg_max))
 		seg_max = 1;
 	if (!seg_max) {
-		dev_err(&vdev->dev, "seg_max is 0, at least 1 is needed\n");
-		return -EINVAL;
+		dev_warn(&vdev->dev, "seg_max is 0, taken as 1\n");
+		seg_max = 1;
 	}
 	/* Header and status need a descriptor each; USHRT_MAX is blk-mq's. */
 	l->max_segments = min_t(u32, seg_max, USHRT_MAX - 2);
@@ -40,9 +51,9 @@ static int read_segments(struct pvg_blk *blk)
 	/* qemu-storage-daemon's vhost-user devices offer it, and leave it 0. */
 	if (!size_max)
 		size_max = PAGE_SIZE;
-	if (size_max < PAGE_SIZE) {
-		dev_err(&vdev->dev, "size_max is %u, at least %lu is needed\n",
-			size_max, PAGE_SIZE);
+	if (size_max < PVG_BLK_MIN_SEGMENT) {
+		dev_err(&vdev->dev, "size_max is %u, at least %u is needed\n",
+			size_max, PVG_BLK_MIN_SEGMENT);
 		return -EINVAL;
 	}
 	l->max_segment_size = min_t(size_t, dma_max, size_max);
@@ -68,45 +79,45 @@ static int read_block_size(struct pvg_blk *blk)
 	return 0;
 }
 
-static int read_topology(struct pvg_blk *blk)
+/* Hints only, on how requests are best laid out. */
+static void read_topology(struct pvg_blk *blk)
 {
 	struct virtio_device *vdev = blk->vdev;
 	struct pvg_blk_limits *l = &blk->limits;
 	u32 block = l->logical_block_size, opt_io_size;
+	u32 most = min(PVG_BLK_MAX_PHYS_EXP, 31 - ilog2(block));
 	u8 exp, alignment;
 	u16 min_io_size;
 
 	if (read_feature(vdev, VIRTIO_BLK_F_TOPOLOGY, physical_block_exp, &exp))
-		return 0;
+		return;
 	read_feature(vdev, VIRTIO_BLK_F_TOPOLOGY, alignment_offset, &alignment);
 	read_feature(vdev, VIRTIO_BLK_F_TOPOLOGY, min_io_size, &min_io_size);
 	read_feature(vdev, VIRTIO_BLK_F_TOPOLOGY, opt_io_size, &opt_io_size);
 
-	if (exp > PVG_BLK_MAX_PHYS_EXP) {
-		dev_err(&vdev->dev, "physical_block_exp is %u, at most %u\n",
-			exp, PVG_BLK_MAX_PHYS_EXP);
-		return -EINVAL;
+	if (exp > most) {
+		dev_warn(&vdev->dev, "physical_block_exp is %u, at most %u: ignored\n",
+			 exp, most);
+		exp = 0;
 	}
 	l->physical_block_size = block << exp;
-	l->alignment_offset = block * alignment;
-	if (l->alignment_offset &&
-	    l->alignment_offset >= l->physical_block_size) {
-		dev_err(&vdev->dev,
-			"alignment_offset is %u blocks, not within a physical block of %u bytes\n",
-			alignment, l->physical_block_size);
-		return -EINVAL;
+	if (alignment >= 1u << exp) {
+		dev_warn(&vdev->dev,
+			 "alignment_offset is %u blocks, not within a physical block of %u bytes: ignored\n",
+			 alignment, l->physical_block_size);
+		alignment = 0;
 	}
+	l->alignment_offset = block * alignment;
 	if (opt_io_size > U32_MAX / block) {
-		dev_err(&vdev->dev, "opt_io_size of %u blocks is too large\n",
-			opt_io_size);
-		return -EINVAL;
+		dev_warn(&vdev->dev, "opt_io_size of %u blocks is too large: ignored\n",
+			 opt_io_size);
+		opt_io_size = 0;
 	}
 	l->io_min = block * min_io_size;
 	l->io_opt = block * opt_io_size;
-	return 0;
 }
 
-static int read_discard(struct pvg_blk *blk)
+static void read_discard(struct pvg_blk *blk)
 {
 	struct virtio_device *vdev = blk->vdev;
 	struct pvg_blk_limits *l = &blk->limits;
@@ -118,22 +129,21 @@ static int read_discard(struct pvg_blk *blk)
 
 	if (read_feature(vdev, VIRTIO_BLK_F_DISCARD, max_discard_sectors,
 			 &sectors))
-		return 0;
+		return;
 	read_feature(vdev, VIRTIO_BLK_F_DISCARD, max_discard_seg, &segments);
 	read_feature(vdev, VIRTIO_BLK_F_DISCARD, discard_sector_alignment,
 		     &alignment);
 
 	if (alignment > U32_MAX >> SECTOR_SHIFT) {
-		dev_err(&vdev->dev, "discard_sector_alignment %u is too large\n",
-			alignment);
-		return -EINVAL;
+		dev_warn(&vdev->dev, "discard_sector_alignment %u is too large: ignored\n",
+			 alignment);
+		alignment = 0;
 	}
 	/* 0 is "no limit" for sectors, and unsaid for the other two. */
 	l->max_discard_sectors = sectors ?: UINT_MAX;
 	l->max_discard_segments = clamp_t(u32, segments, 1, PVG_BLK_MAX_RANGES);
 	l->discard_granularity = max(alignment << SECTOR_SHIFT,
 				     l->logical_block_size);
-	return 0;
 }
 
 /**
@@ -199,11 +209,11 @@ int pvg_blk_read_limits(struct pvg_blk *blk)
 	struct virtio_device *vdev = blk->vdev;
 	int err;
 
-	err = read_segments(blk) ?: read_block_size(blk) ?:
-	      read_topology(blk) ?: read_discard(blk);
+	err = read_segments(blk) ?: read_block_size(blk);
 	if (err)
 		return err;
-
+	read_topology(blk);
+	read_discard(blk);
 	blk->limits.write_cache = pvg_blk_read_write_cache(vdev);
 	read_feature(vdev, VIRTIO_BLK_F_GEOMETRY, geometry.cylinders,
 		     &blk->cylinders);

@@ -21,9 +21,6 @@
 #include "pvg_blk.h"
 #include "pvguest/version.h"
 
-/* Serialises choosing a disk's name with adding the disk. */
-static DEFINE_MUTEX(name_lock);
-
 static struct pvg_queue *ring_queue(struct pvg_ring *ring, unsigned int i)
 {
 	return &container_of(ring, struct pvg_blk, ring)->queues[i].pvg;
@@ -81,6 +78,8 @@ static noinline int pvg_blk_register_ring(struct pvg_blk *blk)
  */
 static noinline int pvg_blk_alloc_tags(struct pvg_blk *blk)
 {
+	unsigned int block_pages = DIV_ROUND_UP(blk->limits.logical_block_size,
+						 PAGE_SIZE);
 	struct blk_mq_tag_set *tags = &blk->tags;
 	bool indirect = virtio_has_feature(blk->vdev,
 					   VIRTIO_RING_F_INDIRECT_DESC);
@@ -88,6 +87,14 @@ static noinline int pvg_blk_alloc_tags(struct pvg_blk *blk)
 
 	blk->limits.max_segments = min(blk->limits.max_segments,
 				       blk->ring_size - 2);
+	/* A block may lie in as many pages. */
+	if (blk->limits.max_segments < block_pages) {
+		dev_err(&blk->vdev->dev,
+			"%u segments in a request, at least %u are needed for blocks of %u bytes\n",
+			blk->limits.max_segments, block_pages,
+			blk->limits.logical_block_size);
+		return -EINVAL;
+	}
 	tags->ops = &pvg_blk_mq_ops;
 	tags->queue_depth = indirect ? blk->ring_size : blk->ring_size / 2;
 	tags->numa_node = NUMA_NO_NODE;
@@ -123,7 +130,10 @@ static int pvg_blk_getgeo(pvg_getgeo_arg *arg, struct hd_geometry *geo)
 /* The last user of a disk that was added is gone. */
 static void pvg_blk_free_disk(struct gendisk *disk)
 {
-	kfree(disk->private_data);
+	struct pvg_blk *blk = disk->private_data;
+
+	pvg_blk_release_name(blk);
+	kfree(blk);
 }
 
 static const struct block_device_operations pvg_blk_fops = {
@@ -151,12 +161,10 @@ static noinline int pvg_blk_add_disk(struct pvg_blk *blk)
 {
 	int err;
 
-	mutex_lock(&name_lock);
-	err = pvg_blk_choose_name(blk->disk);
+	err = pvg_blk_choose_name(blk);
 	if (!err)
 		err = device_add_disk(&blk->vdev->dev, blk->disk,
 				      pvg_blk_attr_groups);
-	mutex_unlock(&name_lock);
 	blk->disk_added = !err;
 	return err;
 }
@@ -197,10 +205,12 @@ static void tear_down(struct pvg_blk *blk)
 		pvg_ring_unregister(&blk->ring);
 	kfree(blk->queues);
 	blk->vdev->priv = NULL;
-	if (added)
+	if (added) {
 		put_disk(blk->disk);	/* frees blk with the last user */
-	else
-		kfree(blk);
+		return;
+	}
+	pvg_blk_release_name(blk);
+	kfree(blk);
 }
 
 static void announce(struct pvg_blk *blk)
@@ -318,7 +328,26 @@ static struct virtio_driver pvg_blk_driver = {
 	.reset_done		= pvg_blk_restore,
 #endif
 };
-module_virtio_driver(pvg_blk_driver);
+
+static int register_driver(struct virtio_driver *driver)
+{
+	int err = pvg_blk_names_init();
+
+	if (err)
+		return err;
+	err = register_virtio_driver(driver);
+	if (err)
+		pvg_blk_names_exit();
+	return err;
+}
+
+static void unregister_driver(struct virtio_driver *driver)
+{
+	unregister_virtio_driver(driver);
+	pvg_blk_names_exit();
+}
+
+module_driver(pvg_blk_driver, register_driver, unregister_driver);
 
 /* The steps of probe, so that a test can fail each in turn. */
 ALLOW_ERROR_INJECTION(pvg_blk_check_device, ERRNO);

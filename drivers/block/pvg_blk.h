@@ -85,6 +85,8 @@ struct pvg_blk {
 	bool have_vqs;
 	bool have_tags;
 	struct gendisk *disk;
+	bool have_name;				/* @name_index is ours */
+	int name_index;				/* 0: vda */
 	bool disk_added;
 
 	enum pvg_blk_state state;	/* under @state_lock */
@@ -100,30 +102,40 @@ struct pvg_blk {
 	unsigned long first_reset;		/* jiffies; under @state_lock */
 };
 
-/* Scatterlist entries that come with each request; more are allocated. */
-#ifdef CONFIG_ARCH_NO_SG_CHAIN
-#define PVG_BLK_INLINE_SG	0
-#else
+/*
+ * Segments that a request has room for by itself. Where there are more, and for
+ * several ranges, a tag allocates room when it is first needed, and keeps it: at most
+ * PVG_BLK_ROOM_MAX bytes, as much as a ring of 256 descriptors can ask for.
+ */
 #define PVG_BLK_INLINE_SG	2
-#endif
+#define PVG_BLK_ROOM_MIN	512
+#define PVG_BLK_ROOM_MAX	8192
 
 /**
  * struct pvg_blk_req - per-request data (virtio 1.2, section 5.2.6)
  * @hdr: read by the device
  * @status: written by the device; read once, by pvg_blk_used()
  * @urgent: somebody waits for this very request
+ * @pooled: @table is not in @sg or @room, but of a pool
  * @result: what @status was found to mean
  * @next: the next completed request of a drain
+ * @range: of a discard or a write of zeroes that has one
  * @table: data, mapped for the virtqueue
- * @sg: first entries of @table
+ * @room: of @room_size bytes, kept by the tag; a longer @table, or several ranges
+ * @room_size: power of two, or 0
+ * @sg: a short @table
  */
 struct pvg_blk_req {
 	struct virtio_blk_outhdr hdr;
 	u8 status;
 	bool urgent;
+	bool pooled;
 	blk_status_t result;
 	struct pvg_blk_req *next;
+	struct virtio_blk_discard_write_zeroes range;
 	struct sg_table table;
+	void *room;
+	u32 room_size;
 	struct scatterlist sg[PVG_BLK_INLINE_SG];
 };
 
@@ -156,6 +168,9 @@ int pvg_blk_restore(struct virtio_device *vdev);
 extern const struct attribute_group *pvg_blk_attr_groups[];
 
 /* name.c */
-int pvg_blk_choose_name(struct gendisk *disk);
+int pvg_blk_choose_name(struct pvg_blk *blk);
+void pvg_blk_release_name(struct pvg_blk *blk);
+int pvg_blk_names_init(void);
+void pvg_blk_names_exit(void);
 
 #endif /* _PVG_BLK_H */

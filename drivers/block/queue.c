@@ -4,6 +4,8 @@
  * sections 5.2.6 and 5.2.6.1).
  */
 #include <linux/blk-mq.h>
+#include <linux/log2.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -15,42 +17,61 @@ static struct pvg_blk_queue *to_blk_queue(struct pvg_queue *q)
 	return container_of(q, struct pvg_blk_queue, pvg);
 }
 
+/* The tag's room, for at least @size bytes; NULL where that cannot be. */
+static void *get_room(struct pvg_blk_req *req, size_t size)
+{
+	void *room;
+
+	if (likely(size <= req->room_size))
+		return req->room;
+	if (size > PVG_BLK_ROOM_MAX)
+		return NULL;
+	size = max_t(size_t, roundup_pow_of_two(size), PVG_BLK_ROOM_MIN);
+	room = kmalloc(size, GFP_ATOMIC | __GFP_NOWARN);
+	if (!room)
+		return NULL;
+	kfree(req->room);
+	req->room = room;
+	req->room_size = size;
+	return room;
+}
+
+static void set_range(struct virtio_blk_discard_write_zeroes *range,
+		      __le32 flags, u64 sector, u32 sectors)
+{
+	range->flags = flags;
+	range->num_sectors = cpu_to_le32(sectors);
+	range->sector = cpu_to_le64(sector);
+}
+
 /* Discard and write-zeroes carry a table of ranges instead of data. */
-static blk_status_t setup_ranges(struct request *rq, bool unmap)
+static blk_status_t setup_ranges(struct request *rq, struct pvg_blk_req *req,
+				 bool unmap)
 {
 	unsigned int n = blk_rq_nr_discard_segments(rq), i = 0;
-	struct virtio_blk_discard_write_zeroes *range;
+	struct virtio_blk_discard_write_zeroes *range = &req->range;
 	__le32 flags = 0;
 	struct bio *bio;
 
 	if (unmap)
 		flags = cpu_to_le32(VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
-	range = kmalloc_array(n, sizeof(*range), GFP_ATOMIC);
-	if (!range)
-		return BLK_STS_RESOURCE;
-
 	if (n == 1) {
 		/* May be several contiguous bios: the request has the sum. */
-		range[i].flags = flags;
-		range[i].num_sectors = cpu_to_le32(blk_rq_sectors(rq));
-		range[i].sector = cpu_to_le64(blk_rq_pos(rq));
+		set_range(range, flags, blk_rq_pos(rq), blk_rq_sectors(rq));
 		i++;
 	} else {
+		range = get_room(req, n * sizeof(*range));
+		if (!range)
+			return BLK_STS_RESOURCE;
 		__rq_for_each_bio(bio, rq) {
 			if (WARN_ON_ONCE(i == n))
-				break;
-			range[i].flags = flags;
-			range[i].num_sectors =
-				cpu_to_le32(bio->bi_iter.bi_size >>
-					    SECTOR_SHIFT);
-			range[i].sector = cpu_to_le64(bio->bi_iter.bi_sector);
-			i++;
+				return BLK_STS_IOERR;
+			set_range(&range[i++], flags, bio->bi_iter.bi_sector,
+				  bio->bi_iter.bi_size >> SECTOR_SHIFT);
 		}
 	}
-	if (WARN_ON_ONCE(i != n)) {
-		kfree(range);
+	if (WARN_ON_ONCE(i != n))
 		return BLK_STS_IOERR;
-	}
 
 	rq->special_vec.bv_page = virt_to_page(range);
 	rq->special_vec.bv_offset = offset_in_page(range);
@@ -59,15 +80,12 @@ static blk_status_t setup_ranges(struct request *rq, bool unmap)
 	return BLK_STS_OK;
 }
 
-static void free_ranges(struct request *rq)
+static void forget_ranges(struct request *rq)
 {
-	if (!(rq->rq_flags & RQF_SPECIAL_PAYLOAD))
-		return;
-	kfree(bvec_virt(&rq->special_vec));
 	rq->rq_flags &= ~RQF_SPECIAL_PAYLOAD;
 }
 
-/* Fill in the header; allocates ranges where the operation has them. */
+/* Fill in the header, and the ranges where the operation has them. */
 static blk_status_t setup_header(struct pvg_blk *blk, struct request *rq,
 				 struct pvg_blk_req *req)
 {
@@ -92,11 +110,12 @@ static blk_status_t setup_header(struct pvg_blk *blk, struct request *rq,
 		break;
 	case REQ_OP_DISCARD:
 		type = VIRTIO_BLK_T_DISCARD;
-		status = setup_ranges(rq, false);
+		status = setup_ranges(rq, req, false);
 		break;
 	case REQ_OP_WRITE_ZEROES:
 		type = VIRTIO_BLK_T_WRITE_ZEROES;
-		status = setup_ranges(rq, !(rq->cmd_flags & REQ_NOUNMAP));
+		status = setup_ranges(rq, req,
+				      !(rq->cmd_flags & REQ_NOUNMAP));
 		break;
 	case REQ_OP_DRV_IN:
 		type = VIRTIO_BLK_T_GET_ID;
@@ -115,27 +134,43 @@ static blk_status_t setup_header(struct pvg_blk *blk, struct request *rq,
 	return status;
 }
 
+/* A table of @n entries: the request's own, the tag's, or one of a pool. */
+static int get_table(struct pvg_blk_req *req, unsigned int n)
+{
+	struct scatterlist *sg = req->sg;
+	int err;
+
+	if (n > PVG_BLK_INLINE_SG)
+		sg = get_room(req, array_size(n, sizeof(*sg)));
+	if (likely(sg)) {
+		sg_init_table(sg, n);
+		req->table.sgl = sg;
+		return 0;
+	}
+	/* The pool has some in reserve, or writing back could not go on. */
+	err = sg_alloc_table_chained(&req->table, n, NULL, 0);
+	req->pooled = !err;
+	return err;
+}
+
 static blk_status_t map_data(struct request *rq, struct pvg_blk_req *req)
 {
 	unsigned int n = blk_rq_nr_phys_segments(rq);
-	int err;
 
 	req->table.nents = 0;
+	req->pooled = false;
 	if (!n)
 		return BLK_STS_OK;
-	req->table.sgl = req->sg;
-	err = sg_alloc_table_chained(&req->table, n, req->sg,
-				     PVG_BLK_INLINE_SG);
-	if (unlikely(err))
+	if (unlikely(get_table(req, n)))
 		return BLK_STS_RESOURCE;
 	req->table.nents = pvg_blk_rq_map_sg(rq, req->table.sgl);
 	return BLK_STS_OK;
 }
 
-static void unmap_data(struct request *rq, struct pvg_blk_req *req)
+static void unmap_data(struct pvg_blk_req *req)
 {
-	if (blk_rq_nr_phys_segments(rq))
-		sg_free_table_chained(&req->table, PVG_BLK_INLINE_SG);
+	if (unlikely(req->pooled))
+		sg_free_table_chained(&req->table, 0);
 }
 
 /* Make a request ready to be added. On failure nothing is left behind. */
@@ -149,7 +184,7 @@ static blk_status_t prepare(struct pvg_blk *blk, struct request *rq)
 		return status;
 	status = map_data(rq, req);
 	if (unlikely(status)) {
-		free_ranges(rq);
+		forget_ranges(rq);
 		return status;
 	}
 	blk_mq_start_request(rq);
@@ -158,8 +193,8 @@ static blk_status_t prepare(struct pvg_blk *blk, struct request *rq)
 
 static void unprepare(struct request *rq)
 {
-	unmap_data(rq, blk_mq_rq_to_pdu(rq));
-	free_ranges(rq);
+	unmap_data(blk_mq_rq_to_pdu(rq));
+	forget_ranges(rq);
 }
 
 static int add(struct pvg_blk_queue *bq, struct request *rq)
@@ -445,6 +480,14 @@ static enum blk_eh_timer_return pvg_blk_timeout(struct request *rq)
 	return BLK_EH_RESET_TIMER;
 }
 
+static void pvg_blk_exit_request(struct blk_mq_tag_set *set,
+				 struct request *rq, unsigned int hctx_idx)
+{
+	struct pvg_blk_req *req = blk_mq_rq_to_pdu(rq);
+
+	kfree(req->room);
+}
+
 static int pvg_blk_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,
 			     unsigned int index)
 {
@@ -468,6 +511,7 @@ const struct blk_mq_ops pvg_blk_mq_ops = {
 	.commit_rqs	= pvg_blk_commit_rqs,
 	.complete	= pvg_blk_complete_rq,
 	.timeout	= pvg_blk_timeout,
+	.exit_request	= pvg_blk_exit_request,
 	.init_hctx	= pvg_blk_init_hctx,
 	.map_queues	= pvg_blk_map,
 };

@@ -169,7 +169,7 @@ static void learn_gap(struct pvg_hold *h, u32 gap)
 bool pvg_adaptive_commit(struct pvg_queue *q, bool may_hold, bool goes_on)
 {
 	struct pvg_hold *h = &q->hold;
-	u64 now = local_clock();
+	u64 now = pvg_queue_now(q);
 
 	lockdep_assert_held(&q->lock);
 
@@ -211,7 +211,7 @@ void pvg_adaptive_doorbell(struct pvg_queue *q, bool needed)
 
 	if (!h->batches)
 		return;
-	now = local_clock();
+	now = pvg_queue_now(q);
 	charge_silence(q, now);
 	late = now - h->since_ns - (u64)h->gap_ns * (h->batches - 1);
 	if (late > 0)
@@ -316,7 +316,7 @@ void pvg_adaptive_came_by(struct pvg_queue *q)
 	lockdep_assert_held(&q->lock);
 
 	q->lazy_streak = min(q->lazy_streak + 1, STREAK_STEP * PATIENCE_MAX);
-	q->lazy_ns = local_clock();
+	q->lazy_ns = pvg_queue_now(q);
 }
 
 /**

@@ -3,9 +3,26 @@
 #ifndef _PVG_RING_CORE_H
 #define _PVG_RING_CORE_H
 
+#include <linux/lockdep.h>
+#include <linux/sched/clock.h>
 #include <linux/types.h>
 
 #include "pvguest/ring.h"
+
+/**
+ * pvg_queue_now() - local_clock(), which during a commit is read once
+ * @q: the queue
+ */
+static inline u64 pvg_queue_now(struct pvg_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+
+	if (!q->committing)
+		return local_clock();
+	if (!q->now_ns)
+		q->now_ns = local_clock();
+	return q->now_ns;
+}
 
 /* event.c: the event index of one queue. Lock held. */
 void pvg_event_start(struct pvg_queue *q);
@@ -72,6 +89,12 @@ void pvg_guard_notify(struct pvg_queue *q, struct virtqueue *vq);
 
 /* reap.c: submitters that complete. Lock held. */
 const void **pvg_reaper(struct pvg_queue *q);
+
+/* stats.c */
+const char *pvg_stats_name(unsigned int i);
+u64 pvg_stats_value(const struct pvg_queue_stats *s, unsigned int i);
+void pvg_stats_add(struct pvg_queue_stats *sum, struct pvg_queue *q);
+void pvg_stats_reset(struct pvg_queue *q);
 
 /* debugfs.c */
 void pvg_debugfs_init(void);

@@ -21,6 +21,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	struct pvg_receiver r;
 	u32 inflight, armed;
 	unsigned long flags;
+	unsigned int i;
 
 	flags = pvg_queue_lock(q);
 	s = q->stats;
@@ -31,22 +32,9 @@ static int stats_show(struct seq_file *m, void *unused)
 	armed = q->armed;
 	pvg_queue_unlock(q, flags);
 
-	seq_printf(m, "interrupts: %llu\n", s.interrupts);
-	seq_printf(m, "spurious: %llu\n", s.spurious);
-	seq_printf(m, "timer_starts: %llu\n", s.timer_starts);
-	seq_printf(m, "timer_fires: %llu\n", s.timer_fires);
-	seq_printf(m, "submissions: %llu\n", s.submissions);
-	seq_printf(m, "completions: %llu\n", s.completions);
-	seq_printf(m, "reaped: %llu\n", s.reaped);
-	seq_printf(m, "doorbells: %llu\n", s.doorbells);
-	seq_printf(m, "doorbells_suppressed: %llu\n", s.doorbells_suppressed);
-	seq_printf(m, "doorbells_held: %llu\n", s.doorbells_held);
-	seq_printf(m, "doorbells_forced: %llu\n", s.doorbells_forced);
-	seq_printf(m, "healed_doorbell: %llu\n", s.healed_doorbell);
-	seq_printf(m, "healed_irq: %llu\n", s.healed_irq);
-	seq_printf(m, "prediction_hits: %llu\n", s.prediction_hits);
-	seq_printf(m, "prediction_misses: %llu\n", s.prediction_misses);
-	seq_printf(m, "submitters_stayed: %llu\n", s.stayed);
+	for (i = 0; pvg_stats_name(i); i++)
+		seq_printf(m, "%s: %llu\n", pvg_stats_name(i),
+			   pvg_stats_value(&s, i));
 	seq_printf(m, "inflight: %u\n", inflight);
 	seq_printf(m, "event_threshold: %u\n", armed);
 	seq_printf(m, "policy: %s\n", pvg_policy_name(mod.policy));
@@ -68,12 +56,7 @@ static int stats_show(struct seq_file *m, void *unused)
 static ssize_t stats_write(struct file *file, const char __user *buf,
 			   size_t count, loff_t *pos)
 {
-	struct pvg_queue *q = file_inode(file)->i_private;
-	unsigned long flags;
-
-	flags = pvg_queue_lock(q);
-	q->stats = (struct pvg_queue_stats) {};
-	pvg_queue_unlock(q, flags);
+	pvg_stats_reset(file_inode(file)->i_private);
 	return count;
 }
 

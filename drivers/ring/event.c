@@ -90,6 +90,7 @@ void pvg_event_start(struct pvg_queue *q)
 {
 	q->vring = virtqueue_get_vring(q->vq);
 	q->in_order = virtio_has_feature(q->vq->vdev, VIRTIO_F_IN_ORDER);
+	q->packed = virtio_has_feature(q->vq->vdev, VIRTIO_F_RING_PACKED);
 	q->mode = choose_mode(q);
 
 	/* The only way the API tells where the next used buffer will be. */
@@ -237,7 +238,7 @@ void pvg_event_consumed(struct pvg_queue *q, u32 descs)
 {
 	lockdep_assert_held(&q->lock);
 
-	if (virtio_has_feature(q->vq->vdev, VIRTIO_F_RING_PACKED))
+	if (q->packed)
 		q->last = pvg_packed_advance(q->last, descs, q->vring->num);
 	else
 		q->last++;

@@ -18,6 +18,9 @@
 #include "pvguest/threshold.h"
 #include "trace.h"
 
+#define BELLS_FIRST	64	/* doorbells that are measured */
+#define BELLS_EACH	16	/* and later one in so many */
+
 /* Take back up to @budget buffers. */
 static u32 drain_some(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 {
@@ -145,6 +148,18 @@ bool pvg_queue_ring(struct pvg_queue *q)
 }
 
 /*
+ * The first doorbells of a submitter that is watched are measured, and later one of
+ * many, since to read the clock costs time too.
+ */
+static bool is_measured(struct pvg_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+
+	q->bells++;
+	return q->bells < BELLS_FIRST || q->bells % BELLS_EACH == 0;
+}
+
+/*
  * Where a doorbell may be held, its cost is measured. Interrupts stay off
  * meanwhile, or the one for this very request would be part of the cost.
  */
@@ -152,17 +167,21 @@ static void notify_unlock(struct pvg_queue *q, unsigned long flags)
 	__releases(&q->lock)
 {
 	struct virtqueue *vq = q->vq;
-	u64 start;
+	bool measured;
+	u64 start = 0;
 
 	if (!q->watch) {
 		pvg_queue_unlock(q, flags);
 		pvg_guard_notify(q, vq);
 		return;
 	}
+	measured = is_measured(q);
 	spin_unlock(&q->lock);
-	start = local_clock();
+	if (measured)
+		start = local_clock();
 	pvg_guard_notify(q, vq);
-	pvg_adaptive_bell(q, local_clock() - start);
+	if (measured)
+		pvg_adaptive_bell(q, local_clock() - start);
 	local_irq_restore(flags);
 }
 
@@ -378,7 +397,7 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 	const void **reaper = pvg_reaper(q);
 	struct pvg_done done = {};
 	bool hold = false;
-	bool goes_on, poll;
+	bool goes_on, poll, ring;
 
 	lockdep_assert_held(&q->lock);
 
@@ -387,6 +406,8 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 		pvg_queue_unlock(q, flags);
 		return;
 	}
+	q->committing = true;
+	q->now_ns = 0;
 	q->waiting = !may_hold;
 	if (q->mod.policy == PVG_POLICY_ADAPTIVE && !q->ops->receive) {
 		if (reaper && q->armed != 1 && q->inflight > q->batch)
@@ -415,7 +436,9 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 	if (unlikely(!q->guard.pending && q->inflight))
 		pvg_guard_start(q);
 	trace_pvg_commit(q, done.count, hold);
-	if (!hold && pvg_queue_ring(q))
+	ring = !hold && pvg_queue_ring(q);
+	q->committing = false;
+	if (ring)
 		notify_unlock(q, flags);
 	else
 		pvg_queue_unlock(q, flags);

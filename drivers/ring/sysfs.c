@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/bus/virtio/devices/<virtioN>/moderation/{policy,frames,usecs}
+ * /sys/bus/virtio/devices/<virtioN>/moderation/{policy,frames,usecs,stats,stats_reset}
  * Documentation/ABI.md describes them.
  */
 #include <linux/device.h>
@@ -142,10 +142,50 @@ static DEVICE_ATTR_RW(_name)
 MODERATION_NUMBER(frames);
 MODERATION_NUMBER(usecs);
 
+/* Of all queues together; debugfs has them one by one, and more. */
+static ssize_t stats_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	struct pvg_ring *ring = dev_get_drvdata(dev);
+	struct pvg_queue_stats sum = {};
+	ssize_t len = 0;
+	unsigned int i;
+
+	for (i = 0; i < ring->nr_queues; i++)
+		pvg_stats_add(&sum, ring->queue(ring, i));
+	for (i = 0; pvg_stats_name(i); i++)
+		len += sysfs_emit_at(buf, len, "%s: %llu\n", pvg_stats_name(i),
+				     (unsigned long long)pvg_stats_value(&sum, i));
+	return len;
+}
+
+static DEVICE_ATTR_RO(stats);
+
+static ssize_t stats_reset_store(struct device *dev,
+				 struct device_attribute *attr,
+				 const char *buf, size_t count)
+{
+	struct pvg_ring *ring = dev_get_drvdata(dev);
+	unsigned int i;
+
+	if (!sysfs_streq(buf, "1")) {
+		dev_warn_ratelimited(dev,
+				     "moderation: stats_reset takes 1 and nothing else\n");
+		return -EINVAL;
+	}
+	for (i = 0; i < ring->nr_queues; i++)
+		pvg_stats_reset(ring->queue(ring, i));
+	return count;
+}
+
+static DEVICE_ATTR_WO(stats_reset);
+
 static struct attribute *moderation_attrs[] = {
 	&dev_attr_policy.attr,
 	&dev_attr_frames.attr,
 	&dev_attr_usecs.attr,
+	&dev_attr_stats.attr,
+	&dev_attr_stats_reset.attr,
 	NULL,
 };
 

@@ -18,7 +18,7 @@
 /* A timer that runs is left to run, unless it would come too late. */
 static void timer_start(struct pvg_queue *q, u64 ns)
 {
-	u64 expires = local_clock() + ns;
+	u64 expires = pvg_queue_now(q) + ns;
 
 	if (q->timer_active && (s64)(q->timer_ns - expires) <= (s64)ns)
 		return;

@@ -237,6 +237,7 @@ struct pvg_queue {
 	const struct vring *vring;	/* of @vq; its rings move on resize */
 	enum pvg_event_mode mode;
 	bool in_order;			/* IN_ORDER: one used entry for many */
+	bool packed;			/* RING_PACKED, whatever @mode is */
 	bool watchable;			/* its submitters may be watched */
 
 	/* Written by whoever submits or drains. */
@@ -258,6 +259,9 @@ struct pvg_queue {
 	u32 batch;		/* of @inflight, added since the last commit */
 	u32 held;		/* added since the last doorbell decision */
 	u32 commits;		/* free-running */
+	u64 now_ns;		/* local_clock() of this commit; 0: not read yet */
+	bool committing;	/* pvg_queue_now() reads the clock once */
+	u32 bells;		/* doorbells of submitters that are watched */
 	u32 ticked;		/* @commits at the last tick */
 	int tick_cpu;		/* where @tick was started */
 	int watch_cpu;		/* of @watch */

@@ -109,4 +109,20 @@ for ((round = 1; round <= 3 && forced > 1; round++)); do
 done
 tap_num "$forced <= 1" "healthy device: at most one doorbell is forced in 10000 reads" "$forced"
 
+# The same counters where debugfs is locked.
+STATS=$VIRTIO_BUS/devices/$VIRTIO/moderation/stats
+in_sysfs()
+{
+	sed -n "s/^$1: //p" "$STATS"
+}
+tap_is "$(stat -c %A "$STATS")" "-r--r--r--" "stats in sysfs: everybody may read them, nobody may write"
+for name in submissions completions doorbells_forced healed_irq submitters_stayed; do
+	tap_is "$(in_sysfs $name)" "$(blk_stat "$VIRTIO" $name)" "stats in sysfs: $name is as in debugfs"
+done
+mark=$(kmsg_mark)
+tap_fails "stats_reset: a 2 is refused" eval "echo 2 > ${STATS}_reset"
+tap_check "stats_reset: the log says what is allowed" kmsg_has "stats_reset takes 1" "$mark"
+tap_check "stats_reset: a 1 is taken" eval "echo 1 > ${STATS}_reset"
+tap_is "$(in_sysfs submissions) $(blk_stat "$VIRTIO" submissions)" "0 0" "stats_reset: submissions are 0 in both"
+
 tap_done

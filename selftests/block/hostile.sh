@@ -31,6 +31,35 @@ refused()
 	fi
 }
 
+# ignored PARAMETER WORDS LIMIT VALUE: a line, and a disk that works, with that limit.
+ignored()
+{
+	local mark disk
+
+	mark=$(kmsg_mark)
+	tap_check "$1: pvg_fakehost makes the device" fake block "$1" || return
+	disk=$(blk_wait pvgfake)
+	tap_check "$1: the log says: $2" kmsg_has "$2" "$mark"
+	tap_is "$(cat "/sys/block/$disk/queue/$3")" "$4" "$1: $3 is $4"
+	DEV=/dev/$disk
+	tap_check "$1: a pattern is written and read back" writes
+}
+
+# kernel_version: 601 for 6.1
+kernel_version()
+{
+	uname -r | awk -F. '{ print $1 * 100 + $2 }'
+}
+
+large_blocks()
+{
+	local tmp=/tmp/large
+
+	head -c 1048576 /dev/urandom > "$tmp"
+	timeout 60 dd if="$tmp" of="$DEV" bs=65536 oflag=direct conv=fsync,nocreat 2> /dev/null &&
+		timeout 60 dd if="$DEV" bs=65536 count=16 iflag=direct 2> /dev/null | cmp - "$tmp"
+}
+
 reads()
 {
 	blk_gives "$DEV" 8 40
@@ -84,13 +113,24 @@ breaks()
 	tap_check "ring answers with $1: a pattern is written and read back after the bind" writes
 }
 
-refused seg_max=0 "seg_max is 0, at least 1 is needed"
 refused size_max=511 "size_max is 511, at least 4096 is needed"
-refused blk_size=0 "blk_size is 0, allowed are powers of two from 512 to 4096"
+refused blk_size=0 "blk_size is 0, allowed are powers of two from 512 to"
 refused blk_size=1000 "blk_size is 1000, allowed are powers of two"
-refused blk_size=65536 "blk_size is 65536, allowed are powers of two"
+refused blk_size=131072 "blk_size is 131072, allowed are powers of two"
 refused num_queues=0 "num_queues is 0, at least 1 is needed"
-refused physical_block_exp=200 "physical_block_exp is 200, at most"
+# Hints, as the in-tree driver takes them.
+ignored seg_max=0 "seg_max is 0, taken as 1" max_segments 1
+ignored physical_block_exp=200 "physical_block_exp is 200, at most 16: ignored" physical_block_size 512
+ignored alignment_offset=255 "alignment_offset is 255 blocks" minimum_io_size 512
+ignored opt_io_size=$((2 ** 31)) "opt_io_size of 2147483648 blocks is too large: ignored" optimal_io_size 0
+# Blocks that are larger than a page, where the kernel knows such.
+if fake block blk_size=65536 seg_max=16 && blk_wait pvgfake 5 > /dev/null; then
+	DEV=/dev/$(blk_find pvgfake)
+	tap_is "$(blockdev --getss "$DEV")" 65536 "blk_size=65536: a block has 65536 bytes"
+	tap_check "blk_size=65536: blocks are written and read back" large_blocks
+else
+	tap_num "$(kernel_version) < 615" "blk_size=65536: kernels from 6.15 on take the disk" "$(uname -r)"
+fi
 # More queues than it then has; but no more than one for each CPU are asked for.
 if [ "$(cat /sys/devices/system/cpu/possible)" != 0 ]; then
 	refused num_queues=65535 "probe failed"

@@ -12,7 +12,6 @@
 #include "fakehost.h"
 
 #define PIECE		4096	/* bytes sent back at a time */
-#define NAME		"fake.0"
 
 enum { VQ_IN, VQ_OUT, VQ_CTRL_IN, VQ_CTRL_OUT, VQS };
 
@@ -47,15 +46,17 @@ static bool tell(struct fh_dev *dev, u32 id, u16 event, u16 value, s64 len,
 static void answer(struct fh_dev *dev, const struct fh_chain *c)
 {
 	struct virtio_console_control head;
+	char name[16];
 
 	if (fh_read(c, 0, &head, sizeof(head)) != sizeof(head))
 		return;
+	snprintf(name, sizeof(name), "fake.%u", dev->index);
 	switch (virtio16_to_cpu(&dev->vdev, head.event)) {
 	case VIRTIO_CONSOLE_DEVICE_READY:
 		tell(dev, 0, VIRTIO_CONSOLE_PORT_ADD, 1, -1, "");
 		break;
 	case VIRTIO_CONSOLE_PORT_READY:
-		tell(dev, 0, VIRTIO_CONSOLE_PORT_NAME, 1, -1, NAME);
+		tell(dev, 0, VIRTIO_CONSOLE_PORT_NAME, 1, -1, name);
 		tell(dev, 0, VIRTIO_CONSOLE_PORT_OPEN, 1, -1, "");
 		break;
 	}

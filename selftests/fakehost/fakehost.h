@@ -53,6 +53,8 @@ struct fh_chain {
  * @max_packets: of these, until it is (VIRTIO_NET_F_NOTF_COAL); 0: at once
  * @max_usecs: how long one may wait; 0: not at all
  * @packets: for statistics, as the rest
+ * @kick_turn: doorbells, to find the Nth that is lost
+ * @irq_turn: interrupts, in the same way
  */
 struct fh_vq {
 	struct virtqueue *vq;
@@ -69,6 +71,8 @@ struct fh_vq {
 	u64 kicks;
 	u64 interrupts;
 	u64 drops;
+	atomic_t kick_turn;
+	atomic_t irq_turn;
 };
 
 /* Ways to break the rules: names in bad_names[]. */
@@ -114,7 +118,7 @@ struct fh_dev;
  * @id: VIRTIO_ID_
  * @nr_vqs: virtqueues, at most FH_VQS
  * @config_len: bytes of configuration
- * @init: fills in the configuration. Return: 0 or a negative errno
+ * @init: fills in the configuration; @index is set. Return: 0 or a negative errno
  * @reset: may be NULL. The device was reset; @lock held
  * @features: what it offers besides VERSION_1 and EVENT_IDX
  * @process: looks for what the driver has made available; @lock held
@@ -133,7 +137,8 @@ struct fh_kind {
 };
 
 /**
- * struct fh_dev - the device
+ * struct fh_dev - a device
+ * @index: which of them
  * @lock: of the rings, status and configuration; may sleep
  * @disk: of a block device, what it holds; of a balloon, which pages it has
  * @held: how many these are
@@ -145,11 +150,12 @@ struct fh_kind {
  * @other: what is filled meanwhile; @lock
  * @bad: what to do wrong the next @bad_count times
  * @fault: value of each, as it was written
- * @fault_turn: what was counted for each, to find the Nth
+ * @slow_turn: requests, to find the Nth that is slow
  * @late: a request that takes long, while @late.q is set; @lock
  */
 struct fh_dev {
 	struct virtio_device vdev;
+	unsigned int index;
 	const struct fh_kind *kind;
 	struct mutex lock;	/* see above */
 	struct work_struct work;
@@ -178,7 +184,7 @@ struct fh_dev {
 	enum fh_bad bad;
 	u32 bad_count;
 	atomic_t fault[FH_FAULTS];
-	atomic_t fault_turn[FH_FAULTS];
+	atomic_t slow_turn;
 	atomic_t lost_kicks;
 	atomic_t lost_irqs;
 	struct {
@@ -208,7 +214,7 @@ void fh_push_spoiled(struct fh_dev *dev, struct fh_vq *q, u16 id, u32 len);
 
 /* fault.c */
 extern const struct file_operations fh_fault_fops;
-bool fh_kick_is_lost(struct fh_dev *dev);
+bool fh_kick_is_lost(struct fh_dev *dev, struct fh_vq *q);
 bool fh_is_mute(struct fh_dev *dev);
 bool fh_irq_is_lost(struct fh_vq *q);
 bool fh_event_is_stale(struct fh_vq *q);

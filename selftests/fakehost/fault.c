@@ -3,8 +3,8 @@
  * Faults that break no rule of the ring: what is lost, late or stale on the way
  * between driver and device. "NAME VALUE" is written to .../pvg_fakehost/fault:
  *
- *	lose-kick N	every Nth doorbell is not heard; 0: none
- *	lose-irq N	every Nth interrupt does not arrive; 0: none
+ *	lose-kick N	every Nth doorbell of a queue is not heard; 0: none
+ *	lose-irq N	every Nth interrupt of a queue does not arrive; 0: none
  *	stale-event N	the next N times avail_event is one from long ago
  *	silent N	1: the device does nothing; 0: it goes on
  *	slow-every N	every Nth request of a disk takes long; 0: none
@@ -31,12 +31,12 @@ static struct fh_dev *dev_of(const struct fh_vq *q)
 	return container_of(q->vq->vdev, struct fh_dev, vdev);
 }
 
-/* Is this the Nth of them? */
-static bool is_nth(struct fh_dev *dev, enum fh_fault fault)
+/* Is this the Nth of those that @turn counts? */
+static bool is_nth(struct fh_dev *dev, enum fh_fault fault, atomic_t *turn)
 {
 	int every = atomic_read(&dev->fault[fault]);
 
-	return every && atomic_inc_return(&dev->fault_turn[fault]) % every == 0;
+	return every && atomic_inc_return(turn) % every == 0;
 }
 
 /* One less of what is to happen so many times. */
@@ -46,9 +46,9 @@ static bool is_next(struct fh_dev *dev, enum fh_fault fault)
 }
 
 /* A doorbell is not heard. */
-bool fh_kick_is_lost(struct fh_dev *dev)
+bool fh_kick_is_lost(struct fh_dev *dev, struct fh_vq *q)
 {
-	if (!is_nth(dev, FH_LOSE_KICK))
+	if (!is_nth(dev, FH_LOSE_KICK, &q->kick_turn))
 		return false;
 	atomic_inc(&dev->lost_kicks);
 	return true;
@@ -65,7 +65,7 @@ bool fh_irq_is_lost(struct fh_vq *q)
 {
 	struct fh_dev *dev = dev_of(q);
 
-	if (!is_nth(dev, FH_LOSE_IRQ))
+	if (!is_nth(dev, FH_LOSE_IRQ, &q->irq_turn))
 		return false;
 	atomic_inc(&dev->lost_irqs);
 	return true;
@@ -85,7 +85,7 @@ bool fh_is_silent(struct fh_dev *dev)
 /* How long a request takes, in milliseconds; 0: no time. */
 static unsigned int delay(struct fh_dev *dev)
 {
-	return is_nth(dev, FH_SLOW_EVERY) ?
+	return is_nth(dev, FH_SLOW_EVERY, &dev->slow_turn) ?
 	       atomic_read(&dev->fault[FH_SLOW_MS]) : 0;
 }
 
@@ -145,6 +145,17 @@ void fh_fault_show(struct seq_file *m, struct fh_dev *dev)
 			   atomic_read(&dev->fault[i]));
 }
 
+static void count_anew(struct fh_dev *dev)
+{
+	unsigned int i;
+
+	atomic_set(&dev->slow_turn, 0);
+	for (i = 0; i < FH_VQS; i++) {
+		atomic_set(&dev->vqs[i].kick_turn, 0);
+		atomic_set(&dev->vqs[i].irq_turn, 0);
+	}
+}
+
 static ssize_t fault_write(struct file *file, const char __user *from,
 			   size_t count, loff_t *pos)
 {
@@ -163,7 +174,7 @@ static ssize_t fault_write(struct file *file, const char __user *from,
 	if (fault < 0)
 		return fault;
 	atomic_set(&dev->fault[fault], n);
-	atomic_set(&dev->fault_turn[fault], 0);
+	count_anew(dev);
 	if (fault == FH_SILENT)
 		schedule_work(&dev->work);
 	return count;

@@ -12,6 +12,8 @@
  *	.../fault	see fault.c
  *	.../power	"freeze" or "restore", as a transport does for a suspend; or
  *			"shutdown", as the kernel does when it ends
+ *
+ * Of several devices the first has these files, and each other one in .../pvg_fakehost/N.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -30,6 +32,9 @@ static char *kind = "net";
 module_param(kind, charp, 0444);
 MODULE_PARM_DESC(kind, "what the device is: net, block, balloon or console");
 
+static uint devices = 1;
+module_param(devices, uint, 0444);
+MODULE_PARM_DESC(devices, "how many of them there are, 1 to 32");
 static uint ring = FH_RING;
 module_param(ring, uint, 0444);
 MODULE_PARM_DESC(ring, "descriptors in each ring, a power of two");
@@ -40,7 +45,9 @@ static bool early;
 module_param(early, bool, 0444);
 MODULE_PARM_DESC(early, "it uses a buffer that was never available as soon as the driver is ready");
 
-static struct fh_dev *fake;
+#define FH_DEVICES	32
+
+static struct fh_dev *fakes[FH_DEVICES];
 static struct device *parent;
 static struct dentry *root;
 
@@ -163,7 +170,7 @@ static bool fh_notify(struct virtqueue *vq)
 	if (fh_is_mute(dev))
 		return false;
 	dev->vqs[vq->index].kicks++;
-	if (!fh_kick_is_lost(dev))
+	if (!fh_kick_is_lost(dev, &dev->vqs[vq->index]))
 		schedule_work(&dev->work);
 	return true;
 }
@@ -500,7 +507,7 @@ static void fh_release(struct device *device)
 	kfree(dev);
 }
 
-static struct fh_dev *fh_create(const struct fh_kind *what)
+static struct fh_dev *fh_create(const struct fh_kind *what, unsigned int index)
 {
 	struct fh_dev *dev;
 	unsigned int i;
@@ -514,6 +521,7 @@ static struct fh_dev *fh_create(const struct fh_kind *what)
 	fh_fault_init(dev);
 	for (i = 0; i < FH_VQS; i++)
 		fh_vq_init(&dev->vqs[i]);
+	dev->index = index;
 	dev->kind = what;
 	err = what->init(dev);
 	if (err) {
@@ -545,14 +553,74 @@ static const struct fh_kind *kind_named(const char *name)
 	return NULL;
 }
 
+static void add_files(struct fh_dev *dev)
+{
+	struct dentry *dir = root;
+	char name[8];
+
+	if (dev->index) {
+		snprintf(name, sizeof(name), "%u", dev->index);
+		dir = debugfs_create_dir(name, root);
+	}
+	debugfs_create_file("state", 0400, dir, dev, &state_fops);
+	debugfs_create_file("inject", 0200, dir, dev, &inject_fops);
+	debugfs_create_file("bad", 0200, dir, dev, &bad_fops);
+	debugfs_create_file("fault", 0200, dir, dev, &fh_fault_fops);
+	debugfs_create_file("needs_reset", 0200, dir, dev, &needs_reset_fops);
+	debugfs_create_file("target", 0200, dir, dev, &target_fops);
+#ifdef CONFIG_PM_SLEEP
+	debugfs_create_file("power", 0200, dir, dev, &power_fops);
+#endif
+}
+
+static int add(const struct fh_kind *what, unsigned int index)
+{
+	struct fh_dev *dev = fh_create(what, index);
+	int err;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	err = register_virtio_device(&dev->vdev);
+	if (err) {
+		put_device(&dev->vdev.dev);
+		return err;
+	}
+	fakes[index] = dev;
+	add_files(dev);
+	return 0;
+}
+
+static void remove_all(void)
+{
+	struct fh_dev *dev;
+	unsigned int i;
+
+	debugfs_remove(root);
+	for (i = 0; i < devices && fakes[i]; i++) {
+		dev = fakes[i];
+		get_device(&dev->vdev.dev);
+		unregister_virtio_device(&dev->vdev);
+		cancel_work_sync(&dev->work);
+		cancel_delayed_work_sync(&dev->late.work);
+		put_device(&dev->vdev.dev);
+	}
+	root_device_unregister(parent);
+}
+
 static int __init fh_init(void)
 {
 	const struct fh_kind *what = kind_named(kind);
+	unsigned int i;
 	int err;
 
 	if (!what) {
 		pr_err("kind is '%s', allowed are net, block, balloon and console\n",
 		       kind);
+		return -EINVAL;
+	}
+	if (!devices || devices > FH_DEVICES) {
+		pr_err("devices is %u, allowed are 1 to %u\n", devices,
+		       FH_DEVICES);
 		return -EINVAL;
 	}
 	parent = root_device_register("pvg_fakehost");
@@ -561,42 +629,20 @@ static int __init fh_init(void)
 	/* For AF_XDP, which maps its memory whatever the device needs. */
 	parent->dma_mask = &parent->coherent_dma_mask;
 	*parent->dma_mask = DMA_BIT_MASK(64);
-	fake = fh_create(what);
-	if (IS_ERR(fake)) {
-		err = PTR_ERR(fake);
-		goto unregister;
-	}
-	err = register_virtio_device(&fake->vdev);
-	if (err) {
-		put_device(&fake->vdev.dev);
-		goto unregister;
-	}
 	root = debugfs_create_dir("pvg_fakehost", NULL);
-	debugfs_create_file("state", 0400, root, fake, &state_fops);
-	debugfs_create_file("inject", 0200, root, fake, &inject_fops);
-	debugfs_create_file("bad", 0200, root, fake, &bad_fops);
-	debugfs_create_file("fault", 0200, root, fake, &fh_fault_fops);
-	debugfs_create_file("needs_reset", 0200, root, fake, &needs_reset_fops);
-	debugfs_create_file("target", 0200, root, fake, &target_fops);
-#ifdef CONFIG_PM_SLEEP
-	debugfs_create_file("power", 0200, root, fake, &power_fops);
-#endif
+	for (i = 0; i < devices; i++) {
+		err = add(what, i);
+		if (err) {
+			remove_all();
+			return err;
+		}
+	}
 	return 0;
-
-unregister:
-	root_device_unregister(parent);
-	return err;
 }
 
 static void __exit fh_exit(void)
 {
-	debugfs_remove(root);
-	get_device(&fake->vdev.dev);
-	unregister_virtio_device(&fake->vdev);
-	cancel_work_sync(&fake->work);
-	cancel_delayed_work_sync(&fake->late.work);
-	put_device(&fake->vdev.dev);
-	root_device_unregister(parent);
+	remove_all();
 }
 
 module_init(fh_init);

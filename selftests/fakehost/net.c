@@ -357,6 +357,7 @@ static int init(struct fh_dev *dev)
 	static const u8 mac[] = { 0x52, 0x54, 0x00, 0x70, 0x67, 0x14 };
 
 	memcpy(dev->config.mac, mac, sizeof(mac));
+	dev->config.mac[5] += dev->index;
 	/* Little-endian, as this machine is. */
 	dev->config.status = (__force __virtio16)VIRTIO_NET_S_LINK_UP;
 	dev->config.max_virtqueue_pairs = (__force __virtio16)(FH_CTRL / 2);

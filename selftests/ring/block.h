@@ -61,6 +61,7 @@ struct gendisk {
 	const struct block_device_operations *fops;
 	void *private_data;
 	char disk_name[32];
+	int major, first_minor, minors;
 	struct device dev;
 	u64 capacity;
 	bool dead;
@@ -101,7 +102,7 @@ struct request {
 	struct request *next;
 	struct bio *bio;
 	unsigned int op;
-	unsigned int segments;
+	unsigned int segments, ranges;
 	unsigned int tag;
 	u32 rq_flags;
 	u32 cmd_flags;
@@ -126,6 +127,8 @@ struct blk_mq_ops {
 	void (*commit_rqs)(struct blk_mq_hw_ctx *hctx);
 	void (*complete)(struct request *rq);
 	enum blk_eh_timer_return (*timeout)(struct request *rq);
+	void (*exit_request)(struct blk_mq_tag_set *set, struct request *rq,
+			     unsigned int hctx_idx);
 	int (*init_hctx)(struct blk_mq_hw_ctx *hctx, void *data,
 			 unsigned int index);
 	void (*map_queues)(struct blk_mq_tag_set *set);
@@ -134,14 +137,21 @@ struct blk_mq_ops {
 /**
  * struct model_block - what the block layer was told, and does
  * @no_memory: allocations fail
+ * @no_pool: nor is there a scatterlist in the pool
  * @tables: scatterlists and ranges that are allocated now
+ * @allocated: so often something was, from no pool; @pooled: from one
  * @stopped: hardware queues that were stopped; @restarted: all of them again
  * @warned: WARN_ON_ONCE() that were true
  * @disk: the only one there can be
  * @added: it was added, and not deleted since
+ * @was_added: it was ever added
  * @deleted_dead: it was dead when it was deleted
  * @resized: calls of set_capacity_and_notify()
  * @taken: names of disks, from vda on, that others have
+ * @open: somebody has the disk open, so that it stays beyond its removal
+ * @names: bits of the names that are ours
+ * @majors: that are registered
+ * @registers: what registering the driver returns
  * @id_status: what the device answers when it is asked for its serial number
  * @request: that one
  * @at_tags: called when the tags are allocated
@@ -153,15 +163,19 @@ struct blk_mq_ops {
  * @at_delete: called where del_gendisk() writes back
  */
 struct model_block {
-	bool no_memory;
+	bool no_memory, no_pool;
 	int tables;
+	u32 allocated, pooled;
 	u32 stopped;
 	u32 restarted;
 	u32 warned;
 	struct gendisk disk;
-	bool added, deleted_dead;
+	bool added, was_added, deleted_dead;
 	u32 resized;
 	u32 taken;
+	bool open;
+	u64 names;
+	int majors, registers;
 	blk_status_t id_status;
 	struct request request;
 	void (*at_tags)(void);
@@ -174,6 +188,10 @@ struct model_block {
 
 extern struct model_block model_block;
 
+/* What the module does when it is loaded, and unloaded. */
+extern int (*model_register)(struct virtio_driver *driver);
+extern void (*model_unregister)(struct virtio_driver *driver);
+
 extern unsigned int nr_cpu_ids;
 #define CONFIG_PM_SLEEP
 #define KBUILD_MODNAME	"pvg_blk"
@@ -183,13 +201,21 @@ extern unsigned int nr_cpu_ids;
 #define VIRTIO_RING_F_INDIRECT_DESC	28
 #define NUMA_NO_NODE	(-1)
 #define DISK_NAME_LEN	32
+#define BLK_MAX_BLOCK_SIZE	65536
 #define STRING_UNITS_2	0
 #define BLK_MQ_F_NO_SCHED_BY_DEFAULT	0
 #define QUEUE_FLAG_NONROT	0
 #define noinline
 #define MODULE_DEVICE_TABLE(...)	static_assert(1, "")
 #define ALLOW_ERROR_INJECTION(...)	static_assert(1, "")
-#define module_virtio_driver(d)	struct virtio_driver *model_driver = &(d)
+#define module_driver(d, reg, unreg)					\
+	struct virtio_driver *model_driver = &(d);			\
+	int (*model_register)(struct virtio_driver *) = reg;		\
+	void (*model_unregister)(struct virtio_driver *) = unreg
+#define register_virtio_driver(d)	(model_block.registers)
+#define unregister_virtio_driver(d)	((void)(d))
+#define register_blkdev(n, name)	(model_block.majors++ + 240)
+#define unregister_blkdev(n, name)	((void)(n), model_block.majors--)
 #define DEFINE_MUTEX(name)	struct mutex name
 #define IS_ERR(p)	((unsigned long)(p) >= (unsigned long)-4095)
 #define PTR_ERR(p)	((long)(p))
@@ -222,10 +248,12 @@ extern unsigned int nr_cpu_ids;
 #define set_capacity(d, n)	((d)->capacity = (n))
 #define set_capacity_and_notify(d, n)					\
 	(model_block.resized++, (d)->capacity = (n))
-#define device_add_disk(dev, d, groups)	(model_block.added = true, 0)
+#define device_add_disk(dev, d, groups)					\
+	(model_block.added = true, model_block.was_added = true, 0)
 #define disk_to_dev(d)	(&(d)->dev)
 #define put_device(d)	((void)(d))
-#define blk_mq_alloc_disk(set, data)	(&model_block.disk)
+#define blk_mq_alloc_disk(set, data)					\
+	(model_block.was_added = false, &model_block.disk)
 #define blk_queue_flag_set(...)	((void)0)
 #define blk_queue_write_cache(...)	((void)0)
 #define blk_queue_logical_block_size(...)	((void)0)
@@ -252,6 +280,9 @@ extern unsigned int nr_cpu_ids;
 #define blk_mq_virtio_map_queues(...)	((void)0)
 
 #define WARN_ON_ONCE(c)	({ bool _c = (c); model_block.warned += _c; _c; })
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#define ilog2(n)	(31 - __builtin_clz(n))
+#define roundup_pow_of_two(n)	(2ul << (63 - __builtin_clzl((n) - 1)))
 #define swap(a, b)	({ typeof(a) _a = (a); (a) = (b); (b) = _a; })
 #define schedule_work(w)	((w)->scheduled = true)
 #define cpu_to_le32(x)	(x)
@@ -265,7 +296,7 @@ extern unsigned int nr_cpu_ids;
 #define req_get_ioprio(rq)	0
 #define rq_data_dir(rq)	((rq)->op == REQ_OP_READ ? READ : WRITE)
 #define blk_rq_nr_phys_segments(rq)	((rq)->segments)
-#define blk_rq_nr_discard_segments(rq)	1
+#define blk_rq_nr_discard_segments(rq)	((rq)->ranges ?: 1)
 #define blk_rq_sectors(rq)	8
 #define blk_rq_pos(rq)	16
 #define __rq_for_each_bio(b, rq)	for (b = (rq)->bio; b; b = b->bi_next)
@@ -288,6 +319,10 @@ extern unsigned int nr_cpu_ids;
 #undef kfree
 #undef kcalloc
 #define kcalloc(n, size, gfp)	model_kcalloc(n, size)
+#define kmalloc(size, gfp)	model_kmalloc(size)
+#define __GFP_NOWARN	0
+#define array_size(n, size)	((n) * (size))
+#define sg_init_table(sg, n)	((void)(sg), (void)(n))
 #define kzalloc(size, gfp)	model_kcalloc(1, size)
 #define kfree(p)	model_kfree(p)
 
@@ -313,12 +348,13 @@ static inline void blk_mq_end_request(struct request *rq, blk_status_t status)
 	rq->status = status;
 }
 
-static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
+static inline void *model_kmalloc(size_t size)
 {
 	if (model_block.no_memory)
 		return NULL;
 	model_block.tables++;
-	return malloc(n * size);
+	model_block.allocated++;
+	return malloc(size);
 }
 
 static inline void *model_kcalloc(size_t n, size_t size)
@@ -336,9 +372,10 @@ static inline void model_kfree(const void *p)
 static inline int sg_alloc_table_chained(struct sg_table *table, int n,
 					 struct scatterlist *first, unsigned int nr)
 {
-	if (model_block.no_memory)
+	if (model_block.no_pool)
 		return -ENOMEM;
 	model_block.tables++;
+	model_block.pooled++;
 	return 0;
 }
 
@@ -365,7 +402,30 @@ static inline void del_gendisk(struct gendisk *disk)
 
 static inline void put_disk(struct gendisk *disk)
 {
-	disk->fops->free_disk(disk);
+	if (model_block.was_added && !model_block.open)
+		disk->fops->free_disk(disk);
+}
+
+/* There are 64 numbers. */
+struct ida { int unused; };
+#define DEFINE_IDA(name)	struct ida name
+
+static inline int ida_alloc_range(struct ida *ida, unsigned int min,
+				  unsigned int max, gfp_t gfp)
+{
+	for (; min < 64; min++) {
+		if (model_block.names & BIT_ULL(min))
+			continue;
+		model_block.names |= BIT_ULL(min);
+		return min;
+	}
+	return -ENOSPC;
+}
+
+static inline void ida_free(struct ida *ida, unsigned int n)
+{
+	assert(model_block.names & BIT_ULL(n));
+	model_block.names &= ~BIT_ULL(n);
 }
 
 /* vda to vdz are enough here. */

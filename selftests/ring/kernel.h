@@ -104,11 +104,12 @@ typedef int clockid_t, gfp_t;
 enum { SYSTEM_RUNNING, SYSTEM_HALT, SYSTEM_RESTART };
 extern int system_state;
 extern u32 model_said;		/* lines of the log */
+extern u32 model_clocks;	/* readings of the clock */
 
 /* What the tests set: the time, and the task that runs. */
 extern u64 model_now;
 extern const void *model_task;
-#define local_clock()	model_now
+#define local_clock()	(model_clocks++, model_now)
 #define current		model_task
 
 #include "timer.h"
@@ -265,6 +266,11 @@ struct device_attribute {
 	{ { #n, 0444 }, n##_show, NULL }
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 #define kobj_to_dev(k)	container_of(k, struct device, kobj)
+#define DEVICE_ATTR_WO(n)	struct device_attribute dev_attr_##n = \
+	{ { #n, 0200 }, NULL, n##_store }
+#define sysfs_streq(a, b)						\
+	(!strncmp(a, b, strlen(b)) &&					\
+	 (!(a)[strlen(b)] || !strcmp((a) + strlen(b), "\n")))
 #define sysfs_emit(buf, ...)	sprintf(buf, __VA_ARGS__)
 #define sysfs_emit_at(buf, at, ...)	sprintf((buf) + (at), __VA_ARGS__)
 #define sysfs_match_string(array, s)	model_match(array, ARRAY_SIZE(array), s)

@@ -8,6 +8,7 @@
 
 int system_state = SYSTEM_RUNNING;
 u32 model_said;
+u32 model_clocks;
 u8 model_status;
 bool model_refuses;
 struct virtqueue *model_vqs;

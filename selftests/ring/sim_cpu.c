@@ -11,6 +11,7 @@
 #define TASKS	64
 
 u64 model_now;
+u32 model_clocks;
 const void *model_task;
 u64 sim_busy_ns;
 bool sim_irq_pending, sim_irqs_off;

@@ -159,6 +159,15 @@ static void test_device_ring_size(void **state)
 	stop();
 	vqs[1].size = 3;
 	refused(-EINVAL);
+	/* A block of 64 KiB may lie in 16 pages. */
+	vdev.features |= BIT_ULL(VIRTIO_BLK_F_BLK_SIZE);
+	config.blk_size = 65536;
+	vqs[1].size = 17;
+	refused(-EINVAL);
+	vqs[1].size = 18;
+	blk = probe();
+	assert_int_equal(blk->limits.max_segments, 16);
+	stop();
 }
 
 static void test_device_broken(void **state)
@@ -309,6 +318,52 @@ static void test_device_name(void **state)
 	probe();
 	assert_string_equal(model_block.disk.disk_name, "vdaa");
 	stop();
+	/* There is no name left. */
+	model_block.names = U64_MAX;
+	refused(-ENOSPC);
+	assert_true(model_block.names == U64_MAX);
+}
+
+/* A name is given away when nobody has its disk open any more. */
+static void test_device_name_of_open(void **state)
+{
+	struct gendisk first;
+
+	start();
+	probe();
+	assert_int_equal(model_block.disk.first_minor, 0);
+	assert_int_equal(model_block.disk.minors, 16);
+	model_block.open = true;
+	model_driver->remove(&vdev);
+	first = model_block.disk;
+	model_block.open = false;
+	probe();
+	assert_string_equal(model_block.disk.disk_name, "vdb");
+	assert_int_equal(model_block.disk.first_minor, 16);
+	first.fops->free_disk(&first);
+	stop();
+	assert_int_equal(model_block.names, 0);
+	probe();
+	assert_string_equal(model_block.disk.disk_name, "vda");
+	stop();
+}
+
+/* The major is there while the driver is. */
+static void test_device_major(void **state)
+{
+	start();
+	assert_int_equal(model_register(model_driver), 0);
+	assert_int_equal(model_block.majors, 1);
+	probe();
+	assert_int_equal(model_block.disk.major, 240);
+	stop();
+	model_unregister(model_driver);
+	assert_int_equal(model_block.majors, 0);
+	model_block.registers = -ENOMEM;
+	assert_int_equal(model_register(model_driver), -ENOMEM);
+	assert_int_equal(model_block.majors, 0);
+	model_block.majors = -1000;
+	assert_int_equal(model_register(model_driver), -760);
 }
 
 /* What the queue was quiesced for is over. */
@@ -483,6 +538,8 @@ const struct CMUnitTest device_tests[] = {
 	cmocka_unit_test(test_device_suspend),
 	cmocka_unit_test(test_device_suspend_failed),
 	cmocka_unit_test(test_device_name),
+	cmocka_unit_test(test_device_name_of_open),
+	cmocka_unit_test(test_device_major),
 	cmocka_unit_test(test_device_needs_reset),
 	cmocka_unit_test(test_device_needs_reset_again),
 	cmocka_unit_test(test_device_forgot),

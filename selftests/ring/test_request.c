@@ -58,6 +58,10 @@ static void stop(void)
 	pvg_ring_unregister(&blk.ring);
 }
 
+/* Of the next requests that discard. */
+static unsigned int model_ranges = 1;
+static struct bio *model_bios;
+
 static blk_status_t queue(struct request *rq, unsigned int op, u32 segments)
 {
 	struct blk_mq_queue_data bd = { .rq = rq, .last = true };
@@ -67,6 +71,8 @@ static blk_status_t queue(struct request *rq, unsigned int op, u32 segments)
 		.mq_hctx = &hctx,
 		.op = op,
 		.segments = segments,
+		.ranges = model_ranges,
+		.bio = model_bios,
 	};
 	return pvg_blk_mq_ops.queue_rq(&hctx, &bd);
 }
@@ -88,6 +94,13 @@ static blk_status_t served(unsigned int op, u32 segments, u8 status)
 	return a.rq.status;
 }
 
+/* What a tag keeps goes with it. */
+static void free_tag(void)
+{
+	pvg_blk_mq_ops.exit_request(NULL, &a.rq, 0);
+	memset(&a, 0, sizeof(a));
+}
+
 static void test_request_status(void **state)
 {
 	u32 status;
@@ -107,21 +120,79 @@ static void test_request_status(void **state)
 	assert_int_equal(queue(&a.rq, REQ_OP_READ, 1), BLK_STS_OK);
 	model_use(&vq, 1, pvg_queue_callback);
 	assert_int_equal(a.rq.status, BLK_STS_IOERR);
+	free_tag();
 	stop();
 }
 
-/* Without memory a request is for later, and nothing of it is on the ring. */
+static blk_status_t serve_ranges(unsigned int n)
+{
+	static struct bio bios[300];
+	unsigned int i;
+
+	memset(bios, 0, sizeof(bios));
+	for (i = 1; i < n; i++)
+		bios[i - 1].bi_next = &bios[i];
+	model_ranges = n;
+	model_bios = bios;
+	return served(REQ_OP_DISCARD, 1, VIRTIO_BLK_S_OK);
+}
+
+/* A tag allocates when it needs more than ever before, and no sooner. */
+static void test_request_allocates(void **state)
+{
+	unsigned int i;
+
+	start();
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(served(REQ_OP_READ, 2, VIRTIO_BLK_S_OK), BLK_STS_OK);
+		assert_int_equal(serve_ranges(1), BLK_STS_OK);
+	}
+	assert_int_equal(model_block.allocated, 0);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(served(REQ_OP_READ, 16, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(model_block.allocated, 1);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(served(REQ_OP_WRITE,
+					PVG_BLK_ROOM_MAX / sizeof(struct scatterlist),
+					VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(model_block.allocated, 2);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(serve_ranges(256), BLK_STS_OK);
+	assert_int_equal(model_block.allocated, 2);
+	assert_int_equal(a.req.room_size, PVG_BLK_ROOM_MAX);
+	assert_int_equal(model_block.tables, 1);
+	/* What is too much to keep is lent. */
+	assert_int_equal(model_block.pooled, 0);
+	assert_int_equal(served(REQ_OP_WRITE,
+				PVG_BLK_ROOM_MAX / sizeof(struct scatterlist) + 1,
+				VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(model_block.pooled, 1);
+	assert_int_equal(model_block.tables, 1);
+	free_tag();
+	stop();
+}
+
+/*
+ * Without memory the pool has a table, or a request is for later, and nothing of it
+ * is on the ring.
+ */
 static void test_request_no_memory(void **state)
 {
 	start();
 	model_block.no_memory = true;
-	assert_int_equal(queue(&a.rq, REQ_OP_DISCARD, 0), BLK_STS_RESOURCE);
-	assert_int_equal(queue(&a.rq, REQ_OP_WRITE, 1), BLK_STS_RESOURCE);
+	assert_int_equal(served(REQ_OP_WRITE, 3, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(model_block.pooled, 1);
+	assert_int_equal(model_block.tables, 0);
+	model_block.no_pool = true;
+	model_ranges = 2;
+	assert_int_equal(queue(&a.rq, REQ_OP_DISCARD, 1), BLK_STS_RESOURCE);
+	model_ranges = 1;
+	assert_int_equal(queue(&a.rq, REQ_OP_WRITE, 3), BLK_STS_RESOURCE);
 	assert_int_equal(bq.pvg.inflight, 0);
 	assert_int_equal(model_block.stopped, 0);
-	/* The ranges that there are go with the rest. */
-	model_block.no_memory = false;
-	assert_int_equal(served(REQ_OP_DISCARD, 1, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	/* What needs none goes on. */
+	assert_int_equal(served(REQ_OP_WRITE, 2, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(serve_ranges(1), BLK_STS_OK);
 	stop();
 
 	start();
@@ -210,6 +281,7 @@ static void test_request_timeout(void **state)
 const struct CMUnitTest request_tests[] = {
 	cmocka_unit_test(test_request_timeout),
 	cmocka_unit_test(test_request_status),
+	cmocka_unit_test(test_request_allocates),
 	cmocka_unit_test(test_request_no_memory),
 	cmocka_unit_test(test_request_full),
 	cmocka_unit_test(test_request_broken),

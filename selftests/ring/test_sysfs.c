@@ -83,6 +83,31 @@ static void test_sysfs_numbers(void **state)
 	rig_stop();
 }
 
+/* As debugfs has them, and set to 0 by a 1. */
+static void test_sysfs_stats(void **state)
+{
+	struct device_attribute *attr = find(&pvg_moderation_group, "stats");
+	char buf[4096] = "";
+	u32 said;
+
+	rig_start(EVENT, PVG_POLICY_OFF, 1, 100);
+	rig_submit(3);
+	rig_use(3);
+	rig.q.stats.stayed = U64_MAX;
+	assert_true(attr->show(&rig.vdev.dev, attr, buf) > 0);
+	assert_non_null(strstr(buf, "submissions: 3\n"));
+	assert_non_null(strstr(buf, "completions: 3\n"));
+	assert_non_null(strstr(buf, "healed_irq: 0\n"));
+	assert_non_null(strstr(buf, "submitters_stayed: 18446744073709551615\n"));
+	said = model_said;
+	assert_int_equal(moderate("stats_reset", "0\n"), -EINVAL);
+	assert_int_equal(model_said, said + 1);
+	assert_int_equal(rig.q.stats.submissions, 3);
+	assert_int_equal(moderate("stats_reset", "1\n"), 2);
+	assert_int_equal(rig.q.stats.submissions, 0);
+	rig_stop();
+}
+
 static struct virtio_blk_config config;
 static struct virtio_device vdev;
 static struct pvg_blk blk;
@@ -196,6 +221,7 @@ static void test_sysfs_cache_type_mode(void **state)
 const struct CMUnitTest sysfs_tests[] = {
 	cmocka_unit_test(test_sysfs_policy),
 	cmocka_unit_test(test_sysfs_numbers),
+	cmocka_unit_test(test_sysfs_stats),
 	cmocka_unit_test(test_sysfs_serial),
 	cmocka_unit_test(test_sysfs_serial_frozen),
 	cmocka_unit_test(test_sysfs_cache_type),

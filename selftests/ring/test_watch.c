@@ -55,6 +55,39 @@ static void test_watch_left(void **state)
 	stop();
 }
 
+/* A commit reads the clock once, and twice more where it measures the doorbell. */
+static void test_watch_clock(void **state)
+{
+	u32 n, before, notified, most = 0, held = 0;
+
+	start(&pci, false);
+	rig.q.bells = 1006;
+	for (n = 0; n < 160; n++) {
+		before = model_clocks;
+		notified = rig.vq.notified;
+		rig_submit(1);
+		held += rig.vq.notified == notified;
+		most += model_clocks - before > 1;
+		assert_true(model_clocks - before <= 3);
+	}
+	assert_true(held > 0);
+	assert_in_range(most, 1, (rig.vq.notified + 15) / 16);
+	stop();
+	/* The first ones are all measured. */
+	start(&pci, false);
+	rig.q.hold.credit_ns = 0;
+	before = model_clocks;
+	rig_submit(1);
+	assert_int_equal(model_clocks - before, 3);
+	stop();
+	/* Policy off has nothing to look at it for. */
+	rig_start(EVENT, PVG_POLICY_OFF, 16, 100);
+	before = model_clocks;
+	rig_submit(1);
+	assert_int_equal(model_clocks - before, 0);
+	rig_stop();
+}
+
 static void not_held(void)
 {
 	rig_submit(1);
@@ -224,6 +257,7 @@ static void test_watch_lazy(void **state)
 
 const struct CMUnitTest watch_tests[] = {
 	cmocka_unit_test(test_watch_left),
+	cmocka_unit_test(test_watch_clock),
 	cmocka_unit_test(test_watch_never),
 	cmocka_unit_test(test_watch_later),
 	cmocka_unit_test(test_watch_tick),
