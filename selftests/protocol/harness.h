@@ -100,6 +100,7 @@ int run_session_tests(void);
 int run_stream_tests(void);
 int run_resync_tests(void);
 int run_lease_tests(void);
+int run_key_tests(void);
 int run_service_tests(void);
 
 #endif /* _SELFTESTS_PROTOCOL_HARNESS_H */

@@ -14,6 +14,7 @@ int main(void)
 	failed += run_stream_tests();
 	failed += run_resync_tests();
 	failed += run_lease_tests();
+	failed += run_key_tests();
 	failed += run_service_tests();
 	return failed != 0;
 }
