@@ -74,6 +74,15 @@ tap_check "a host is served after 20 that were killed" host status
 seeded_bytes 300000 > "$PVHOST_SOCKET"
 tap_check "a host is served after 300 kB of noise" host status
 
+# A guest that lets the host neither stop it nor see or set its clock.
+tap_is "$(cat /sys/module/pvg_ctl/parameters/host_requests)" Y "host_requests is Y by default"
+echo 0 > /sys/module/pvg_ctl/parameters/host_requests
+tap_is "$(host_value status shutdown) $(host_value status reboot)" "denied denied" \
+	"with host_requests=0 shutdown and reboot are denied"
+tap_fails "with host_requests=0 the time is denied" host time -n
+tap_check "with host_requests=0 the status is answered" host status
+echo 1 > /sys/module/pvg_ctl/parameters/host_requests
+
 # Down, but not quite.
 printf '#!/bin/sh\ntouch %s/off\n' "$TMP" > "$TMP/poweroff"
 chmod +x "$TMP/poweroff"
