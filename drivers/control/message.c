@@ -24,6 +24,7 @@
  * before, whose answers are on their way.
  */
 #define ANSWERS		8
+#define OUTBOX_MAX	1024	/* messages that wait; two for each port that there can be */
 
 /* The control virtqueues: 2 and 3. */
 static struct pvg_ctl_queue *queue_in(struct pvg_ctl *ctl)
@@ -79,8 +80,18 @@ static void send_outbox(struct pvg_ctl *ctl)
 			break;
 		ctl->asked += msg->is_question;
 		list_del(&msg->node);
+		ctl->outbox_len--;
 	}
 	pvg_queue_commit_unlock(q, flags);
+}
+
+/*
+ * A device that asks and does not take the answers is not heard before it does, so that
+ * they do not take all memory.
+ */
+static bool outbox_is_full(const struct pvg_ctl *ctl)
+{
+	return READ_ONCE(ctl->outbox_len) >= OUTBOX_MAX;
 }
 
 static void message_sent(struct pvg_queue *q, void *token, u32 len,
@@ -105,6 +116,8 @@ static void messages_sent(struct pvg_queue *q, struct pvg_done *done)
 		kfree(msg);
 	}
 	send_outbox(cq->ctl);
+	if (READ_ONCE(cq->ctl->inbox_len) && !outbox_is_full(cq->ctl))
+		schedule_work(&cq->ctl->inbox_work);
 }
 
 const struct pvg_queue_ops pvg_ctl_message_out_ops = {
@@ -145,6 +158,7 @@ void pvg_ctl_message_send(struct pvg_ctl *ctl, u32 id, u16 event, u16 value)
 
 	flags = pvg_queue_lock(&queue_out(ctl)->pvg);
 	list_add_tail(&msg->node, &ctl->outbox);
+	ctl->outbox_len++;
 	pvg_queue_unlock(&queue_out(ctl)->pvg, flags);
 	send_outbox(ctl);
 }
@@ -365,7 +379,7 @@ static void inbox_work(struct work_struct *work)
 	struct pvg_ctl *ctl = container_of(work, struct pvg_ctl, inbox_work);
 	struct pvg_ctl_buf *buf;
 
-	while ((buf = take_message(ctl))) {
+	while (!outbox_is_full(ctl) && (buf = take_message(ctl))) {
 		mutex_lock(&ctl->state_lock);
 		if (ctl->state == PVG_CTL_LIVE)
 			handle(ctl, buf);
@@ -456,6 +470,7 @@ void pvg_ctl_message_stop(struct pvg_ctl *ctl)
 
 	flags = pvg_queue_lock(&queue_out(ctl)->pvg);
 	list_splice_init(&ctl->outbox, &outbox);
+	ctl->outbox_len = 0;
 	ctl->asked = 0;
 	pvg_queue_unlock(&queue_out(ctl)->pvg, flags);
 	list_for_each_entry_safe(msg, next, &outbox, node)

@@ -181,6 +181,7 @@ struct pvg_ctl {
 	struct list_head inbox;		/* received, not handled */
 	u32 inbox_len;
 	struct list_head outbox;	/* not sent */
+	u32 outbox_len;
 	u32 asked;			/* questions the device is working on */
 	struct work_struct inbox_work;
 	struct delayed_work confirm_work;

@@ -127,6 +127,30 @@ messages()
 	survived "ten thousand messages with an event that does not exist"
 }
 
+# small_objects: allocations of a message's size
+small_objects()
+{
+	awk '$1 == "kmalloc-64" { print $2 }' /proc/slabinfo
+}
+
+# It asks without end and takes no answer.
+flood()
+{
+	local before after
+
+	echo "silent 1" > "$FAKE/fault"
+	before=$(small_objects)
+	for _ in {1..200}; do
+		say 0 $ADD 1 -1 200
+		sleep 0.02
+	done
+	after=$(small_objects)
+	tap_num "$after - $before < 5000" "a flood of ADD messages without an answer taken: the answers do not take all memory" \
+		"$before allocations before, $after after"
+	echo "silent 0" > "$FAKE/fault"
+	survived "a flood of ADD messages without an answer taken"
+}
+
 # gone: a write fails as one to a port that was removed
 gone()
 {
@@ -207,6 +231,7 @@ fake_on
 tap_is $? 0 "the device of pvg_fakehost has a port that can be opened"
 tap_check "the device of pvg_fakehost sends back what is written" echoes
 messages
+flood
 removal
 for mode in len-huge id twice index; do
 	broken $mode
