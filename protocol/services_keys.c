@@ -32,7 +32,8 @@ struct pvs_key *pvs_key_find(struct pvs_keys *keys, __u64 key)
 /* Four bits of the filter, by the four parts of a product. */
 static __u64 filter_hash(__u64 key)
 {
-	return key * 0x9e3779b97f4a7c15ull;
+	key = (key ^ key >> 32) * 0x9e3779b97f4a7c15ull;
+	return (key ^ key >> 29) * 0xbf58476d1ce4e5b9ull;
 }
 
 static void forget(struct pvs_keys *keys, __u64 key)

@@ -210,7 +210,9 @@ static bool handle_hello(struct pvc *p, const struct pvc_head *head,
 		p->peer = peer;
 		memcpy(p->nonce, peer.nonce, sizeof(p->nonce));
 	}
-	p->pending = pvc_bit(PVC_WELCOME);
+	/* The first WELCOME counts, so what has changed since is still to be told. */
+	p->pending = pvc_bit(PVC_WELCOME) |
+		     (again ? p->pending & pvc_bit(PVC_SERVICES) : 0);
 	p->welcome_status = status;
 	if (again || status)
 		return true;

@@ -45,7 +45,8 @@
 
 /*
  * Bytes of bounce buffers for all receive queues of a device: 1/16 of those that a guest
- * has by default (64 MiB). They hold 64 of the largest packets.
+ * has by default (64 MiB). They hold 64 of the largest packets. With more than 32 queues it is
+ * SHARE_MIN for each of them.
  */
 #define BOUNCE_MAX	SZ_4M
 #define SHARE_MIN	SZ_128K	/* of a queue: the largest packet, in small pieces */
@@ -323,8 +324,12 @@ static bool refill_batch(struct pvg_net_rxq *rxq, gfp_t gfp, int *err)
 	pvg_queue_commit_unlock(&rxq->pvg, flags);
 	for (buf = rxq->free; posted < n; buf = buf->next, n--)
 		release_chunk(buf);
-	/* Without descriptors the ring is as full as it can be. */
-	if (unlikely(refused && refused != -ENOSPC))
+	/*
+	 * Without descriptors the ring is as full as it can be, and what is broken or stopped
+	 * begins anew.
+	 */
+	if (unlikely(refused && refused != -ENOSPC && rxq->pvg.running &&
+		     !virtqueue_is_broken(rxq->pvg.vq)))
 		*err = -EAGAIN;
 	return posted == REFILL_BATCH && !*err;
 }

@@ -51,6 +51,7 @@ bulk()
 	interrupts=$((${after#* } - ${before#* }))
 	tap_diag "$mib MiB: $doorbells doorbells, $interrupts interrupts"
 	# Credit and a writer that is slower than the device end some before they are full.
+	tap_num "$doorbells >= $mib" "bulk: doorbells are counted" "$doorbells doorbells"
 	tap_num "$doorbells <= $mib * 16 * 3 / 2" \
 		"bulk: three doorbells for 128 KiB at most" "$doorbells doorbells"
 	tap_num "$interrupts <= $mib * 16 * 3 / 2" \

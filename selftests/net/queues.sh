@@ -109,7 +109,7 @@ three_vectors()
 {
 	local what="a device with 3 vectors"
 
-	[ -n "${PVG_QMP:-}" ] || return
+	[ -n "${PVG_QMP:-}" ] || { tap_diag "nobody can plug a device"; return; }
 	N=10
 	net_qmp device_add '"driver": "virtio-net-pci", "netdev": "tap10", "id": "hot-dev", "bus": "hot-port", "mac": "52:54:00:70:67:0a", "vectors": 3'
 	tap_check "$what: the interface of the plugged device appears" wait_for 20 net_find $N || return

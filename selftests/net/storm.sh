@@ -337,6 +337,11 @@ done
 tap_is "$(kmsg_since "$mark" | grep -E 'BUG:|WARNING:|KASAN|Oops|blocked for more')" "" \
 	"the kernel reports no fault"
 tap_num "$OPS >= $STORM_SECONDS / 30" "operations go on: one in 30 s at least" "$OPS in $STORM_SECONDS s"
+# One that is always refused is a tool that is missing, or a storm of nothing.
+for op in "${!REFUSED[@]}"; do
+	tap_num "${TAKEN[$op]:-0} > 0 || ${REFUSED[$op]} < 4" "$op: not every operation is refused" \
+		"${REFUSED[$op]} refused"
+done
 tap_check "transfers are completed during the storm" test -s "$TMP/transfers"
 echo "# $OPS operations, $(wc -l < "$TMP/transfers") transfers completed"
 echo "# done: $(sums TAKEN)"

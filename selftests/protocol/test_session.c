@@ -315,6 +315,7 @@ static void test_services_change_early(void **state)
 	guest->cfg.tlv_len = pvc_put_tlv(tlvs, 0, sizeof(tlvs),
 					 PVC_TLV_SERVICES, &range, 4);
 	pvc_announce(guest);
+	feed(pair, &pair->guest, hello, make_hello(hello, 9, NULL));
 	start.payload = guest->guest_nonce;
 	inject(pair, &pair->guest, start);
 	assert_int_equal(guest->state, PVC_UP);

@@ -135,9 +135,9 @@ static bool send_buf(struct pvg_channel *ch, struct pvg_ctl_buf *buf)
 	buf->release = sent;
 	if (!pvg_ctl_tx_queue(buf, true))
 		return true;
-	/* The next one that comes back may have made room in the ring. */
+	/* What comes back from now on may make room; or has just done so. */
 	WRITE_ONCE(ch->blocked, true);
-	return false;
+	return !pvg_ctl_tx_queue(buf, true);
 }
 
 static void send_all(struct pvg_channel *ch)
@@ -209,6 +209,7 @@ static bool turn(struct pvg_channel *ch)
 	/* What has come is heard before a session is given up for silence. */
 	more = receive_some(ch) >= RECEIVE_MAX;
 	look = pvg_freeze_look_locked();
+	pvg_listener_look_locked();
 	pvs_tick(&ch->services, pvg_channel_now());
 	send_all(ch);
 	set_timer(ch, look);

@@ -130,6 +130,7 @@ bool pvg_freeze_look_locked(void);
 /* listen.c */
 bool pvg_listener_forward(struct pvs *v, struct pvc_stream *s, const void *args,
 			  u32 len);
+void pvg_listener_look_locked(void);
 u32 pvg_listener_services(struct pvc_service_range *ranges);
 struct pvg_listener *pvg_listener_open(void);
 void pvg_listener_release(struct pvg_listener *l);

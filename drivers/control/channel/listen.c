@@ -64,16 +64,40 @@ static void drop_waiting(struct pvg_listener *l)
 	}
 }
 
-/*
- * Is there still the process that alone may accept? If not, another one has the
- * descriptor, and keeps the file open.
- */
-static bool is_alive(struct pvg_listener *l)
+/* Does the process still run that alone may accept? */
+static bool is_alive(const struct pvg_listener *l)
 {
-	if (pid_has_task(l->opener, PIDTYPE_TGID))
-		return true;
-	drop_waiting(l);
-	return false;
+	struct task_struct *task;
+	bool alive;
+
+	rcu_read_lock();
+	task = pid_task(l->opener, PIDTYPE_TGID);
+	/* A zombie is still found. */
+	alive = task && atomic_read(&task->signal->live);
+	rcu_read_unlock();
+	return alive;
+}
+
+/**
+ * pvg_listener_look_locked() - whose process has ended provides nothing any more
+ *
+ * Though another one may have the descriptor, and keeps the file open.
+ *
+ * Context: may sleep; &pvg_channel.lock held; what is to be sent then has to be.
+ */
+void pvg_listener_look_locked(void)
+{
+	struct pvg_listener *l;
+
+	lockdep_assert_held(&pvg_channel.lock);
+
+	list_for_each_entry(l, &listeners, node) {
+		if (bitmap_empty(l->services, PVC_SERVICE_NR) || is_alive(l))
+			continue;
+		bitmap_zero(l->services, PVC_SERVICE_NR);
+		drop_waiting(l);
+		pvg_channel_announce_locked();
+	}
 }
 
 static struct pvg_listener *provider(u16 service)
@@ -84,8 +108,9 @@ static struct pvg_listener *provider(u16 service)
 
 	if (service >= PVC_SERVICE_NR)
 		return NULL;
+	pvg_listener_look_locked();
 	list_for_each_entry(l, &listeners, node)
-		if (test_bit(service, l->services) && is_alive(l))
+		if (test_bit(service, l->services))
 			return l;
 	return NULL;
 }
@@ -142,13 +167,10 @@ u32 pvg_listener_services(struct pvc_service_range *ranges)
 
 	lockdep_assert_held(&pvg_channel.lock);
 
-	list_for_each_entry(l, &listeners, node) {
-		if (!is_alive(l))
-			continue;
+	list_for_each_entry(l, &listeners, node)
 		for_each_set_bit(service, l->services, PVC_SERVICE_NR)
 			if (service >= PVC_SERVICE_DAEMON)
 				ranges[n++] = l->versions[service];
-	}
 	return n;
 }
 
@@ -267,8 +289,7 @@ int pvg_listener_bind(struct pvg_listener *l,
 		pvg_channel_announce_locked();
 	}
 	mutex_unlock(&pvg_channel.lock);
-	if (!err)
-		pvg_channel_kick();
+	pvg_channel_kick();
 	return err;
 }
 

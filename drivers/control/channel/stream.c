@@ -102,8 +102,8 @@ static __poll_t events_of(const struct pvg_stream *st)
 {
 	__poll_t events = 0;
 
-	if (!list_empty(&st->in) || st->current_in || st->eof || st->answered ||
-	    !st->s)
+	if (!list_empty(&st->in) || READ_ONCE(st->current_in) || st->eof ||
+	    st->answered || !st->s)
 		events |= EPOLLIN | EPOLLRDNORM;
 	if (st->eof || !st->s)
 		events |= EPOLLRDHUP;
@@ -114,13 +114,19 @@ static __poll_t events_of(const struct pvg_stream *st)
 	return events;
 }
 
-/* Something has changed: who waits looks again. */
+/*
+ * Something has changed. Who waits for what is possible since then looks again; nobody
+ * else, or a reader that found nothing would wake who waits to write.
+ */
 static void changed(struct pvg_stream *st)
 {
+	__poll_t events = events_of(st), news = events & ~st->events;
+
 	lockdep_assert_held(&pvg_channel.lock);
 
-	WRITE_ONCE(st->events, events_of(st));
-	wake_up_interruptible(&st->wait);
+	WRITE_ONCE(st->events, events);
+	if (news)
+		wake_up_interruptible_poll(&st->wait, news);
 }
 
 /**
@@ -223,6 +229,13 @@ static int add_in(struct pvg_stream *st, const void *data, u32 len)
 	return 0;
 }
 
+/* There is more to read than before, which an edge-triggered reader has to hear. */
+static void wake_readers(struct pvg_stream *st)
+{
+	WRITE_ONCE(st->events, events_of(st));
+	wake_up_interruptible_poll(&st->wait, EPOLLIN | EPOLLRDNORM);
+}
+
 static void stream_data(struct pvc *p, struct pvc_stream *s, const void *data,
 			u32 len)
 {
@@ -233,7 +246,7 @@ static void stream_data(struct pvc *p, struct pvc_stream *s, const void *data,
 	else if (add_in(st, data, len))
 		pvc_reset(p, s, PVC_FAILED);
 	else
-		changed(st);
+		wake_readers(st);
 }
 
 static void stream_eof(struct pvc *p, struct pvc_stream *s)
@@ -330,7 +343,7 @@ static struct pvg_chunk *take_in(struct pvg_stream *st)
 	c = list_first_entry_or_null(&st->in, struct pvg_chunk, node);
 	if (c) {
 		list_del(&c->node);
-		st->current_in = c;
+		WRITE_ONCE(st->current_in, c);
 		pvc_consumed(p, st->s, c->len);
 		credit = st->s->pending & PVC_SEND_CREDIT ||
 			 p->pending & BIT(PVC_CREDIT);
@@ -381,7 +394,7 @@ static ssize_t read_some(struct pvg_stream *st, struct iov_iter *to)
 		if (c->at < c->len)
 			continue;
 		/* Still said to be readable; read_done() sees to that. */
-		st->current_in = NULL;
+		WRITE_ONCE(st->current_in, NULL);
 		kfree(c);
 	}
 	return done;
@@ -408,9 +421,10 @@ static ssize_t stream_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		if (ret)
 			return ret;
 		ret = read_some(st, to);
+		if (!ret)
+			ret = read_end(st);
 		read_done(st);
 		mutex_unlock(&st->read_lock);
-		ret = ret ?: read_end(st);
 		if (ret != -EAGAIN || nonblock)
 			return ret;
 		ret = wait_event_interruptible(st->wait,
@@ -460,11 +474,12 @@ static int write_end(struct pvg_stream *st)
 	return over ? -EPIPE : -EAGAIN;
 }
 
-/* Copies up to @max bytes into chunks on @pieces; returns how many. */
-static u32 copy_pieces(struct list_head *pieces, struct iov_iter *from, u32 max)
+/* Copies up to @max bytes into chunks on @pieces; returns how many, or why none. */
+static int copy_pieces(struct list_head *pieces, struct iov_iter *from, u32 max)
 {
 	struct pvg_chunk *c;
 	u32 n, done = 0;
+	int err = -ENOMEM;
 
 	while (done < max) {
 		n = min_t(u32, max - done, CHUNK_MAX);
@@ -475,26 +490,29 @@ static u32 copy_pieces(struct list_head *pieces, struct iov_iter *from, u32 max)
 		c->len = copy_from_iter(c->data, n, from);
 		if (!c->len) {
 			kfree(c);
+			err = -EFAULT;
 			break;
 		}
 		list_add_tail(&c->node, pieces);
 		done += c->len;
 	}
-	return done;
+	return done ?: err;
 }
 
 /* What there is room for, up to PIECE. If it fails nothing of @from is used up. */
 static ssize_t write_some(struct pvg_stream *st, struct iov_iter *from)
 {
-	u32 n, waiting = READ_ONCE(st->out_bytes);
+	u32 max, waiting = READ_ONCE(st->out_bytes);
 	LIST_HEAD(pieces);
-	int err;
+	int n, err;
 
 	if (waiting >= OUT_MAX)
 		return write_end(st);
-	n = min_t(size_t, OUT_MAX - waiting, iov_iter_count(from));
-	n = copy_pieces(&pieces, from, min_t(u32, n, PIECE));
-	err = n ? add_out(st, &pieces, n) : -EFAULT;
+	max = min_t(size_t, OUT_MAX - waiting, iov_iter_count(from));
+	n = copy_pieces(&pieces, from, min_t(u32, max, PIECE));
+	if (n < 0)
+		return n;
+	err = add_out(st, &pieces, n);
 	if (err) {
 		iov_iter_revert(from, n);
 		free_chunks(&pieces);
@@ -662,6 +680,16 @@ static long stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	}
 }
 
+/* The host may wait for credit before it gives any. */
+static void consume_rest(struct pvg_stream *st)
+{
+	struct pvg_chunk *c;
+
+	list_for_each_entry(c, &st->in, node)
+		pvc_consumed(core(), st->s, c->len);
+	free_chunks(&st->in);
+}
+
 /**
  * pvg_stream_drop() - who held a stream is gone
  * @st: the stream
@@ -678,6 +706,8 @@ void pvg_stream_drop(struct pvg_stream *st, u32 status)
 		pvg_stream_try_free(st);
 	else if (!st->answered)
 		pvc_reset(core(), st->s, status);
+	else
+		consume_rest(st);
 }
 
 static int stream_release(struct inode *inode, struct file *file)

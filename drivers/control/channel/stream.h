@@ -68,8 +68,8 @@ struct pvg_listener {
  * @out_bytes: in @out
  * @in: data from the host
  * @out: data for the host
- * @current_in: what was taken from @in and not read completely; under @read_lock, and set
- *	under both locks
+ * @current_in: what was taken from @in and not read completely; changed under @read_lock,
+ *	looked at under either
  * @head: of the request, as PVG_CONTROL_ACCEPT returns it
  * @args: of the request
  * @body: of the answer, when there is one
