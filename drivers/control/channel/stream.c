@@ -330,8 +330,8 @@ const struct pvc_ops pvg_stream_ops = {
 /* ---- from the descriptor ------------------------------------------------- */
 
 /*
- * The next chunk to read, in @st->current_in; NULL if there is none now. What is taken makes room for more,
- * of which the host may have to hear.
+ * The next chunk to read, in @st->current_in; NULL if there is none now. What is taken makes
+ * room for more, of which the host may have to hear.
  */
 static struct pvg_chunk *take_in(struct pvg_stream *st)
 {
