@@ -95,6 +95,11 @@ static noinline int pvg_blk_alloc_tags(struct pvg_blk *blk)
 			blk->limits.logical_block_size);
 		return -EINVAL;
 	}
+	/* And in one more, if its memory does not begin with a page: it cannot be split. */
+	if (blk->limits.max_segments == block_pages &&
+	    blk->limits.logical_block_size > SECTOR_SIZE)
+		blk->limits.dma_alignment = min_t(u32, PAGE_SIZE,
+						  blk->limits.logical_block_size) - 1;
 	tags->ops = &pvg_blk_mq_ops;
 	tags->queue_depth = indirect ? blk->ring_size : blk->ring_size / 2;
 	tags->numa_node = NUMA_NO_NODE;

@@ -18,7 +18,7 @@ static struct pvg_blk_queue *to_blk_queue(struct pvg_queue *q)
 }
 
 /* The tag's room, for at least @size bytes; NULL where that cannot be. */
-static void *get_room(struct pvg_blk_req *req, size_t size)
+static void *get_room(struct pvg_blk_req *req, size_t size, gfp_t gfp)
 {
 	void *room;
 
@@ -27,7 +27,7 @@ static void *get_room(struct pvg_blk_req *req, size_t size)
 	if (size > PVG_BLK_ROOM_MAX)
 		return NULL;
 	size = max_t(size_t, roundup_pow_of_two(size), PVG_BLK_ROOM_MIN);
-	room = kmalloc(size, GFP_ATOMIC | __GFP_NOWARN);
+	room = kmalloc(size, gfp | __GFP_NOWARN);
 	if (!room)
 		return NULL;
 	kfree(req->room);
@@ -60,7 +60,7 @@ static blk_status_t setup_ranges(struct request *rq, struct pvg_blk_req *req,
 		set_range(range, flags, blk_rq_pos(rq), blk_rq_sectors(rq));
 		i++;
 	} else {
-		range = get_room(req, n * sizeof(*range));
+		range = get_room(req, n * sizeof(*range), GFP_ATOMIC);
 		if (!range)
 			return BLK_STS_RESOURCE;
 		__rq_for_each_bio(bio, rq) {
@@ -141,7 +141,8 @@ static int get_table(struct pvg_blk_req *req, unsigned int n)
 	int err;
 
 	if (n > PVG_BLK_INLINE_SG)
-		sg = get_room(req, array_size(n, sizeof(*sg)));
+		sg = get_room(req, array_size(n, sizeof(*sg)),
+			      GFP_NOWAIT | __GFP_NOMEMALLOC);
 	if (likely(sg)) {
 		sg_init_table(sg, n);
 		req->table.sgl = sg;

@@ -25,6 +25,7 @@
  * @io_opt: bytes, 0 if unknown
  * @max_segments: data segments per request, at least 1
  * @max_segment_size: bytes
+ * @dma_alignment: of a request's memory, bytes less one; 0: as the kernel has it
  * @discard_granularity: bytes
  * @max_discard_sectors: 512-byte sectors per range, 0 without DISCARD
  * @max_discard_segments: ranges per request
@@ -39,6 +40,7 @@ struct pvg_blk_limits {
 	u32 io_opt;
 	u32 max_segments;
 	u32 max_segment_size;
+	u32 dma_alignment;
 	u32 discard_granularity;
 	u32 max_discard_sectors;
 	u32 max_discard_segments;
@@ -62,6 +64,7 @@ pvg_blk_mq_alloc_disk(struct blk_mq_tag_set *set,
 		.max_hw_sectors = UINT_MAX,
 		.max_segments = l->max_segments,
 		.max_segment_size = l->max_segment_size,
+		.dma_alignment = l->dma_alignment,
 		.discard_granularity = l->discard_granularity,
 		.max_hw_discard_sectors = l->max_discard_sectors,
 		.max_discard_segments = l->max_discard_segments,
@@ -115,6 +118,8 @@ pvg_blk_mq_alloc_disk(struct blk_mq_tag_set *set,
 	blk_queue_max_hw_sectors(q, UINT_MAX);
 	blk_queue_max_segments(q, l->max_segments);
 	blk_queue_max_segment_size(q, l->max_segment_size);
+	if (l->dma_alignment)
+		blk_queue_dma_alignment(q, l->dma_alignment);
 	if (l->max_discard_sectors) {
 		q->limits.discard_granularity = l->discard_granularity;
 		blk_queue_max_discard_sectors(q, l->max_discard_sectors);

@@ -89,8 +89,6 @@ break_it()
 
 refused no_config=1 "configuration space is not accessible"
 refused ring=2 "queue size is 2, at least 4 is needed"
-refused opt_io_size=4294967295 "opt_io_size of 4294967295 blocks is too large"
-refused alignment_offset=255 "alignment_offset is 255 blocks, not within a physical block"
 refused num_queues=0 "num_queues is 0"
 
 # Two data segments and two more descriptors are all that this ring has: it is full with
@@ -101,6 +99,13 @@ tap_check "ring=4: every request ends, and with the right data" timeout 120 fio 
 	--filename="$DEV" --allow_file_create=0 --direct=1 --ioengine=libaio --rw=randwrite \
 	--verify=crc32c --verify_fatal=1 --bsrange=512-8k --blockalign=512 --size=2m --iodepth=16
 tap_is "$(xargs < "/sys/block/$DISK/inflight")" "0 0" "ring=4: nothing is left in flight"
+
+# A block that takes all segments cannot be split, so its memory has to begin with a page.
+taken blk_size=4096 seg_max=0
+tap_is "$(cat "/sys/block/$DISK/queue/max_segments") $(cat "/sys/block/$DISK/queue/dma_alignment")" \
+	"1 4095" "blk_size=4096 seg_max=0: one segment, in memory that is aligned to a page"
+taken blk_size=4096 seg_max=2
+tap_is "$(cat "/sys/block/$DISK/queue/dma_alignment")" 511 "blk_size=4096 seg_max=2: as other disks"
 
 # A chain may not be longer than the ring, whatever the device says.
 taken ring=16 seg_max=1000

@@ -121,7 +121,7 @@ refused num_queues=0 "num_queues is 0, at least 1 is needed"
 # Hints, as the in-tree driver takes them.
 ignored seg_max=0 "seg_max is 0, taken as 1" max_segments 1
 ignored physical_block_exp=200 "physical_block_exp is 200, at most 16: ignored" physical_block_size 512
-ignored alignment_offset=255 "alignment_offset is 255 blocks" minimum_io_size 512
+ignored alignment_offset=255 "alignment_offset is 255 blocks" ../alignment_offset 0
 ignored opt_io_size=$((2 ** 31)) "opt_io_size of 2147483648 blocks is too large: ignored" optimal_io_size 0
 # Blocks that are larger than a page, where the kernel knows such.
 if fake block blk_size=65536 seg_max=16 && blk_wait pvgfake 5 > /dev/null; then

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Names and numbers of disks. The major is one that LVM and parted know to have room for
-# partitions; a disk that has gone keeps its letter while it is open; and one that neither
-# driver takes leaves the others where they are.
+# partitions, and a disk that has gone keeps its letter while it is open.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -33,16 +32,6 @@ is_virtblk()
 fake_disk()
 {
 	fake block && blk_wait pvgfake
-}
-
-# bound_disks: the disks of our driver
-bound_disks()
-{
-	local device
-
-	for device in "$VIRTIO_BUS"/drivers/"$BLK_DRIVER"/virtio*; do
-		[ ! -e "$device/block" ] || ls "$device/block"
-	done | xargs
 }
 
 fake_need
@@ -76,18 +65,5 @@ tap_check "the next disk has another letter than $first, which is still open" \
 exec 5<&-
 tap_check "the other disk can go" timeout 60 rmmod pvg_fakehost
 tap_is "$(fake_disk)" "$first" "the letter is free when the disk is closed"
-
-# A disk that makes no sense to either driver.
-rmmod pvg_fakehost
-[ -e /sys/module/virtio_blk ] && intree=y || intree=n
-before=$(bound_disks)
-mark=$(kmsg_mark)
-fake block blk_size=1000
-tap_check "a disk that is refused: the log says so" kmsg_has "blk_size is 1000" "$mark"
-sh ../../scripts/install/initramfs-disks
-tap_is "$(bound_disks)" "$before" "a disk that is refused: the others stay with $BLK_DRIVER, under their names"
-rmmod pvg_fakehost
-# Later tests want to be refused by one driver, not by two.
-[ "$intree" = y ] || modprobe -r virtio_blk
 
 tap_done

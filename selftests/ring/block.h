@@ -264,6 +264,7 @@ extern unsigned int nr_cpu_ids;
 #define blk_queue_max_hw_sectors(...)	((void)0)
 #define blk_queue_max_segments(...)	((void)0)
 #define blk_queue_max_segment_size(...)	((void)0)
+#define blk_queue_dma_alignment(...)	((void)0)
 #define blk_queue_max_discard_sectors(...)	((void)0)
 #define blk_queue_max_discard_segments(...)	((void)0)
 #define blk_queue_max_write_zeroes_sectors(...)	((void)0)
@@ -321,6 +322,8 @@ extern unsigned int nr_cpu_ids;
 #define kcalloc(n, size, gfp)	model_kcalloc(n, size)
 #define kmalloc(size, gfp)	model_kmalloc(size)
 #define __GFP_NOWARN	0
+#define GFP_NOWAIT		0
+#define __GFP_NOMEMALLOC	0
 #define array_size(n, size)	((n) * (size))
 #define sg_init_table(sg, n)	((void)(sg), (void)(n))
 #define kzalloc(size, gfp)	model_kcalloc(1, size)

@@ -120,6 +120,7 @@ struct mutex { bool held; };
 #define spin_lock_irqsave(l, flags)	((flags) = model_lock(&(l)->held))
 #define spin_unlock_irqrestore(l, flags)	model_unlock(&(l)->held, flags)
 #define spin_trylock(l)		(!(l)->held && ((l)->held = true))
+#define spin_trylock_irqsave(l, flags)	((flags) = 0, spin_trylock(l))
 #define spin_unlock(l)		model_unlock(&(l)->held, 0)
 #define local_irq_restore(flags)	((void)(flags))
 #define irqs_disabled_flags(flags)	((flags) != 0)
@@ -301,6 +302,7 @@ struct virtio_device {
 	void *priv;
 };
 
+#define VIRTIO_F_ACCESS_PLATFORM 33
 #define virtio_has_feature(vdev, bit)	((vdev)->features >> (bit) & 1)
 #define virtio_cread_feature(vdev, feature, type, field, ptr) ({	\
 	const struct virtio_device *_vdev = (vdev);			\
@@ -404,6 +406,14 @@ int virtio_find_vqs(struct virtio_device *vdev, unsigned int n,
 		    const char * const names[], struct irq_affinity *desc);
 int virtqueue_add_sgs(struct virtqueue *vq, struct scatterlist *sgs[],
 		      unsigned int out, unsigned int in, void *token, gfp_t gfp);
+static inline int virtqueue_add_outbuf(struct virtqueue *vq, struct scatterlist *sg,
+				       unsigned int num, void *data, gfp_t gfp)
+{
+	struct scatterlist *sgs[] = { sg };
+
+	return num == 1 ? virtqueue_add_sgs(vq, sgs, 1, 0, data, gfp) : -EINVAL;
+}
+
 void *virtqueue_get_buf(struct virtqueue *vq, u32 *len);
 void *virtqueue_detach_unused_buf(struct virtqueue *vq);
 bool virtqueue_is_broken(const struct virtqueue *vq);

@@ -37,6 +37,32 @@ static u32 looks_for(u64 ns)
 	return stats()->doorbells_forced - before;
 }
 
+/* A last buffer: told at once and unasked, and nothing else happens. */
+static void test_guard_dying(void **state)
+{
+	struct scatterlist sg = {};
+	u32 doorbells, starts;
+
+	start();
+	sees_all();
+	doorbells = rig.vq.notified;
+	starts = stats()->timer_starts;
+	assert_true(pvg_queue_add_dying(&rig.q, &sg, &sg));
+	assert_int_equal(rig.vq.notified, doorbells + 1);
+	assert_int_equal(stats()->submissions, 0);
+	assert_int_equal(stats()->timer_starts, starts);
+	assert_false(rig.q.guard.timer.queued);
+	/* Not if somebody has the lock, the ring broke, or buffers have to be mapped. */
+	rig.q.lock.held = true;
+	assert_false(pvg_queue_add_dying(&rig.q, &sg, &sg));
+	rig.q.lock.held = false;
+	rig.vq.vdev->features |= BIT_ULL(VIRTIO_F_ACCESS_PLATFORM);
+	assert_false(pvg_queue_add_dying(&rig.q, &sg, &sg));
+	rig.vq.vdev->features &= ~BIT_ULL(VIRTIO_F_ACCESS_PLATFORM);
+	assert_int_equal(rig.vq.notified, doorbells + 1);
+	rig_stop();
+}
+
 static void test_guard_lost_interrupt(void **state)
 {
 	u64 begin;
@@ -356,6 +382,7 @@ static void test_guard_renegotiate(void **state)
 }
 
 const struct CMUnitTest guard_tests[] = {
+	cmocka_unit_test(test_guard_dying),
 	cmocka_unit_test(test_guard_lost_interrupt),
 	cmocka_unit_test(test_guard_late_interrupt),
 	cmocka_unit_test(test_guard_moderated),
