@@ -102,9 +102,11 @@ static int choose_array_max(struct pvg_balloon *b)
 	b->array_max = array_pages;
 	if (!b->array_max)
 		b->array_max = virtio_has_feature(b->vdev,
-						  VIRTIO_RING_F_INDIRECT_DESC) &&
-			       !b->stays_empty ?
+						  VIRTIO_RING_F_INDIRECT_DESC) ?
 			       PVG_ARRAY_MAX : PVG_ARRAY_PLAIN;
+	/* A crash kernel has no memory for more, and no use. */
+	if (b->stays_empty)
+		b->array_max = PVG_ARRAY_PLAIN;
 	b->array_max = max(b->array_max, PVG_UNITS_PER_PAGE);
 	return 0;
 }

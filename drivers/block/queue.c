@@ -487,6 +487,8 @@ static void pvg_blk_exit_request(struct blk_mq_tag_set *set,
 	struct pvg_blk_req *req = blk_mq_rq_to_pdu(rq);
 
 	kfree(req->room);
+	req->room = NULL;
+	req->room_size = 0;
 }
 
 static int pvg_blk_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,

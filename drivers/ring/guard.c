@@ -348,7 +348,8 @@ bool pvg_queue_add_dying(struct pvg_queue *q, struct scatterlist *sg, void *toke
 	unsigned long flags;
 	bool told;
 
-	if (!spin_trylock_irqsave(&q->lock, flags))
+	/* Locks sleep there. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !spin_trylock_irqsave(&q->lock, flags))
 		return false;
 	/* One element takes no memory; the ring shows it without a kick. */
 	told = q->running && !virtqueue_is_broken(q->vq) &&
