@@ -147,7 +147,8 @@ enum pvc_why {
  * @conn_window: the same for all streams together
  * @quiet_ms: the sender sends something at least that often, 100 to 60000;
  *	0: it makes no promise
- * @boot_id: random, different for each boot of the guest; 0 in HELLO
+ * @boot_id: random, different for each boot of the guest, and each load of its module;
+ *	0 in HELLO
  * @guest_nonce: random, chosen by the guest for each WELCOME that accepts; START
  *	repeats it; 0 in HELLO
  */
