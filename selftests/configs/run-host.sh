@@ -130,7 +130,7 @@ asked_by_hook()
 {
 	sed "s|/usr/share/initramfs-tools/hook-functions|$TMP/functions|" \
 		"$TREE/scripts/install/initramfs-hook" > "$TMP/hook"
-	echo 'manual_add_modules() { printf "%s\n" "$@"; }' > "$TMP/functions"
+	printf '%s\n' 'manual_add_modules() { for module; do echo "$module"; done; }' > "$TMP/functions"
 	env DESTDIR="$TMP/dest" version=6.1 "$@" sh "$TMP/hook" | sort | xargs
 }
 

@@ -172,7 +172,8 @@ static bool serve_one(int fd, const struct pvg_control_accept *req,
 	case OP_DEAF:
 		for (i = 0; i < 6000 && !shared->awake; i++)
 			usleep(10000);
-		/* fall through */
+		echo(fd);
+		break;
 	case OP_ECHO:
 		echo(fd);
 		break;

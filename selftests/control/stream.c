@@ -123,7 +123,7 @@ static void test_accept(void)
 	      errno == EAGAIN, "accepting without a request is EAGAIN with O_NONBLOCK");
 	check(waits(a, &call), "poll() says that there is a request");
 	check(accept_into(a, &req, args, 2, 0) < 0 && errno == EMSGSIZE &&
-	      req.args_len == 3, "too little room for the arguments is EMSGSIZE and tells how much");
+	      req.args_len == 3, "too little room for the arguments is EMSGSIZE, and says how much");
 	check(accept_into(a, &req, args, 10, O_APPEND) < 0 && errno == EINVAL &&
 	      accept_into(a, &req, (void *)8, 10, 0) < 0 && errno == EFAULT,
 	      "unknown flags are EINVAL, a bad address is EFAULT");
@@ -412,7 +412,8 @@ static void test_ends(void)
 	      "the daemon sees LOST when the session ends");
 	check(peer_ask(&die) == PVC_ABORTED,
 	      "a request ends with ABORTED when the daemon that accepted it exits");
-	check(peer_ask(&after) == PVC_NO_SERVICE && peer_until(!peer.pvc.peer.services[SERVICE].version_max),
+	check(peer_ask(&after) == PVC_NO_SERVICE &&
+	      peer_until(!peer.pvc.peer.services[SERVICE].version_max),
 	      "a request after the daemon has exited is NO_SERVICE, and the host was told");
 }
 
@@ -450,7 +451,7 @@ static void test_many(void)
 	      peer_ask(&calls[MANY]) == PVC_BUSY, "one more than %u is BUSY", MANY);
 	for (i = 0; i < MANY; i++)
 		pvc_reset(&peer.pvc, calls[i].s, PVC_CANCELLED);
-	peer_until(pvc_find(&peer.pvc, 1) == NULL && peer_ask(&all) == PVC_OK);
+	peer_until(!pvc_find(&peer.pvc, 1) && peer_ask(&all) == PVC_OK);
 
 	rounds = getenv("PVG_STREAMS") ? atoi(getenv("PVG_STREAMS")) : 500;
 	for (i = closed = 0; i < rounds; i++) {

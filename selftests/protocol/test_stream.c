@@ -379,13 +379,14 @@ static void test_reset_is_no_success(void **state)
 static void open_with(struct pair *pair, const void *tlvs, __u16 len)
 {
 	struct pvc_open o = { .tlv_len = cpu_to_le16(len) };
+	__u32 last = pair->guest.pvc.last_peer_id;
 	__u8 payload[256];
 
 	memcpy(payload, &o, sizeof(o));
 	memcpy(payload + sizeof(o), tlvs, len);
 	memset(payload + sizeof(o) + len, 'a', 10);
 	inject(pair, &pair->guest, (struct raw){
-		.type = PVC_OPEN, .stream = pair->guest.pvc.last_peer_id + 2 - !pair->guest.pvc.last_peer_id,
+		.type = PVC_OPEN, .stream = last ? last + 2 : 1,
 		.payload = payload, .len = sizeof(o) + len + 10 });
 }
 

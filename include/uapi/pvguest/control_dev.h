@@ -108,7 +108,8 @@ static_assert(sizeof(struct pvg_control_bind) == 8, "ABI");
 
 /*
  * BIND: the host's requests for this service come to this open file, until it
- *	is closed or the process that opened it has ended. EINVAL; EBUSY: another one, or this, has it; EPERM, see DROP.
+ *	is closed or the process that opened it has ended. EINVAL; EBUSY: another one,
+ *	or this, has it; EPERM, see DROP.
  */
 #define PVG_CONTROL_BIND	_IOW(0xbe, 5, struct pvg_control_bind)
 
