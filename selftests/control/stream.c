@@ -123,7 +123,7 @@ static void test_accept(void)
 	      errno == EAGAIN, "accepting without a request is EAGAIN with O_NONBLOCK");
 	check(waits(a, &call), "poll() says that there is a request");
 	check(accept_into(a, &req, args, 2, 0) < 0 && errno == EMSGSIZE &&
-	      req.args_len == 3, "too little room for the arguments is EMSGSIZE, and says how much");
+	      req.args_len == 3, "too little room for the arguments is EMSGSIZE, with how much");
 	check(accept_into(a, &req, args, 10, O_APPEND) < 0 && errno == EINVAL &&
 	      accept_into(a, &req, (void *)8, 10, 0) < 0 && errno == EFAULT,
 	      "unknown flags are EINVAL, a bad address is EFAULT");

@@ -105,6 +105,14 @@ gate_round()
 		"$((b_bells - a_bells)) $((b_timers - a_timers)) $figures" >> "$GATE_DIR/runs"
 }
 
+# gate_missed DEVICE...: "LOAD DEVICE" for those of which a row is not met so far. A median of
+# a few rounds near its limit is no verdict: they are measured again, for longer.
+gate_missed()
+{
+	awk -f gate.awk -v missed=1 -v cpus="$GATE_CPUS" -v devices="$*" \
+		"$GATE_TABLE" "$GATE_DIR/probes" "$GATE_DIR/runs" 2> /dev/null | sort -u
+}
+
 # gate_judge DEVICE...: prints the figures, and a check for each row of the table for
 # these devices and this number of CPUs.
 gate_judge()
