@@ -135,6 +135,7 @@ ends panic
 for ((i = 1; i <= ${PVG_PANICS:-2}; i++)); do
 	boot 'echo 1 > /proc/sys/kernel/unknown_nmi_panic; echo ready; sleep 500'
 	wait_ready
+	: > "$TMP/ping"
 	host -j ping -c 1000000 -i 1 > "$TMP/ping" 2>&1 &
 	PINGER=$!
 	for _ in {1..300}; do
