@@ -19,12 +19,11 @@ lease: lease.c $(TOP)/include/uapi/pvguest/control_dev.h
 		-pthread -I$(TOP)/include/uapi -o $@ $<
 
 # The protocol's core, as the host has it.
-CORE := $(filter-out %/services.c %/services_keys.c %/services_lease.c,\
-	$(wildcard $(TOP)/protocol/*.c))
+include $(TOP)/protocol/files.mk
 
-stream: stream.c provider.c peer.c provider.h peer.h $(TAP) $(CORE) $(wildcard $(TOP)/include/uapi/*/*.h $(TOP)/protocol/*.h $(TOP)/protocol/include/*/*.h)
+stream: stream.c provider.c peer.c provider.h peer.h $(TAP) $(PVC_CORE) $(PVC_HEADERS)
 	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
-		-I../lib -I$(TOP)/protocol/include -o $@ stream.c provider.c peer.c $(CORE) -lz
+		-I../lib $(PVC_CFLAGS) -o $@ stream.c provider.c peer.c $(PVC_CORE) -lz
 
 files stall: %: %.c $(TAP)
 	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -static -pthread -I../lib -o $@ $<
