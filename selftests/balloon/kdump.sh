@@ -38,13 +38,9 @@ tap_check "the kernel's log says that the balloon stays empty" \
 
 # One that asks for hints.
 fake_need
-tap_check "a device that asks for hints is made" fake balloon must_tell=0 hint=1 || tap_done
-BALLOON=$(echo /sys/devices/pvg_fakehost/virtio*/balloon)
-VIRTIO=${BALLOON%/balloon}
-VIRTIO=${VIRTIO##*/}
-tap_check "a device that asks for hints is bound" wait_for 10 test -e "$BALLOON" || tap_done
+fake_balloon "a device that asks for hints" must_tell=0 hint=1
 echo "hint 0x80000001" > "$FAKE/inject"
-echo $((64 * MIB / 4096)) > "$FAKE/target"
+fake_target $((64 * MIB))
 sleep 2
 tap_is "$(balloon_stat hinted)" 0 "a device that asks for hints gets none"
 tap_is "$(fake_state vq0_packets)" 0 "a device that asks for pages gets none"

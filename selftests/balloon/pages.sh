@@ -24,20 +24,10 @@ fake_need
 modprobe "$BALLOON_DRIVER"
 PAGE=$(getconf PAGESIZE 2> /dev/null || echo 4096)
 
-# new WHAT PARAMETER...: a device that the driver takes, whose file VIRTIO and BALLOON name.
-new()
-{
-	tap_check "$1: the device is made" fake balloon "${@:2}" || tap_done
-	BALLOON=$(echo /sys/devices/pvg_fakehost/virtio*/balloon)
-	VIRTIO=${BALLOON%/balloon}
-	VIRTIO=${VIRTIO##*/}
-	tap_check "$1: the device is bound" wait_for 10 test -e "$BALLOON" || tap_done
-}
-
 # fake_to BYTES: and wait until it is so.
 fake_to()
 {
-	echo $(($1 / 4096)) > "$FAKE/target"
+	fake_target "$1"
 	wait_for 60 balloon_is "$1"
 }
 
@@ -80,7 +70,7 @@ traced()
 # A whole range needs a request that has room for it.
 rmmod "$BALLOON_DRIVER"
 modprobe "$BALLOON_DRIVER" array_pages=32768
-new "whole ranges" must_tell=0
+fake_balloon "whole ranges: the device" must_tell=0
 mkdir "$TRACING"
 tap_at_exit rmdir "$TRACING"
 for event in mm_page_alloc mm_page_free; do
@@ -103,7 +93,7 @@ rmmod "$BALLOON_DRIVER"
 modprobe "$BALLOON_DRIVER"
 
 # After a suspend the device is told again of pages, which leave the balloon for that.
-new "locked page" must_tell=0
+fake_balloon "locked page: the device" must_tell=0
 size=$((8 * MIB))
 tap_check "locked page: the balloon grows to 8 MiB" fake_to "$size"
 echo freeze > "$FAKE/power"
@@ -114,7 +104,7 @@ tap_is "$(fake_state looks)" 1 "locked page: one page was locked when it entered
 tap_check "locked page: the balloon shrinks to nothing" fake_to 0
 
 # One that compaction has just then cannot leave the balloon, and must be told later.
-new "page locked during resume" must_tell=1
+fake_balloon "page locked during resume: the device" must_tell=1
 tap_check "page locked during resume: the balloon grows to 8 MiB" fake_to "$size"
 echo "lock 3000" > "$FAKE/inject" &
 tap_check "page locked during resume: a page is locked" wait_for 5 eval '[ "$(fake_state looks)" = 1 ]'

@@ -21,21 +21,6 @@ modprobe "$BALLOON_DRIVER"
 PAGE=$(getconf PAGESIZE 2> /dev/null || echo 4096)
 RAM=$(meminfo MemTotal)
 
-# new WHAT PARAMETER...: a device that the driver takes, whose file VIRTIO and BALLOON name.
-new()
-{
-	tap_check "$1: the device is made" fake balloon must_tell=0 "${@:2}" || tap_done
-	BALLOON=$(echo /sys/devices/pvg_fakehost/virtio*/balloon)
-	VIRTIO=${BALLOON%/balloon}
-	VIRTIO=${VIRTIO##*/}
-	tap_check "$1: the device is bound" wait_for 10 test -e "$BALLOON" || tap_done
-}
-
-to()
-{
-	echo $(($1 / 4096)) > "$FAKE/target"
-}
-
 inject()
 {
 	echo "$*" > "$FAKE/inject"
@@ -68,7 +53,7 @@ wakes()
 }
 
 # What the device has not read yet.
-new "held hints" hint=1
+fake_balloon "held hints: the device" must_tell=0 hint=1
 inject hold 1
 inject hint 0x80000001
 tap_check "held hints: the driver hints free pages" wait_for 30 hinted
@@ -88,7 +73,7 @@ echo restore > "$FAKE/power"
 tap_check "suspend: the driver is live after resume" wait_for 10 has_state live
 
 # Given up: the fourth failure within a minute.
-new "given up" hint=1
+fake_balloon "given up: the device" must_tell=0 hint=1
 inject hint 0x80000001
 tap_check "given up: the driver hints free pages" wait_for 30 hinted
 for n in 1 2 3; do
@@ -102,22 +87,22 @@ tap_check "given up: the fourth failure is final" wait_for 20 has_state failed
 tap_is "$(balloon_stat hinted_pages)" 0 "given up: no hinted page is kept"
 
 # A suspend waits for the balloon as long as it moves.
-new "wakeup" deflate_on_oom=0
+fake_balloon "wakeup: the device" must_tell=0 deflate_on_oom=0
 tap_check "wakeup: user space can allow the balloon to put off a suspend" \
 	eval 'echo enabled > "${BALLOON%/*}/power/wakeup"'
 tap_check "wakeup: a balloon at its target does not put off a suspend" wait_for 5 wakes 0
 fault silent 1
-to $((64 * MIB))
+fake_target $((64 * MIB))
 tap_check "wakeup: a balloon that moves puts off a suspend" wait_for 5 wakes 1
 sleep 1
 tap_check "wakeup: a balloon that waits for the device puts off a suspend" wakes 1
 fault silent 0
 tap_check "wakeup: the balloon reaches its target" wait_for 20 balloon_is $((64 * MIB))
 tap_check "wakeup: a balloon that has reached its target does not put off a suspend" wait_for 10 wakes 0
-to $((RAM * 2))
+fake_target $((RAM * 2))
 tap_check "wakeup: the balloon backs off at its floor" wait_for 60 eval '[ "$(balloon_stat backoff_ms)" -ge 400 ]'
 tap_check "wakeup: a balloon that backs off does not put off a suspend" wait_for 10 wakes 0
-to 0
+fake_target 0
 tap_check "wakeup: the balloon shrinks to nothing" wait_for 60 balloon_is 0
 
 tap_done

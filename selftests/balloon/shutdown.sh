@@ -18,20 +18,11 @@ set -u
 # shellcheck source=../lib/fake.sh
 . ../lib/fake.sh
 
-to()
-{
-	echo $(($1 / 4096)) > "$FAKE/target"
-}
-
 fake_need
 modprobe "$BALLOON_DRIVER"
 PAGE=$(getconf PAGESIZE 2> /dev/null || echo 4096)
-tap_check "the device is made" fake balloon must_tell=0 hint=1 || tap_done
-BALLOON=$(echo /sys/devices/pvg_fakehost/virtio*/balloon)
-VIRTIO=${BALLOON%/balloon}
-VIRTIO=${VIRTIO##*/}
-tap_check "the device is bound" wait_for 10 test -e "$BALLOON" || tap_done
-to $((64 * MIB))
+fake_balloon "the device" must_tell=0 hint=1
+fake_target $((64 * MIB))
 tap_check "the balloon grows to 64 MiB" wait_for 30 balloon_is $((64 * MIB))
 tap_is "$(fake_state actual)" $((64 * MIB / 4096)) "the device is told of 64 MiB"
 
@@ -40,7 +31,7 @@ tap_is "$(fake_state status)" 0x0 "shutdown: the device is reset"
 tap_is "$(fake_state actual)" 0 "shutdown: the device is told of an empty balloon"
 tap_is "$(balloon_stat state)" dead "shutdown: the driver is done with the device"
 requests=$(fake_state vq0_packets)
-to $((128 * MIB))
+fake_target $((128 * MIB))
 sleep 1
 tap_is "$(fake_state vq0_packets)" "$requests" "shutdown: the driver sends no request afterwards"
 tap_is "$(fake_state status)" 0x0 "shutdown: the device stays reset"

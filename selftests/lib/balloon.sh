@@ -212,6 +212,23 @@ balloon_to()
 	wait_for "${2:-60}" balloon_is "$1"
 }
 
+# fake_balloon WHAT PARAMETER...: a device of fake.sh that the driver takes, whose files
+# VIRTIO and BALLOON name; WHAT is what the checks call it. The test cannot go on without.
+fake_balloon()
+{
+	tap_check "$1 is made" fake balloon "${@:2}" || tap_done
+	BALLOON=$(echo /sys/devices/pvg_fakehost/virtio*/balloon)
+	VIRTIO=${BALLOON%/balloon}
+	VIRTIO=${VIRTIO##*/}
+	tap_check "$1 is bound" wait_for 10 test -e "$BALLOON" || tap_done
+}
+
+# fake_target BYTES: what that device wants.
+fake_target()
+{
+	echo $(($1 / 4096)) > "$FAKE/target"
+}
+
 # balloon_stat NAME: one value of the debugfs page.
 balloon_stat()
 {
