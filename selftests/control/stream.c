@@ -499,38 +499,42 @@ static void test_fairness(void)
 	peer_turn(100);
 }
 
+/* Bytes of the allocator in a memory.stat, or -1. */
+static long slab_of(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char line[64];
+	long bytes = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "slab %ld", &bytes);
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
 /* What nobody reads is the daemon's memory, not the system's. */
 static void test_charge(void)
 {
-	const char *slab = getenv("PVG_CGROUP_STAT");
+	const char *stat = getenv("PVG_CGROUP_STAT");
 	struct call all = { .op = OP_ANSWER_ALL };
 	unsigned int i, opened = shared->opened;
-	char line[64];
-	long before = -1, after = -1;
-	FILE *file;
+	long before, after;
 
-	for (i = 0; slab && i < 32; i++) {
-		calls[i] = (struct call){ .op = OP_KEEP, .send = 1u << 20 };
-		if (!i) {
-			file = fopen(slab, "r");
-			while (file && fgets(line, sizeof(line), file))
-				sscanf(line, "slab %ld", &before);
-			fclose(file);
-		}
-		peer_request(&calls[i]);
-	}
-	if (!slab) {
+	if (!stat) {
 		printf("# this kernel does not account memory\n");
 		return;
+	}
+	before = slab_of(stat);
+	for (i = 0; i < 32; i++) {
+		calls[i] = (struct call){ .op = OP_KEEP, .send = 1u << 20 };
+		peer_request(&calls[i]);
 	}
 	peer_counted(&shared->opened, opened + 32);
 	for (i = 0; i < 32; i++)
 		peer_until(calls[i].sent >= 64 * KIB);
 	peer_turn(500);
-	file = fopen(slab, "r");
-	while (file && fgets(line, sizeof(line), file))
-		sscanf(line, "slab %ld", &after);
-	fclose(file);
+	after = slab_of(stat);
 	check(before >= 0 && after - before >= (1 << 20),
 	      "what 32 streams keep is charged to the daemon's cgroup (%ld to %ld bytes)",
 	      before, after);
