@@ -17,12 +17,6 @@
 #else
 #define PVG_BLK_MAX_BLOCK	((u32)PAGE_SIZE)
 #endif
-/* Data segment, bytes. */
-#ifdef BLK_MIN_SEGMENT_SIZE
-#define PVG_BLK_MIN_SEGMENT	((u32)BLK_MIN_SEGMENT_SIZE)
-#else
-#define PVG_BLK_MIN_SEGMENT	((u32)PAGE_SIZE)
-#endif
 #define PVG_BLK_MAX_PHYS_EXP	16	/* physical block: this many doublings */
 #define PVG_BLK_MAX_RANGES	256	/* discard ranges per request */
 
@@ -51,9 +45,9 @@ static int read_segments(struct pvg_blk *blk)
 	/* qemu-storage-daemon's vhost-user devices offer it, and leave it 0. */
 	if (!size_max)
 		size_max = PAGE_SIZE;
-	if (size_max < PVG_BLK_MIN_SEGMENT) {
-		dev_err(&vdev->dev, "size_max is %u, at least %u is needed\n",
-			size_max, PVG_BLK_MIN_SEGMENT);
+	if (size_max < PAGE_SIZE) {
+		dev_err(&vdev->dev, "size_max is %u, at least %lu is needed\n",
+			size_max, PAGE_SIZE);
 		return -EINVAL;
 	}
 	l->max_segment_size = min_t(size_t, dma_max, size_max);
