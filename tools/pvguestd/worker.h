@@ -73,6 +73,8 @@ struct request {
 #define KEEP_NET	0x08u	/* and make sockets, connect, bind, listen, accept */
 #define KEEP_FILES	0x10u	/* and open and change files, within Landlock's roots */
 #define KEEP_PROC	0x20u	/* and read /proc and /sys, nothing else of the file system */
+/* and kill(), pidfd_open(), pidfd_send_signal(), waitid(), recvmsg() of descriptors */
+#define KEEP_SIGNAL	0x40u
 
 /**
  * struct operation - something that the host may ask for
@@ -80,7 +82,8 @@ struct request {
  * @op: an operation of it, without PVO_OP_JOB: those go to the worker of the job
  * @verb: its name in the policy, the audit log and pvhost, such as "exec"
  * @keep: KEEP_*
- * @caps: capabilities kept, bits 1ull << CAP_*; for all others the bounding set ends, too
+ * @caps: capabilities kept where the user is root or with KEEP_ROOT, bits 1ull << CAP_*, none
+ *	for other users; for all others the bounding set ends, too
  * @job: it may begin a job: other streams may join it
  * @prepare: as root, before anything of the record is known: opens what run() needs and
  *	forks what must have what this process gives up. enum pvc_status; with a status that
@@ -126,6 +129,12 @@ int stream_reset(const struct stream *s, __u32 status);
 /* No more data from the guest. */
 int stream_shutdown(const struct stream *s);
 void stream_close(struct stream *s);
+/*
+ * Why the host has closed a stream that was not answered, once poll() has said POLLHUP:
+ * PVC_CANCELLED, PVC_TIMED_OUT, PVC_LOST with its session, or another status that the host gave;
+ * PVC_OK: it is open.
+ */
+__u32 stream_closed(const struct stream *s);
 /* All of it, waiting as long as it takes; 0 or -errno (-EPIPE: the host is gone). */
 int stream_write_all(const struct stream *s, const void *buf, size_t len);
 /* @len bytes; -ENODATA: the host's data ended before; -errno as read(). */
@@ -154,8 +163,35 @@ struct joined {
 	__u8 record[4096];
 };
 
-/* Waits for one; 0, -ENOTCONN: the broker is gone, -errno. */
+/*
+ * Waits for one; poll() of @req->broker says when there is one. 0, -ENOTCONN: the broker is
+ * gone, -errno.
+ */
 int job_next(struct request *req, struct joined *joined);
+
+/**
+ * struct job_entry - a job that runs, as the broker knows it
+ * @job: its number
+ * @worker: process that deals with it
+ * @started: CLOCK_REALTIME, seconds
+ * @service: of the request that began it
+ * @principal: who began it
+ * @user: in whose name
+ */
+struct job_entry {
+	__u64 job;
+	pid_t worker;
+	__s64 started;
+	__u16 service;
+	char principal[PVC_PRINCIPAL_MAX + 1];
+	char user[PVO_USER_MAX];
+};
+
+/*
+ * The jobs there were when the worker was forked: fills @entry with number @i of them; false:
+ * there are no more. For the worker that lists them.
+ */
+bool job_at(unsigned int i, struct job_entry *entry);
 
 /* log.c: to the journal (stderr with syslog's priority prefixes), rate limited. */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
