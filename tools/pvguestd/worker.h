@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "pvguest/freestanding.h"
 #include "../../include/uapi/pvguest/control.h"
@@ -169,29 +170,34 @@ struct joined {
  */
 int job_next(struct request *req, struct joined *joined);
 
-/**
- * struct job_entry - a job that runs, as the broker knows it
- * @job: its number
- * @worker: process that deals with it
- * @started: CLOCK_REALTIME, seconds
- * @service: of the request that began it
- * @principal: who began it
- * @user: in whose name
+/*
+ * jobs.c: what PVO_EXEC_JOBS tells. A worker leaves a note of its job with the broker, bytes of
+ * its own choice; job_at() gives the jobs there were when the calling worker was forked, from
+ * @i = 0 on until NULL. Those of other principals are among them.
  */
-struct job_entry {
+#define JOB_NOTE_MAX	256
+
+struct job_info {
 	__u64 job;
-	pid_t worker;
-	__s64 started;
-	__u16 service;
-	char principal[PVC_PRINCIPAL_MAX + 1];
-	char user[PVO_USER_MAX];
+	const char *principal;
+	const char *user;
+	const char *verb;
+	pid_t pid;		/* of its worker */
+	time_t began;		/* s since 1970 */
+	const __u8 *note;
+	__u32 note_len;
 };
 
+bool job_at(unsigned int i, struct job_info *info);
+/* 0 or -errno; what is longer than JOB_NOTE_MAX is -EMSGSIZE. */
+int job_note(struct request *req, const void *note, __u32 len);
+
 /*
- * The jobs there were when the worker was forked: fills @entry with number @i of them; false:
- * there are no more. For the worker that lists them.
+ * sandbox.c: becomes the user of @req, with that user's groups and no capability beyond those of
+ * its uid: for a process that was forked in prepare() and is about to execute something. 0 or
+ * -errno.
  */
-bool job_at(unsigned int i, struct job_entry *entry);
+int become_user(const struct request *req);
 
 /* log.c: to the journal (stderr with syslog's priority prefixes), rate limited. */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
