@@ -54,8 +54,17 @@ tap_num "$(for seed in 1 2 3 4 5 6; do sample $seed 4 | md5sum; done | sort -u |
 	"other seeds give other samples"
 tap_is "$(sample 7 1000 | wc -l)" "$(list | wc -l)" "a sample of more than there are is all"
 
+# A rule without a place is told, and only that.
+printf 'sample.txt:checks\tdrop\t.\nsample.txt:gone\tdrop\t.\n' > "$TMP/two.rules"
+tap_is "$("$MUTANTS" unused "$TMP/two.rules" sample.txt; echo $?)" \
+	"$TMP/two.rules:2: sample.txt:gone
+1" "a rule that matches no place is told"
+
 # The tree's own lists.
 cd ../.. || exit 1
+tap_is "$(git ls-files 'drivers/*.[ch]' 'protocol/*.[ch]' 'include/pvguest/*.h' |
+	xargs scripts/mutate.d/mutants unused scripts/mutate.d/rules)" "" \
+	"each rule of scripts/mutate matches some place"
 all=$(find drivers include/pvguest -name '*.[ch]' ! -name '*.mod.c' | sort |
 	xargs scripts/mutate.d/mutants list scripts/mutate.d/rules | cut -f1)
 tap_is "$(grep -v '^#' scripts/mutate.d/survivors | awk 'NF { print $1 }' |
