@@ -6,7 +6,7 @@
  *
  *   simguest SOCKET
  *
- * What the services do to the system is printed to stdout, what a guest would
+ * It also has a service that tests streams, see simstreams.h. What the services do to the system is printed to stdout, what a guest would
  * do by itself is read from stdin, a line each; see commands[].
  */
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pvguest/services.h"
+#include "simstreams.h"
 
 static struct pvs guest;
 static __u8 rx_buf[PVC_SYNC_RUN];
@@ -82,6 +82,13 @@ static int op_step(struct pvs *v, __s64 delta)
 }
 
 static bool crashes, crashed;
+static bool cut;		/* the client is to be cut off */
+static bool hurry;		/* a reader that is slow on purpose waits */
+
+void sim_cut(void)
+{
+	cut = true;
+}
 
 static __u32 op_power(struct pvs *v, __u16 op, bool force)
 {
@@ -105,16 +112,6 @@ static void op_identify(struct pvs *v, struct pvc_guest_status *st)
 	memcpy(st->version, "sim", 3);
 }
 
-static bool op_forward(struct pvs *v, struct pvc_stream *s, const void *args,
-		       __u32 len)
-{
-	(void)v;
-	(void)s;
-	(void)args;
-	(void)len;
-	return false;
-}
-
 static void op_session(struct pvs *v, bool up, __u32 why)
 {
 	(void)v;
@@ -133,7 +130,8 @@ static const struct pvs_ops ops = {
 	.power = op_power,
 	.thaw = op_thaw,
 	.identify = op_identify,
-	.forward = op_forward,
+	.forward = sim_open,
+	.daemon = &sim_stream_ops,
 	.session = op_session,
 };
 
@@ -211,6 +209,13 @@ static void cmd_mute(const char *arg)
 	muted = atoi(arg);
 }
 
+/* cut: the client's connection */
+static void cmd_cut(const char *arg)
+{
+	(void)arg;
+	sim_cut();
+}
+
 /* crash N: boot before shutdown and reboot are answered, or do not */
 static void cmd_crash(const char *arg)
 {
@@ -231,6 +236,7 @@ static const struct {
 	{ "restore", cmd_restore }, { "notice", cmd_notice },
 	{ "offset", cmd_offset }, { "policy", cmd_policy },
 	{ "crash", cmd_crash }, { "mute", cmd_mute }, { "quit", cmd_quit },
+	{ "cut", cmd_cut },
 };
 
 static void run_command(char *text)
@@ -322,6 +328,8 @@ static int sleep_ms(void)
 
 	if (next <= now)
 		return 0;
+	if (hurry)
+		return 1;
 	return next - now > 1000 ? 1000 : next - now;
 }
 
@@ -346,6 +354,10 @@ static void turn(int server)
 	if (crashed)
 		cmd_boot("");
 	crashed = false;
+	if (cut && client >= 0)
+		disconnect();
+	cut = false;
+	hurry = sim_streams_tick(&guest);
 	pvs_tick(&guest, now_ms());
 	finish_thaw();
 	write_client();

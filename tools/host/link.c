@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -18,6 +17,7 @@
 #include "pvguest/version.h"
 
 #define QUIET_MS	1000	/* a guest gives us up after three times that */
+#define RETRY_MS	100	/* between attempts to connect again */
 
 static __u64 read_clock(clockid_t clock)
 {
@@ -37,24 +37,49 @@ __u64 now_realtime_ns(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
-static struct link *to_link(struct pvc *p)
+void fill_random(void *buf, __u32 len)
 {
-	return p->priv;
-}
-
-static void op_random(struct pvc *p, void *buf, __u32 len)
-{
-	(void)p;
 	if (getrandom(buf, len, 0) != (ssize_t)len) {
 		perror("pvhost: getrandom");
 		exit(FAILED);
 	}
 }
 
+static struct link *to_link(struct pvc *p)
+{
+	return p->priv;
+}
+
+/* Callbacks of the owner of a stream; NULL: it is a request of call.c. */
+static const struct pvc_ops *owner_of(struct pvc *p, const struct pvc_stream *s)
+{
+	const struct link_hooks *hooks = to_link(p)->hooks;
+
+	return s->priv && hooks ? hooks->streams : NULL;
+}
+
+static void op_random(struct pvc *p, void *buf, __u32 len)
+{
+	(void)p;
+	fill_random(buf, len);
+}
+
+static void tell_session(struct link *link, bool up)
+{
+	if (link->hooks && link->hooks->session)
+		link->hooks->session(link, up);
+}
+
+static void op_up(struct pvc *p)
+{
+	tell_session(to_link(p), true);
+}
+
 static void op_down(struct pvc *p, __u32 why)
 {
 	to_link(p)->down_why = why;
 	to_link(p)->downs++;
+	tell_session(to_link(p), false);
 }
 
 static void op_refused(struct pvc *p, __u32 status)
@@ -62,45 +87,53 @@ static void op_refused(struct pvc *p, __u32 status)
 	to_link(p)->refused = status;
 }
 
+static void op_data(struct pvc *p, struct pvc_stream *s, const void *data, __u32 len)
+{
+	const struct pvc_ops *owner = owner_of(p, s);
+
+	if (owner)
+		owner->data(p, s, data, len);
+	else
+		pvc_consumed(p, s, len);
+}
+
+static void op_eof(struct pvc *p, struct pvc_stream *s)
+{
+	const struct pvc_ops *owner = owner_of(p, s);
+
+	if (owner)
+		owner->eof(p, s);
+}
+
 static void op_result(struct pvc *p, struct pvc_stream *s, __u32 flags,
 		      const void *body, __u32 len)
 {
-	struct link *link = to_link(p);
+	const struct pvc_ops *owner = owner_of(p, s);
 
-	link->answer->status = s->status;
-	link->answer->flags = flags;
-	link->answer->len = min_t(__u32, len, LINK_BODY);
-	memcpy(link->answer->body, body, link->answer->len);
-	link->answered = true;
+	if (owner)
+		owner->result(p, s, flags, body, len);
+	else if (!s->priv)
+		call_result(to_link(p), s, flags, body, len);
 }
 
 static void op_closed(struct pvc *p, struct pvc_stream *s, __u32 status)
 {
-	struct link *link = to_link(p);
+	const struct pvc_ops *owner = owner_of(p, s);
 
-	(void)s;
-	if (link->answered)
-		return;
-	if (status == PVC_LOST) {
-		link->dropped = true;
-		return;
-	}
-	/* Reset, by the guest or because it took too long. */
-	link->answer->status = status;
-	link->answer->len = 0;
-	link->answered = true;
+	if (owner)
+		owner->closed(p, s, status);
+	else if (!s->priv)
+		call_closed(to_link(p), status);
 }
 
 static __u32 op_fill(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
 		     void *buf, __u32 max)
 {
-	struct link *link = to_link(p);
+	const struct pvc_ops *owner = s ? owner_of(p, s) : NULL;
 
-	(void)s;
-	if (type != PVC_OPEN || link->args_len > max || !link->args_len)
-		return 0;
-	memcpy(buf, link->args, link->args_len);
-	return link->args_len;
+	if (owner)
+		return owner->fill(p, s, type, buf, max);
+	return s && !s->priv ? call_fill(to_link(p), type, buf, max) : 0;
 }
 
 static void take_notice(struct news *news, const void *payload, __u32 len)
@@ -124,6 +157,7 @@ static void take_notice(struct news *news, const void *payload, __u32 len)
 static void op_event(struct pvc *p, enum pvc_type type, const void *payload,
 		     __u32 len)
 {
+	const struct link_hooks *hooks = to_link(p)->hooks;
 	struct news *news = &to_link(p)->news;
 	struct pvc_ping ping;
 
@@ -137,12 +171,17 @@ static void op_event(struct pvc *p, enum pvc_type type, const void *payload,
 		news->pong_token = le64_to_cpu(ping.token);
 		news->pongs++;
 	}
+	if (hooks && hooks->event)
+		hooks->event(to_link(p), type, payload, len);
 }
 
 static const struct pvc_ops ops = {
 	.random = op_random,
+	.up = op_up,
 	.down = op_down,
 	.refused = op_refused,
+	.data = op_data,
+	.eof = op_eof,
 	.result = op_result,
 	.closed = op_closed,
 	.fill = op_fill,
@@ -159,7 +198,7 @@ static int connect_to(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct stat st;
-	int fd;
+	int fd, error;
 
 	if (!stat(path, &st) && S_ISCHR(st.st_mode))
 		return open_device(path);
@@ -171,7 +210,9 @@ static int connect_to(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && (connect(fd, (void *)&addr, sizeof(addr)) < 0 ||
 			fcntl(fd, F_SETFL, O_NONBLOCK) < 0)) {
+		error = errno;
 		close(fd);
+		errno = error;
 		return -1;
 	}
 	return fd;
@@ -182,13 +223,144 @@ void link_set_timeout(struct link *link, __u32 timeout_ms)
 	link->deadline = timeout_ms ? now_ms() + timeout_ms : ~0ull;
 }
 
-/**
- * link_open() - connect to the hypervisor's socket
- * @link: the link
- * @path: of the socket
- * @timeout_ms: for all that follows, until link_set_timeout(); 0: for ever
- */
-enum outcome link_open(struct link *link, const char *path, __u32 timeout_ms)
+static void set_timer(struct event *ev, __u64 at)
+{
+	__u64 now = now_ms(), ms = at <= now ? 0 : min_t(__u64, at - now, 60000);
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	evtimer_add(ev, &tv);
+}
+
+/* The core's next tick, if it is another than before. */
+static void set_tick(struct link *link)
+{
+	__u64 next = link->closed ? ~0ull : pvc_next_tick(&link->pvc);
+
+	if (next == link->tick_at)
+		return;
+	link->tick_at = next;
+	if (next == ~0ull)
+		evtimer_del(link->tick);
+	else
+		set_timer(link->tick, next);
+}
+
+static void gather(struct link *link)
+{
+	__u32 n = 1;
+
+	link->out_at = 0;
+	link->out_len = 0;
+	while (n && link->out_len < LINK_GATHER) {
+		n = pvc_output(&link->pvc, link->out + link->out_len, PVC_SYNC_RUN,
+			       now_ms());
+		link->out_len += n;
+	}
+}
+
+static void block(struct link *link, bool blocked)
+{
+	if (blocked == link->blocked)
+		return;
+	link->blocked = blocked;
+	if (blocked)
+		event_add(link->writable, NULL);
+	else
+		event_del(link->writable);
+}
+
+/* Writes what there is, as far as the socket takes it; true: it may take more. */
+static bool send_output(struct link *link)
+{
+	ssize_t n;
+
+	for (;;) {
+		if (link->out_at == link->out_len)
+			gather(link);
+		if (!link->out_len)
+			return true;
+		n = write(link->fd, link->out + link->out_at, link->out_len - link->out_at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return false;
+		/* Gone: what it has written before is read first, then its end. */
+		if (n < 0)
+			link->out_at = link->out_len;
+		else
+			link->out_at += n;
+	}
+}
+
+/* Something may have to be sent. */
+static void flush_link(struct link *link)
+{
+	if (link->fd < 0 || link->closed)
+		return;
+	block(link, !send_output(link));
+	set_tick(link);
+	if (link->hooks && link->hooks->turn)
+		link->hooks->turn(link);
+}
+
+void link_kick(struct link *link)
+{
+	if (link->fd >= 0 && !link->closed)
+		event_active(link->flush, EV_TIMEOUT, 0);
+}
+
+/* The other end is gone. */
+static void end_link(struct link *link)
+{
+	link->closed = true;
+	event_del(link->readable);
+	block(link, false);
+	link->out_len = 0;
+	link->out_at = 0;
+	pvc_stop(&link->pvc, now_ms());
+	set_tick(link);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	static __u8 buf[65536];
+	struct link *link = arg;
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	(void)what;
+	if (n > 0)
+		pvc_input(&link->pvc, buf, n, now_ms());
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		end_link(link);
+	flush_link(link);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	flush_link(arg);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *link = arg;
+
+	(void)fd;
+	(void)what;
+	link->tick_at = ~0ull - 1;	/* to be set again, whatever it will be */
+	pvc_tick(&link->pvc, now_ms());
+	flush_link(link);
+}
+
+static void on_until(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+enum outcome link_init(struct link *link, const char *path, __u32 timeout_ms)
 {
 	static const char name[] = "pvhost " PVG_VERSION;
 	struct pvc_config cfg = {
@@ -199,116 +371,144 @@ enum outcome link_open(struct link *link, const char *path, __u32 timeout_ms)
 		.rx_size = sizeof(link->rx_buf),
 		.streams = link->streams,
 		.nr_streams = LINK_STREAMS,
+		.peer_streams = 1,
 		.stream_window = 65536,
-		.conn_window = 262144,
+		.conn_window = LINK_WINDOW,
 		.quiet_ms = QUIET_MS,
 		.features = PVC_FEATURE_KERNEL | PVC_FEATURE_LEASE,
 		.tlvs = link->tlvs,
 	};
 
 	memset(link, 0, sizeof(*link));
+	link->fd = -1;
+	link->path = path;
+	link->timeout_ms = timeout_ms;
+	link->tick_at = ~0ull;
 	cfg.tlv_len = pvc_put_tlv(link->tlvs, 0, sizeof(link->tlvs),
 				  PVC_TLV_SOFTWARE, name, strlen(name));
 	link_set_timeout(link, timeout_ms);
-	link->fd = connect_to(path);
-	if (link->fd < 0) {
-		fprintf(stderr, "pvhost: %s: %s\n", path, strerror(errno));
-		return NO_CONNECTION;
+	link->base = event_base_new();
+	if (link->base) {
+		link->tick = evtimer_new(link->base, on_tick, link);
+		link->flush = evtimer_new(link->base, on_writable, link);
+		link->until = evtimer_new(link->base, on_until, link);
 	}
-	if (pvc_init(&link->pvc, &cfg)) {
-		fprintf(stderr, "pvhost: protocol core: bad configuration\n");
+	if (!link->base || !link->tick || !link->flush || !link->until ||
+	    pvc_init(&link->pvc, &cfg)) {
+		fprintf(stderr, "pvhost: cannot set up the event loop or the protocol core\n");
 		return FAILED;
 	}
-	pvc_start(&link->pvc, now_ms());
 	return DONE;
 }
 
-/* Write what there is, as far as the socket takes it. */
-static void send_output(struct link *link)
+int link_connect(struct link *link)
 {
-	ssize_t n;
+	int fd;
 
-	for (;;) {
-		if (link->out_at == link->out_len) {
-			link->out_at = 0;
-			link->out_len = pvc_output(&link->pvc, link->out,
-						   sizeof(link->out), now_ms());
-			if (!link->out_len)
-				return;
-		}
-		n = write(link->fd, link->out + link->out_at,
-			  link->out_len - link->out_at);
-		if (n < 0) {
-			if (errno != EAGAIN && errno != EINTR)
-				link->closed = true;
-			return;
-		}
-		link->out_at += n;
+	link_disconnect(link);
+	fd = connect_to(link->path);
+	if (fd < 0)
+		return -errno;
+	link->readable = event_new(link->base, fd, EV_READ | EV_PERSIST, on_readable, link);
+	link->writable = event_new(link->base, fd, EV_WRITE | EV_PERSIST, on_writable, link);
+	if (!link->readable || !link->writable || event_add(link->readable, NULL)) {
+		close(fd);
+		return -ENOMEM;
 	}
+	link->fd = fd;
+	link->closed = false;
+	pvc_start(&link->pvc, now_ms());
+	link_kick(link);
+	return 0;
 }
 
-static void receive(struct link *link)
+enum outcome link_open(struct link *link)
 {
-	static __u8 buf[65536];
-	ssize_t n = read(link->fd, buf, sizeof(buf));
+	int error = link_connect(link);
 
-	if (n > 0)
-		pvc_input(&link->pvc, buf, n, now_ms());
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		link->closed = true;
+	if (!error)
+		return DONE;
+	fprintf(stderr, "pvhost: %s: %s\n", link->path, strerror(-error));
+	return NO_CONNECTION;
 }
 
-/* Milliseconds to sleep, for poll(). */
-static int sleep_ms(const struct link *link, __u64 until)
+void link_disconnect(struct link *link)
 {
-	__u64 now = now_ms(), next = pvc_next_tick(&link->pvc);
-
-	next = min_t(__u64, next, min_t(__u64, until, link->deadline));
-	if (next <= now)
-		return 0;
-	return next - now > 60000 ? 60000 : (int)(next - now);
+	if (link->fd >= 0 && !link->closed)
+		end_link(link);
+	if (link->readable)
+		event_free(link->readable);
+	if (link->writable)
+		event_free(link->writable);
+	link->readable = NULL;
+	link->writable = NULL;
+	if (link->fd >= 0)
+		close(link->fd);
+	link->fd = -1;
 }
 
-/**
- * link_turn() - let things happen, once
- * @link: the link
- * @until: return then at the latest, ms; ~0: when something has come
- *
- * Return: DONE, or why it is no use to go on.
- */
+/* What main() explains when the verb ends with it. */
+static enum outcome fault(struct link *link, enum outcome out)
+{
+	link->fault = out;
+	return out;
+}
+
 enum outcome link_turn(struct link *link, __u64 until)
 {
-	struct pollfd pfd = { .fd = link->fd, .events = POLLIN };
-
-	if (now_ms() >= link->deadline)
-		return NO_ANSWER;
-	pvc_tick(&link->pvc, now_ms());
-	send_output(link);
-	if (link->out_at < link->out_len)
-		pfd.events |= POLLOUT;
-	if (!link->closed &&
-	    poll(&pfd, 1, sleep_ms(link, until)) < 0 && errno != EINTR) {
-		perror("pvhost: poll");
-		return FAILED;
+	if (link->turning) {
+		fprintf(stderr, "pvhost: bug: a callback waits in the loop that called it\n");
+		abort();
 	}
-	if (pfd.revents & (POLLIN | POLLHUP | POLLERR))
-		receive(link);
-	send_output(link);
+	if (now_ms() >= link->deadline)
+		return fault(link, NO_ANSWER);
+	link->turning = true;
+	if (link->fd >= 0 && !link->closed)
+		pvc_tick(&link->pvc, now_ms());
+	flush_link(link);
+	until = min_t(__u64, until, link->deadline);
+	if (until != ~0ull)
+		set_timer(link->until, until);
+	if (link->fd >= 0 && !link->closed)
+		event_base_loop(link->base, EVLOOP_ONCE);
+	evtimer_del(link->until);
+	link->turning = false;
 	if (link->pvc.state == PVC_REFUSED)
-		return REFUSED;
-	return link->closed ? NO_CONNECTION : DONE;
+		return fault(link, REFUSED);
+	return fault(link, link->fd < 0 || link->closed ? NO_CONNECTION : DONE);
 }
 
-/**
- * link_session() - wait until there is a session
- * @link: the link
- */
+/* Connects again, at intervals, as long as the time given allows. */
+static enum outcome connect_again(struct link *link)
+{
+	const struct timespec pause = { .tv_nsec = RETRY_MS * 1000000 };
+	int error = link_connect(link);
+
+	while (error) {
+		if (now_ms() >= link->deadline) {
+			link->fault = DONE;	/* said here */
+			fprintf(stderr, "pvhost: %s: %s\n", link->path, strerror(-error));
+			return NO_CONNECTION;
+		}
+		nanosleep(&pause, NULL);
+		error = link_connect(link);
+	}
+	return DONE;
+}
+
 enum outcome link_session(struct link *link)
 {
 	enum outcome out = DONE;
 
-	while (link->pvc.state != PVC_UP && out == DONE)
-		out = link_turn(link, ~0ull);
+	while (link->pvc.state != PVC_UP && out == DONE) {
+		/* The guest took leave: it is called again. */
+		if (link->fd >= 0 && !link->closed && link->pvc.state == PVC_IDLE)
+			pvc_start(&link->pvc, now_ms());
+		if (link->fd >= 0 && !link->closed)
+			out = link_turn(link, ~0ull);
+		else
+			out = link->pvc.stats.sessions ? connect_again(link) : link_open(link);
+	}
 	return out;
 }
 
@@ -325,113 +525,9 @@ void link_close(struct link *link)
 	while (link->out_at < link->out_len && now_ms() < until)
 		if (link_turn(link, until) != DONE)
 			break;
-	pvc_stop(&link->pvc, now_ms());
-	close(link->fd);
-}
-
-/* One attempt at a call; DONE with @link->dropped if the session was lost. */
-static enum outcome attempt(struct link *link, const struct call *call,
-			    __u64 key, __u16 flags)
-{
-	struct pvc_request req = {
-		.service = call->service, .op = call->op,
-		.version = PVC_SERVICE_VERSION,
-		.flags = PVC_OPEN_NODATA | flags, .key = key,
-	};
-	enum outcome out = link_session(link);
-	__u64 now = now_ms();
-
-	if (out != DONE)
-		return out;
-	if (link->deadline != ~0ull)
-		req.deadline_ms = link->deadline > now ?
-				  link->deadline - now : 1;
-	link->answered = false;
-	link->dropped = false;
-	link->args = call->args;
-	link->args_len = flags & PVC_OPEN_QUERY ? 0 : call->len;
-	if (call->refresh)
-		call->refresh(call->args);
-	if (!(flags & PVC_OPEN_QUERY))
-		memcpy(link->boot_id, link->pvc.peer.boot_id, sizeof(link->boot_id));
-	if (!pvc_open(&link->pvc, &req))
-		return FAILED;
-	while (!link->answered && !link->dropped && out == DONE)
-		out = link_turn(link, ~0ull);
-	return link->answered ? DONE : out;
-}
-
-static void pause_ms(struct link *link, __u32 ms)
-{
-	__u64 until = now_ms() + ms;
-
-	while (now_ms() < until && link_turn(link, until) == DONE)
-		;
-}
-
-/*
- * The session was lost under a request: was it carried out? Leaves what became
- * of it in the answer, or *@again set if the guest has not heard of it.
- */
-static enum outcome ask(struct link *link, const struct call *call, __u64 key,
-			bool *again)
-{
-	enum outcome out;
-
-	*again = false;
-	for (;;) {
-		out = attempt(link, call, key, PVC_OPEN_QUERY);
-		if (out != DONE)
-			return out;
-		if (link->dropped)
-			continue;
-		if (link->answer->status != PVC_IN_PROGRESS)
-			break;
-		pause_ms(link, 100);
-	}
-	if (link->answer->status != PVC_NOT_FOUND)
-		return DONE;
-	/* A guest that has booted since knows nothing of what it did before. */
-	if (memcmp(link->pvc.peer.boot_id, link->boot_id, sizeof(link->boot_id)))
-		link->answer->status = PVC_FORGOTTEN;
-	else
-		*again = true;
-	return DONE;
-}
-
-/**
- * link_call() - have the guest do something, and wait for its answer
- * @link: the link
- * @call: what
- * @answer: its answer
- *
- * If the session is lost meanwhile it is tried again in the next, without doing
- * twice what must be done once only.
- *
- * Return: DONE if there is an answer, whatever it says.
- */
-enum outcome link_call(struct link *link, const struct call *call,
-		       struct answer *answer)
-{
-	enum outcome out;
-	bool again = true;
-	__u64 key = 0;
-
-	link->answer = answer;
-	while (call->once && !key)
-		op_random(&link->pvc, &key, sizeof(key));
-	while (again) {
-		again = false;
-		out = attempt(link, call, key, 0);
-		if (out != DONE)
-			return out;
-		if (!link->dropped)
-			break;
-		again = true;
-		out = key ? ask(link, call, key, &again) : DONE;
-		if (out != DONE)
-			return out;
-	}
-	/* It says so as we do: nothing came in time. */
-	return answer->status == PVC_TIMED_OUT ? NO_ANSWER : DONE;
+	link_disconnect(link);
+	event_free(link->until);
+	event_free(link->flush);
+	event_free(link->tick);
+	event_base_free(link->base);
 }

@@ -7,7 +7,22 @@
 
 #include <cjson/cJSON.h>
 
-#include "link.h"
+#include "client.h"
+
+#define DEFAULT_TIMEOUT_MS	10000
+
+/* main.c */
+
+/* @text as a number from @least to @most, times @unit; or says that @what is none, and exits. */
+__u32 to_number(const char *what, const char *text, double least, double most, double unit);
+/* Exits if there is no socket. */
+void need_socket(const char *path);
+
+/*
+ * The verbs of the guest's kernel: kernel.c
+ */
+extern const struct command kernel_commands[];
+int kernel_verb(struct client *c, int argc, char **argv);
 
 /* From the command line. */
 struct options {
@@ -28,17 +43,15 @@ struct options {
 };
 
 /**
- * struct verb - something pvhost can do
+ * struct verb - something the guest's kernel can do
  * @name: as it is typed
  * @flags: the options it takes besides the common ones, as in getopt()
- * @help: one line
  * @run: does it over an open link
  * @number: it takes a number of seconds as its argument
  */
 struct verb {
 	const char *name;
 	const char *flags;
-	const char *help;
 	enum outcome (*run)(struct link *link, const struct options *opt);
 	bool number;
 };
