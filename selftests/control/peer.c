@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "peer.h"
@@ -111,6 +114,24 @@ static const struct pvc_ops ops = {
 	.event = on_event,
 };
 
+/* A port, or a unix socket in its place. */
+static int open_path(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) || !S_ISSOCK(st.st_mode))
+		return open(path, O_RDWR | O_CLOEXEC);
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -1;
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return -1;
+	return fd;
+}
+
 bool peer_open(const char *path)
 {
 	struct pvc_config cfg = {
@@ -125,7 +146,7 @@ bool peer_open(const char *path)
 		.quiet_ms = PVC_QUIET_MAX_MS,
 	};
 
-	peer.fd = open(path, O_RDWR | O_CLOEXEC);
+	peer.fd = open_path(path);
 	if (peer.fd < 0 || pvc_init(&peer.pvc, &cfg))
 		return false;
 	pvc_start(&peer.pvc, now_ms());
@@ -176,13 +197,14 @@ bool peer_session(void)
 bool peer_request(struct call *call)
 {
 	struct pvc_request req = {
-		.service = SERVICE,
+		.service = call->service ? call->service : SERVICE,
 		.op = call->op,
 		.version = call->version ? call->version : 2,
 		.prio = call->prio,
 		.window = 256 * KIB,
 		.flags = call->flags | (call->send ? 0 : PVC_OPEN_NODATA),
 		.deadline_ms = call->deadline_ms,
+		.key = call->key,
 		.principal = call->principal,
 		.priv = call,
 	};

@@ -20,6 +20,7 @@
 
 /*
  * A request. The caller sets what is before @s, peer_request() the rest.
+ * @service: 0: SERVICE
  * @send: bytes of data to send, a pattern; 0: the request is NODATA
  * @piece: bytes of data in a frame at most; 0: any
  * @hold: data that comes is not consumed
@@ -29,11 +30,13 @@
  * @mark: the caller's
  */
 struct call {
+	__u16 service;
 	__u8 version;
 	__u8 prio;
 	__u16 op;
 	__u16 flags;
 	__u32 deadline_ms;
+	__u64 key;
 	__u64 send;
 	__u32 piece;
 	bool hold;

@@ -39,6 +39,10 @@ static const struct verb verbs[] = {
 	{ "kv-delete", "@kv", KIND_KEY, true, false },
 	{ "kv-list", "@kv", KIND_KEY, true, false },
 	{ "kv-watch", "@kv", KIND_KEY, true, false },
+#ifdef PVG_TEST
+	{ "test", "@test", KIND_PLAIN, false, true },
+	{ "test-file", "@test", KIND_FILE, false, true },
+#endif
 };
 
 static_assert(sizeof(verbs) / sizeof(*verbs) <= 64, "a bit for each");

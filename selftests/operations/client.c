@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A host that asks for one operation, as its options say, or for the same several times at
+ * once, and prints what came of each: the status, the bytes of data, "intact" or "broken" (data
+ * is a pattern), and the answer's body.
+ *
+ *   client [-s SERVICE] [-p PRINCIPAL] [-u USER] [-k KEY] [-q] [-j JOB] [-d MS] [-r TEXT]
+ *          [-R BYTES] [-b BYTES] [-n TIMES] [-o] [-l MS] OPERATION
+ *
+ *   -k  the key of the request; -q  only ask what became of it
+ *   -r, -R  the record: a text, or so many bytes of the pattern
+ *   -b  bytes of data to send
+ *   -n  that many at once; -o  one after the other
+ *   -l  the session is left after so long, whatever was answered
+ */
+#include <getopt.h>
+#include <unistd.h>
+
+#include "../control/peer.h"
+#include "test_operations.h"
+#include "../../protocol/include/pvguest/services.h"
+#include "../../include/uapi/pvguest/operations.h"
+
+#define CALLS_MAX	256
+
+static struct call calls[CALLS_MAX];
+static struct call model;
+static __u8 args[PVC_PAYLOAD_MAX];
+static struct pvo_header header;
+static __u64 more;		/* bytes of the record that go as data */
+static unsigned int times = 1;
+static bool in_turn;
+static int leave_ms;
+
+static void set_record(const char *text, __u32 len)
+{
+	header.record_len = cpu_to_le32(len);
+	if (text) {
+		memcpy(args + sizeof(header), text, len);
+		model.args_len = sizeof(header) + len;
+		return;
+	}
+	/* All of it as data, which is the same pattern. */
+	model.args_len = sizeof(header);
+	model.flags |= len ? PVC_OPEN_MORE : 0;
+	more = len;
+}
+
+static bool parse(int argc, char **argv)
+{
+	int opt;
+
+	model.service = TEST_SERVICE;
+	model.args_len = sizeof(header);
+	header.size = cpu_to_le16(sizeof(header));
+	while ((opt = getopt(argc, argv, "s:p:u:k:qj:d:r:R:b:n:ol:x:")) > 0) {
+		if (opt == 's')
+			model.service = atoi(optarg);
+		else if (opt == 'p')
+			model.principal = optarg;
+		else if (opt == 'u')
+			memcpy(header.user, optarg, min_t(size_t, strlen(optarg), sizeof(header.user)));
+		else if (opt == 'k')
+			model.key = strtoull(optarg, NULL, 0);
+		else if (opt == 'q')
+			model.flags |= PVC_OPEN_QUERY;
+		else if (opt == 'j')
+			header.job = cpu_to_le64(strtoull(optarg, NULL, 0));
+		else if (opt == 'd')
+			model.deadline_ms = atoi(optarg);
+		else if (opt == 'r')
+			set_record(optarg, strlen(optarg));
+		else if (opt == 'R')
+			set_record(NULL, atoi(optarg));
+		else if (opt == 'b')
+			model.send = strtoull(optarg, NULL, 0);
+		else if (opt == 'n')
+			times = atoi(optarg);
+		else if (opt == 'o')
+			in_turn = true;
+		else if (opt == 'l')
+			leave_ms = atoi(optarg);
+		else if (opt == 'x')
+			model.args_len = atoi(optarg);
+		else
+			return false;
+	}
+	if (optind != argc - 2 || !times || times > CALLS_MAX)
+		return false;
+	model.op = strtoul(argv[optind], NULL, 0);
+	model.version = PVO_VERSION;
+	model.send += more;
+	memcpy(args, &header, sizeof(header));
+	model.args = args;
+	return true;
+}
+
+static void print_body(const struct call *call)
+{
+	__u32 i;
+
+	for (i = 0; i < call->body_len; i++)
+		if (call->body[i] < ' ' || call->body[i] > '~')
+			break;
+	putchar(' ');
+	if (call->body_len && i == call->body_len)
+		printf("%.*s", (int)call->body_len, call->body);
+	else
+		for (i = 0; i < call->body_len; i++)
+			printf("%02x", call->body[i]);
+}
+
+static void print_call(const struct call *call)
+{
+	printf("%s %llu %s", call->closed ? pvc_status_name(call->status) : "open",
+	       (unsigned long long)call->got, call->intact ? "intact" : "broken");
+	print_body(call);
+	putchar('\n');
+}
+
+static bool all_closed(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < times; i++)
+		if (calls[i].s)
+			return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	__u64 until;
+	unsigned int i;
+
+	if (!parse(argc, argv)) {
+		fprintf(stderr, "usage: client [OPTION]... OPERATION SOCKET\n");
+		return 2;
+	}
+	if (!peer_open(argv[argc - 1]) || !peer_session()) {
+		fprintf(stderr, "client: no session at %s\n", argv[argc - 1]);
+		return 3;
+	}
+	for (i = 0; i < times; i++) {
+		calls[i] = model;
+		if (model.key)
+			calls[i].key = model.key + i;
+		if (!peer_request(&calls[i]) || (in_turn && !peer_finish(&calls[i])))
+			return 4;
+	}
+	if (leave_ms) {
+		for (until = now_ms() + leave_ms; now_ms() < until;)
+			peer_turn(10);
+	} else {
+		peer_until(all_closed());
+	}
+	for (i = 0; i < times; i++)
+		print_call(&calls[i]);
+	pvc_bye(&peer.pvc, PVC_WHY_BYE);
+	peer_turn(0);
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Operations that only pvguestd-test has. */
+#ifndef _SELFTESTS_TEST_OPERATIONS_H
+#define _SELFTESTS_TEST_OPERATIONS_H
+
+#define TEST_SERVICE	63
+
+enum test_op {
+	TEST_ECHO = 1,
+	TEST_BURN = 2,
+	TEST_CRASH = 3,
+	TEST_SLEEP = 4,
+	TEST_JOB = 5,
+	TEST_JOBS = 6,
+	TEST_RECORD = 7,
+	TEST_JOIN = 0x0101,	/* a stream for TEST_JOB */
+};
+
+#endif /* _SELFTESTS_TEST_OPERATIONS_H */

@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The broker: see broker.h. One thread, one poll().
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "sandbox.h"
+
+#define STOP_MS		5000	/* workers have that long to end */
+#define ACCEPTS		16	/* requests in a row, before workers are heard */
+
+struct broker broker;
+
+static __u8 args[ARGS_MAX];
+static int signals = -1, watch = -1;
+
+void broker_policy(void)
+{
+	char error[POLICY_TEXT_MAX];
+	struct policy *policy = policy_load(broker.policy_dir, error, sizeof(error));
+
+	if (*error)
+		log_line(LOG_ERR, "policy: %s; only what is open by default is allowed", error);
+	if (broker.policy)
+		policy_free(broker.policy);
+	broker.policy = policy;
+}
+
+static void refuse_arrival(const struct arrival *arrival, __u32 status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void refuse_arrival(const struct arrival *arrival, __u32 status, const char *format, ...)
+{
+	struct stream s = { .fd = arrival->stream, .answer = arrival->answer };
+	char text[REQUEST_TEXT_MAX];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	log_line(LOG_NOTICE, "service %u op %u by '%s': %s: %s", arrival->service, arrival->op,
+		 arrival->principal, pvc_status_name(status), text);
+	stream_reply(&s, status, text, strlen(text));
+}
+
+/* NULL if it may be used; what is wrong with it. */
+static const char *check_header(const struct pvo_header *header, __u32 len)
+{
+	size_t i;
+
+	if (len < sizeof(*header) || le16_to_cpu(header->size) != sizeof(*header))
+		return "the arguments have no header of 64 bytes";
+	if (header->flags)
+		return "the header has unknown flags";
+	if (le32_to_cpu(header->record_len) > PVO_ARGS_MAX)
+		return "the record is longer than 262144 bytes";
+	for (i = 0; i < sizeof(header->reserved); i++)
+		if (header->reserved[i])
+			return "reserved bytes of the header are not 0";
+	if (header->user[PVO_USER_MAX - 1])
+		return "the user's name has no end";
+	i = strlen((const char *)header->user);
+	for (; i < PVO_USER_MAX; i++)
+		if (header->user[i])
+			return "the user's name is not filled up with zero bytes";
+	return NULL;
+}
+
+static struct worker *find_job(const struct arrival *arrival, __u64 job)
+{
+	unsigned int i;
+
+	for (i = 0; i < WORKERS_MAX; i++) {
+		struct worker *w = &broker.workers[i];
+
+		if (w->pid && w->job == job && !strcmp(w->principal, arrival->principal))
+			return w;
+	}
+	return NULL;
+}
+
+/* The stream goes to the worker of the job. */
+static int pass_stream(const struct worker *w, const struct arrival *arrival, __u32 record_len)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+	} control = { 0 };
+	int n = arrival->answer >= 0 ? 2 : 1, fds[2] = { arrival->stream, arrival->answer };
+	struct join_message message = {
+		.op = arrival->op, .flags = arrival->flags, .record_len = record_len,
+	};
+	struct iovec iov[] = {
+		{ .iov_base = &message, .iov_len = sizeof(message) },
+		{ .iov_base = args + sizeof(struct pvo_header), .iov_len = record_len },
+	};
+	struct msghdr msg = {
+		.msg_iov = iov, .msg_iovlen = 2,
+		.msg_control = control.buf, .msg_controllen = CMSG_SPACE(n * sizeof(int)),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(cmsg), fds, n * sizeof(int));
+	return sendmsg(w->control, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static void join_job(const struct arrival *arrival, const struct pvo_header *header)
+{
+	__u32 record_len = le32_to_cpu(header->record_len);
+	struct worker *w = find_job(arrival, le64_to_cpu(header->job));
+	struct pvs_key *key;
+	int err;
+
+	if (record_len > sizeof(((struct joined *)0)->record) ||
+	    arrival->args_len != sizeof(*header) + record_len) {
+		refuse_arrival(arrival, PVC_INVALID, "a record for a job has at most %zu bytes, all in the request",
+			       sizeof(((struct joined *)0)->record));
+		return;
+	}
+	if (keys_recall(arrival))
+		return;
+	if (!w || !header->job || w->operation->service != arrival->service) {
+		refuse_arrival(arrival, PVC_NOT_FOUND, "there is no such job");
+		return;
+	}
+	/* Whether the job carries it out is not known here. */
+	if (keys_begin(arrival, &key) && key)
+		pvs_key_done(key, PVC_FORGOTTEN, "", 0);
+	err = pass_stream(w, arrival, record_len);
+	if (err)
+		refuse_arrival(arrival, PVC_BUSY, "the job takes no more streams now");
+}
+
+/* Limits: the slot for a new worker; NULL: it was refused. */
+static struct worker *find_slot(const struct arrival *arrival, const char *verb)
+{
+	unsigned long each = policy_limit(broker.policy, arrival->principal, "requests");
+	struct worker *slot = NULL;
+	unsigned int i, own = 0;
+
+	each = min_t(unsigned long, each, WORKERS_EACH);
+	for (i = 0; i < WORKERS_MAX; i++) {
+		struct worker *w = &broker.workers[i];
+
+		if (!w->pid)
+			slot = slot ? slot : w;
+		else if (!strcmp(w->principal, arrival->principal))
+			own++;
+	}
+	if (!slot) {
+		refuse_arrival(arrival, PVC_BUSY, "%s: %u requests are being dealt with, the most there can be",
+			       verb, WORKERS_MAX);
+		return NULL;
+	}
+	if (own >= each) {
+		refuse_arrival(arrival, PVC_BUSY, "%s: %u requests of '%s' are being dealt with, the most it may have",
+			       verb, own, arrival->principal);
+		return NULL;
+	}
+	return slot;
+}
+
+static void swap_ints(int *a, int *b)
+{
+	int c = *a;
+
+	if (c > *b) {
+		*a = *b;
+		*b = c;
+	}
+}
+
+/* In the new process. */
+static void become_worker(const struct arrival *arrival, const struct pvo_header *header,
+			  const struct operation *operation, int control)
+{
+	static struct request req;
+	int keep[3] = { arrival->stream, arrival->answer, control };
+	sigset_t none;
+
+	swap_ints(&keep[0], &keep[1]);
+	swap_ints(&keep[1], &keep[2]);
+	swap_ints(&keep[0], &keep[1]);
+	sandbox_close(keep, 3);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	req.stream = arrival->stream;
+	req.answer = arrival->answer;
+	req.broker = control;
+	req.operation = operation;
+	req.service = arrival->service;
+	req.op = arrival->op;
+	req.flags = arrival->flags;
+	req.deadline_ms = arrival->deadline_ms;
+	req.key = arrival->key;
+	memcpy(req.principal, arrival->principal, sizeof(req.principal));
+	req.job = le64_to_cpu(header->job);
+	memcpy(req.user, header->user, sizeof(req.user));
+	req.record_len = le32_to_cpu(header->record_len);
+	req.policy = broker.policy;
+	worker_run(&req, args + sizeof(*header), arrival->args_len - sizeof(*header));
+}
+
+static void start_worker(const struct arrival *arrival, const struct pvo_header *header,
+			 const struct operation *operation, struct worker *w)
+{
+	int pair[2];
+	pid_t pid = -1;
+
+	memset(w, 0, sizeof(*w));
+	if (!keys_begin(arrival, &w->key)) {
+		refuse_arrival(arrival, PVC_BUSY, "%s: too many requests with keys are being dealt with",
+			       operation->verb);
+		return;
+	}
+	if (!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		pid = fork();
+		if (!pid)
+			become_worker(arrival, header, operation, pair[1]);
+		close(pair[1]);
+		if (pid < 0)
+			close(pair[0]);
+	}
+	if (pid < 0) {
+		if (w->key)
+			pvs_key_done(w->key, PVC_FAILED, "", 0);
+		refuse_arrival(arrival, PVC_BUSY, "%s: no worker can be started: %s",
+			       operation->verb, strerror(errno));
+		return;
+	}
+	w->pid = pid;
+	w->control = pair[0];
+	w->operation = operation;
+	memcpy(w->principal, arrival->principal, sizeof(w->principal));
+	memcpy(w->user, header->user, sizeof(w->user));
+	w->job = le64_to_cpu(header->job);
+	w->began = time(NULL);
+}
+
+static void dispatch(const struct arrival *arrival)
+{
+	const struct operation *operation;
+	struct pvo_header header;
+	struct verdict verdict;
+	struct worker *slot;
+	const char *wrong;
+
+	memcpy(&header, args, sizeof(header));
+	wrong = check_header(&header, arrival->args_len);
+	if (wrong) {
+		refuse_arrival(arrival, PVC_INVALID, "%s", wrong);
+		return;
+	}
+	if (arrival->op & PVO_OP_JOB) {
+		join_job(arrival, &header);
+		return;
+	}
+	operation = operation_find(arrival->service, arrival->op);
+	if (!operation) {
+		refuse_arrival(arrival, PVC_UNSUPPORTED, "this guest has no operation %u of service %u",
+			       arrival->op, arrival->service);
+		return;
+	}
+	policy_verb(broker.policy, arrival->principal, operation->verb,
+		    header.user[0] ? (const char *)header.user : "root", &verdict);
+	if (!verdict.allowed) {
+		refuse_arrival(arrival, PVC_DENIED, "%s: %.400s", operation->verb, verdict.text);
+		return;
+	}
+	if (keys_recall(arrival))
+		return;
+	if (header.job && (!operation->job || find_job(arrival, le64_to_cpu(header.job)))) {
+		refuse_arrival(arrival, PVC_INVALID, "%s: %s", operation->verb,
+			       operation->job ? "the job runs already" : "it begins no job");
+		return;
+	}
+	slot = find_slot(arrival, operation->verb);
+	if (slot)
+		start_worker(arrival, &header, operation, slot);
+}
+
+/* 0, or why there will be no more. */
+static int accept_requests(void)
+{
+	struct arrival arrival;
+	int i, err;
+
+	for (i = 0; i < ACCEPTS; i++) {
+		err = broker.channel.accept(&broker.channel, &arrival, args);
+		if (err == -EAGAIN || err == -EPROTO)
+			return 0;
+		if (err)
+			return err;
+		dispatch(&arrival);
+		close(arrival.stream);
+		if (arrival.answer >= 0)
+			close(arrival.answer);
+	}
+	return 0;
+}
+
+/* What a worker tells; its body is not believed to be anything. */
+static void hear_worker(struct worker *w)
+{
+	struct worker_message message;
+	ssize_t n;
+
+	while ((n = recv(w->control, &message, sizeof(message), MSG_DONTWAIT)) > 0) {
+		if (n != sizeof(message) || message.len > JOB_NOTE_MAX)
+			continue;
+		if (message.type == WORKER_ANSWER && w->key) {
+			pvs_key_done(w->key, message.status, message.body, message.len);
+			w->key = NULL;
+		} else if (message.type == WORKER_NOTE) {
+			memcpy(w->note, message.body, message.len);
+			w->note_len = message.len;
+		}
+	}
+}
+
+static void worker_ended(struct worker *w, int status)
+{
+	hear_worker(w);
+	if (w->key)
+		pvs_key_done(w->key, PVC_ABORTED, "", 0);
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
+		log_line(LOG_WARNING, "%s by '%s' as %s: its worker was killed by signal %d",
+			 w->operation->verb, w->principal, w->user, WTERMSIG(status));
+	close(w->control);
+	w->pid = 0;
+}
+
+/* Children that have ended, and what they left behind. */
+static void reap(void)
+{
+	unsigned int i;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == broker.channel.pid) {
+			log_line(LOG_ERR, "the process that speaks with the host has ended (status %#x)",
+				 status);
+			broker.channel.pid = 0;
+		}
+		for (i = 0; i < WORKERS_MAX; i++)
+			if (broker.workers[i].pid == pid)
+				worker_ended(&broker.workers[i], status);
+	}
+}
+
+static void watch_policy(void)
+{
+	watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (watch >= 0 && inotify_add_watch(watch, broker.policy_dir, IN_CLOSE_WRITE | IN_MOVE |
+					    IN_CREATE | IN_DELETE | IN_ATTRIB | IN_ONLYDIR) < 0)
+		log_line(LOG_INFO, "policy: %s: %s; SIGHUP has it read again", broker.policy_dir,
+			 strerror(errno));
+}
+
+/* Before a request is looked at: what was changed before it came counts for it. */
+static void refresh_policy(void)
+{
+	char buf[4096];
+	bool changed = false;
+
+	while (watch >= 0 && read(watch, buf, sizeof(buf)) > 0)
+		changed = true;
+	if (changed)
+		broker_policy();
+}
+
+/* True: the daemon is to end. */
+static bool take_signals(void)
+{
+	struct signalfd_siginfo info;
+	bool stop = false;
+
+	while (read(signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			broker_policy();
+		else if (info.ssi_signo != SIGCHLD)
+			stop = true;
+	}
+	reap();
+	return stop;
+}
+
+static bool begin(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return signals >= 0;
+}
+
+/* Waits for something to do and does it; 0, or the daemon is to end. */
+static int turn(int timeout)
+{
+	struct pollfd pfds[2 + WORKERS_MAX] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = broker.channel.fd, .events = POLLIN },
+	};
+	struct worker *of[WORKERS_MAX];
+	unsigned int i, n = 2;
+
+	for (i = 0; i < WORKERS_MAX; i++) {
+		struct worker *w = &broker.workers[i];
+
+		if (!w->pid)
+			continue;
+		of[n - 2] = w;
+		pfds[n].fd = w->control;
+		pfds[n++].events = POLLIN;
+	}
+	if (poll(pfds, n, timeout) <= 0)
+		return 0;
+	for (i = 2; i < n; i++)
+		if (pfds[i].revents & POLLIN)
+			hear_worker(of[i - 2]);
+	if (pfds[0].revents && take_signals())
+		return -ESHUTDOWN;
+	if (!pfds[1].revents)
+		return 0;
+	refresh_policy();
+	return accept_requests();
+}
+
+/* No more requests; workers end, except those of jobs, which hear that the broker is gone. */
+static void stop_workers(void)
+{
+	struct timespec now, until;
+	unsigned int i, left;
+
+	close(broker.channel.fd);
+	broker.channel.fd = -1;
+	if (broker.channel.pid)
+		kill(broker.channel.pid, SIGTERM);
+	for (i = 0; i < WORKERS_MAX; i++) {
+		struct worker *w = &broker.workers[i];
+
+		if (w->pid && w->operation->job)
+			shutdown(w->control, SHUT_RDWR);
+		else if (w->pid)
+			kill(w->pid, SIGTERM);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_MS / 1000;
+	do {
+		reap();
+		left = broker.channel.pid != 0;
+		for (i = 0; i < WORKERS_MAX; i++)
+			left += broker.workers[i].pid && !broker.workers[i].operation->job;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (left)
+			poll(&(struct pollfd){ .fd = signals, .events = POLLIN }, 1, 100);
+		while (left && read(signals, &(struct signalfd_siginfo){ 0 },
+				    sizeof(struct signalfd_siginfo)) > 0)
+			;
+	} while (left && now.tv_sec < until.tv_sec);
+	for (i = 0; i < WORKERS_MAX; i++)
+		if (broker.workers[i].pid && !broker.workers[i].operation->job)
+			kill(broker.workers[i].pid, SIGKILL);
+}
+
+/* The process that speaks with the host has ended: another one, unless that was at once. */
+static int restart_channel(void)
+{
+	static time_t last;
+	struct timespec now;
+
+	if (!broker.use_port)
+		return -ENODEV;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (last && now.tv_sec - last < 2)
+		turn(1000);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	last = now.tv_sec;
+	close(broker.channel.fd);
+	return port_start(&broker.channel, &broker.port);
+}
+
+int broker_run(void)
+{
+	int err;
+
+	if (!begin())
+		return 1;
+	watch_policy();
+	broker_policy();
+	if (broker.use_port) {
+		err = port_start(&broker.channel, &broker.port);
+		if (err) {
+			log_line(LOG_ERR, "cannot speak with the host: %s", strerror(-err));
+			return 1;
+		}
+	}
+	log_line(LOG_INFO, "pvguestd %d: ready", getpid());
+	do {
+		err = turn(-1);
+		if (err && err != -ESHUTDOWN)
+			err = restart_channel();
+	} while (!err);
+	if (err != -ESHUTDOWN)
+		log_line(LOG_ERR, "the channel is gone: %s", strerror(-err));
+	stop_workers();
+	return err != -ESHUTDOWN;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The broker: the daemon's root process. It looks at nothing that the host sent but struct
+ * pvo_header, decides whether there is to be a worker, and starts it.
+ */
+#ifndef _PVGUESTD_BROKER_H
+#define _PVGUESTD_BROKER_H
+
+#include <time.h>
+
+#include "channel.h"
+#include "policy.h"
+#include "worker.h"
+#include "pvguest/services.h"
+
+#define WORKERS_MAX	128	/* requests that are being dealt with at a time */
+#define WORKERS_EACH	96	/* of these, of one principal */
+#define RUN_DIR		"/run/pvguest"
+
+/**
+ * struct worker - a request that is being dealt with
+ * @pid: of its process; 0: this slot is free
+ * @control: socket whose other end is &request.broker
+ * @key: of the request, until the worker has told its answer; NULL
+ * @operation: what was asked for
+ * @principal: see &struct request
+ * @user: see &struct request
+ * @job: see &struct request; 0: none
+ * @began: CLOCK_REALTIME
+ * @note: see job_note(), @note_len bytes
+ * @note_len: see @note
+ */
+struct worker {
+	pid_t pid;
+	int control;
+	struct pvs_key *key;
+	const struct operation *operation;
+	char principal[PVC_PRINCIPAL_MAX + 1];
+	char user[PVO_USER_MAX];
+	__u64 job;
+	time_t began;
+	__u32 note_len;
+	__u8 note[JOB_NOTE_MAX];
+};
+
+/**
+ * struct broker - all of it
+ * @channel: where requests come from
+ * @port: what @channel was made of, in port mode
+ * @policy: of the guest
+ * @policy_dir: where it is read from
+ * @keys: of requests, in a file that outlives this process
+ * @workers: some of them free
+ */
+struct broker {
+	struct channel channel;
+	struct port_config port;
+	bool use_port;
+	struct policy *policy;
+	const char *policy_dir;
+	const char *run_dir;
+	struct pvs_keys *keys;
+	struct worker workers[WORKERS_MAX];
+};
+
+extern struct broker broker;
+
+/* broker.c: until SIGTERM; the exit status of the daemon. */
+int broker_run(void);
+/* Reads the policy; what is wrong with it goes to the log, and closes it. */
+void broker_policy(void);
+
+/* keys.c: 0 or -errno. @dir: a directory that outlives the daemon, but not the boot. */
+int keys_open(const char *dir);
+/* True if @arrival has been answered: by what is known of its key, or since it only asked. */
+bool keys_recall(const struct arrival *arrival);
+/* Remembers that it is about to be carried out; *@key is NULL without one. False: no room. */
+bool keys_begin(const struct arrival *arrival, struct pvs_key **key);
+
+/* worker.c: the worker itself, in a process of its own; does not return. */
+void worker_run(struct request *req, const __u8 *args, __u32 args_len)
+	__attribute__((noreturn));
+
+/* What a worker tells the broker. */
+enum worker_message_type {
+	WORKER_ANSWER = 1,	/* the status and body of its answer */
+	WORKER_NOTE = 2,	/* job_note() */
+};
+
+struct worker_message {
+	__u32 type;
+	__u32 status;
+	__u32 len;
+	__u8 body[JOB_NOTE_MAX];
+};
+
+/* A stream for a job; one or two descriptors, and @record_len bytes, go with it. */
+struct join_message {
+	__u16 op;
+	__u16 flags;
+	__u32 record_len;
+};
+
+#endif /* _PVGUESTD_BROKER_H */

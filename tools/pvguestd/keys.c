@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests by their keys, so that one whose answer was lost with its session is not carried
+ * out twice. They are in a file of /run, since the host takes a guest whose boot_id is the
+ * same for one that remembers: a daemon that was killed and started again has to.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "broker.h"
+
+#define KEYS_MAGIC	0x31304b5047565000ull	/* changes with struct pvs_keys */
+
+struct keys_file {
+	__u64 magic;
+	struct pvs_keys keys;
+};
+
+/* What was under way when the daemon ended was begun, and nothing more is known. */
+static void take_over(struct pvs_keys *keys)
+{
+	__u32 i;
+
+	for (i = 0; i < PVS_KEYS; i++)
+		if (keys->entries[i].state == PVS_KEY_RUNNING)
+			pvs_key_done(&keys->entries[i], PVC_ABORTED, "", 0);
+}
+
+static bool is_ours(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1 &&
+	       st->st_size == sizeof(struct keys_file);
+}
+
+int keys_open(const char *dir)
+{
+	struct keys_file *file;
+	char path[4096];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/keys", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!is_ours(&st) && (!S_ISREG(st.st_mode) || ftruncate(fd, 0) < 0 ||
+			      ftruncate(fd, sizeof(*file)) < 0)) {
+		close(fd);
+		return -EINVAL;
+	}
+	file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (file == MAP_FAILED)
+		return -errno;
+	if (file->magic != KEYS_MAGIC) {
+		memset(&file->keys, 0, sizeof(file->keys));
+		file->magic = KEYS_MAGIC;
+	}
+	take_over(&file->keys);
+	broker.keys = &file->keys;
+	return 0;
+}
+
+static bool recall(const struct stream *s, const struct arrival *arrival,
+		   const struct pvs_key *key)
+{
+	if (!key && pvs_key_forgotten(broker.keys, arrival->key))
+		stream_reply(s, PVC_FORGOTTEN, "", 0);
+	else if (!key && arrival->flags & PVC_OPEN_QUERY)
+		stream_reply(s, PVC_NOT_FOUND, "", 0);
+	else if (!key)
+		return false;
+	else if (key->service != arrival->service || key->op != arrival->op)
+		stream_reply(s, PVC_INVALID, "", 0);
+	else if (key->state == PVS_KEY_RUNNING)
+		stream_reply(s, PVC_IN_PROGRESS, "", 0);
+	else
+		stream_reply(s, key->status, key->body, key->len);
+	return true;
+}
+
+bool keys_recall(const struct arrival *arrival)
+{
+	struct stream s = { .fd = arrival->stream, .answer = arrival->answer };
+
+	if (arrival->key)
+		return recall(&s, arrival, pvs_key_find(broker.keys, arrival->key));
+	if (arrival->flags & PVC_OPEN_QUERY)
+		stream_reply(&s, PVC_INVALID, "", 0);
+	return arrival->flags & PVC_OPEN_QUERY;
+}
+
+bool keys_begin(const struct arrival *arrival, struct pvs_key **key)
+{
+	*key = NULL;
+	if (!arrival->key)
+		return true;
+	*key = pvs_key_begin(broker.keys, arrival->key, arrival->service, arrival->op);
+	/* Until more is known; this process may be killed at any time. */
+	if (*key)
+		(*key)->status = PVC_ABORTED;
+	return *key;
+}

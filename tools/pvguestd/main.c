@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pvguestd: what the host may have done in this guest, over the control channel.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "pvguest/version.h"
+
+static const char usage_text[] =
+	"usage: pvguestd [OPTION]...\n"
+	"\n"
+	"Carries out what the host asks for over the control channel, as far as the policy\n"
+	"allows it. Without an option it takes the kernel module's " MODULE_PATH " or,\n"
+	"where that is not, the port " PORT_PATH ".\n"
+	"\n"
+	"  --module PATH    the module's device\n"
+	"  --port PATH      a port of the host's, without the module\n"
+	"  --listen SOCKET  a unix socket that takes the part of the port, for tests\n"
+	"  --policy DIR     instead of " POLICY_DIR "\n"
+	"  --run DIR        instead of " RUN_DIR "\n"
+	"  --version\n"
+	"  --help\n";
+
+enum {
+	OPT_MODULE = 1,
+	OPT_PORT,
+	OPT_LISTEN,
+	OPT_POLICY,
+	OPT_RUN,
+	OPT_VERSION,
+	OPT_HELP,
+};
+
+static const struct option options[] = {
+	{ "module", required_argument, NULL, OPT_MODULE },
+	{ "port", required_argument, NULL, OPT_PORT },
+	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "policy", required_argument, NULL, OPT_POLICY },
+	{ "run", required_argument, NULL, OPT_RUN },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 }
+};
+
+static const char *module_path;
+
+static void parse(int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) > 0) {
+		switch (opt) {
+		case OPT_MODULE:
+			module_path = optarg;
+			break;
+		case OPT_PORT:
+			broker.port.path = optarg;
+			break;
+		case OPT_LISTEN:
+			broker.port.listen = optarg;
+			break;
+		case OPT_POLICY:
+			broker.policy_dir = optarg;
+			break;
+		case OPT_RUN:
+			broker.run_dir = optarg;
+			break;
+		case OPT_VERSION:
+			puts("pvguestd " PVG_VERSION);
+			exit(0);
+		case OPT_HELP:
+			fputs(usage_text, stdout);
+			exit(0);
+		default:
+			exit(2);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "pvguestd: what is '%s'? --help tells the options\n",
+			argv[optind]);
+		exit(2);
+	}
+	if (!!module_path + !!broker.port.path + !!broker.port.listen > 1) {
+		fputs("pvguestd: --module, --port and --listen exclude each other\n", stderr);
+		exit(2);
+	}
+}
+
+/* Descriptors 0 to 2 are there, so that no other gets their numbers. */
+static void open_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	close(fd);
+}
+
+/* A directory of root's alone. */
+static int make_run_dir(const char *dir)
+{
+	struct stat st;
+
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	if (lstat(dir, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return -ENOTDIR;
+	return chmod(dir, 0700) < 0 ? -errno : 0;
+}
+
+static int fail(const char *what, int err)
+{
+	log_line(LOG_ERR, "%s: %s", what, strerror(-err));
+	return 1;
+}
+
+/* The channel: what was asked for, or the module, or the port. */
+static int open_channel(void)
+{
+	int err;
+
+	if (!broker.port.path && !broker.port.listen) {
+		err = module_open(&broker.channel, module_path ? module_path : MODULE_PATH);
+		if (!err)
+			return 0;
+		if (module_path || err != -ENOENT)
+			return fail(module_path ? module_path : MODULE_PATH, err);
+		broker.port.path = PORT_PATH;
+	}
+	err = port_open(&broker.port);
+	if (err)
+		return fail(broker.port.listen ? broker.port.listen : broker.port.path, err);
+	broker.use_port = true;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int err;
+
+	broker.policy_dir = POLICY_DIR;
+	broker.run_dir = RUN_DIR;
+	broker.port.fd = -1;
+	parse(argc, argv);
+	if (geteuid()) {
+		fputs("pvguestd: it has to be started by root\n", stderr);
+		return 1;
+	}
+	umask(077);
+	open_standard();
+	prctl(PR_SET_DUMPABLE, 0);
+	err = make_run_dir(broker.run_dir);
+	if (!err)
+		err = keys_open(broker.run_dir);
+	if (err)
+		return fail(broker.run_dir, err);
+	err = open_channel();
+	if (err)
+		return err;
+	return broker_run();
+}

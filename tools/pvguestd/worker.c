@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The life of a worker: see worker.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "sandbox.h"
+
+static struct stream stream_of(const struct request *req)
+{
+	return (struct stream){ .fd = req->stream, .answer = req->answer };
+}
+
+/* The broker remembers the answer first: what the host has heard is never unknown. */
+int answer(struct request *req, __u32 status, const void *body, __u32 len)
+{
+	struct worker_message message = { .type = WORKER_ANSWER, .status = status };
+	struct stream s = stream_of(req);
+
+	if (req->key) {
+		if (len <= PVS_BODY) {
+			message.len = len;
+			memcpy(message.body, body, len);
+		}
+		if (send(req->broker, &message, sizeof(message), MSG_NOSIGNAL) < 0)
+			log_line(LOG_WARNING, "%s: the broker is gone", req->operation->verb);
+	}
+	return stream_reply(&s, status, body, len);
+}
+
+void refuse(struct request *req, __u32 status, const char *format, ...)
+{
+	char text[REQUEST_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_line(LOG_NOTICE, "%s by '%s' as %s: %s: %s", req->operation->verb, req->principal,
+		 req->user, pvc_status_name(status), text);
+	answer(req, status, text, strlen(text));
+}
+
+void refuse_errno(struct request *req, int error, const char *what)
+{
+	static const struct {
+		int error;
+		__u32 status;
+	} known[] = {
+		{ ENOENT, PVC_NOT_FOUND }, { ESRCH, PVC_NOT_FOUND }, { ENOTDIR, PVC_NOT_FOUND },
+		{ EACCES, PVC_DENIED }, { EPERM, PVC_DENIED }, { EXDEV, PVC_DENIED },
+		{ ELOOP, PVC_DENIED }, { EINVAL, PVC_INVALID }, { ENAMETOOLONG, PVC_INVALID },
+		{ EBUSY, PVC_BUSY }, { EAGAIN, PVC_BUSY }, { EMFILE, PVC_BUSY },
+		{ ENOSYS, PVC_UNSUPPORTED }, { EOPNOTSUPP, PVC_UNSUPPORTED },
+		{ ETIMEDOUT, PVC_TIMED_OUT },
+	};
+	__u32 status = PVC_FAILED;
+	size_t i;
+
+	error = abs(error);
+	for (i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (known[i].error == error)
+			status = known[i].status;
+	refuse(req, status, "%s: %s: %s", req->operation->verb, what, strerror(error));
+}
+
+/* As getpwnam(), of /etc/passwd alone: what else NSS knows runs code in a root process. */
+static bool find_user(struct request *req)
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	struct passwd *pw = NULL;
+
+	if (!*req->user)
+		strcpy(req->user, "root");
+	while (file && (pw = fgetpwent(file)))
+		if (!strcmp(pw->pw_name, req->user))
+			break;
+	if (pw) {
+		req->uid = pw->pw_uid;
+		req->gid = pw->pw_gid;
+		snprintf(req->home, sizeof(req->home), "%s", pw->pw_dir);
+		snprintf(req->shell, sizeof(req->shell), "%s",
+			 *pw->pw_shell ? pw->pw_shell : "/bin/sh");
+	}
+	if (file)
+		fclose(file);
+	return pw;
+}
+
+/* The record: what came with the request, and the rest as the first data of the stream. */
+static bool read_record(struct request *req, const __u8 *args, __u32 len)
+{
+	struct stream s = stream_of(req);
+	__u8 *record;
+	int err;
+
+	if (len > req->record_len ||
+	    (len < req->record_len && !(req->flags & PVC_OPEN_MORE))) {
+		refuse(req, PVC_INVALID, "%s: the record has %u bytes, and %u came",
+		       req->operation->verb, req->record_len, len);
+		return false;
+	}
+	record = malloc(req->record_len + 1);
+	if (!record) {
+		refuse_errno(req, ENOMEM, "the record");
+		return false;
+	}
+	memcpy(record, args, len);
+	err = stream_read_all(&s, record + len, req->record_len - len);
+	if (err == -ENODATA)
+		refuse(req, PVC_INVALID, "%s: the data ends within the record",
+		       req->operation->verb);
+	if (err) {
+		free(record);
+		return false;
+	}
+	req->record = record;
+	return true;
+}
+
+void worker_run(struct request *req, const __u8 *args, __u32 args_len)
+{
+	const struct operation *operation = req->operation;
+	__u32 status;
+	int err;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!find_user(req)) {
+		refuse(req, PVC_NOT_FOUND, "%s: /etc/passwd has no user '%s'", operation->verb,
+		       req->user);
+		exit(1);
+	}
+	status = operation->prepare ? operation->prepare(req) : PVC_OK;
+	if (status != PVC_OK) {
+		/* Has no effect where prepare() has refused it. */
+		answer(req, status, "", 0);
+		exit(1);
+	}
+	err = sandbox_enter(req);
+	if (err) {
+		refuse(req, PVC_FAILED, "%s: the worker cannot give up its rights: %s",
+		       operation->verb, strerror(-err));
+		exit(1);
+	}
+	if (read_record(req, args, args_len))
+		operation->run(req);
+	exit(0);
+}
