@@ -53,6 +53,8 @@ int sandbox_enter(const struct request *req)
 {
 	if (req->operation->keep & KEEP_ROOT)
 		return 0;
+	if (req->operation->keep & KEEP_NOBODY)
+		return become("", NOBODY, NOBODY);
 	return become_user(req);
 }
 

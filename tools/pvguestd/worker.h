@@ -76,6 +76,11 @@ struct request {
 #define KEEP_PROC	0x20u	/* and read /proc and /sys, nothing else of the file system */
 /* and kill(), pidfd_open(), pidfd_send_signal(), waitid(), recvmsg() of descriptors */
 #define KEEP_SIGNAL	0x40u
+/*
+ * It becomes nobody instead of the user, for what needs nothing of the user's: collectors, and
+ * parsers of records for a process that prepare() forked. @uid and @user stay the user's.
+ */
+#define KEEP_NOBODY	0x80u
 
 /**
  * struct operation - something that the host may ask for
