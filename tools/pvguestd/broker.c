@@ -17,6 +17,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "broker.h"
 #include "sandbox.h"
 
@@ -40,21 +41,12 @@ void broker_policy(void)
 	broker.policy = policy;
 }
 
-static void refuse_arrival(const struct arrival *arrival, __u32 status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void refuse_arrival(const struct arrival *arrival, __u32 status, const char *format, ...)
+static __u64 now_ms(void)
 {
-	struct stream s = { .fd = arrival->stream, .answer = arrival->answer };
-	char text[REQUEST_TEXT_MAX];
-	va_list list;
+	struct timespec now;
 
-	va_start(list, format);
-	vsnprintf(text, sizeof(text), format, list);
-	va_end(list);
-	log_line(LOG_NOTICE, "service %u op %u by '%s': %s: %s", arrival->service, arrival->op,
-		 arrival->principal, pvc_status_name(status), text);
-	stream_reply(&s, status, text, strlen(text));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 }
 
 /* NULL if it may be used; what is wrong with it. */
@@ -78,6 +70,31 @@ static const char *check_header(const struct pvo_header *header, __u32 len)
 		if (header->user[i])
 			return "the user's name is not filled up with zero bytes";
 	return NULL;
+}
+
+static void refuse_arrival(const struct arrival *arrival, __u32 status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void refuse_arrival(const struct arrival *arrival, __u32 status, const char *format, ...)
+{
+	const struct operation *operation = operation_find(arrival->service, arrival->op);
+	const struct pvo_header *header = (const struct pvo_header *)args;
+	struct stream s = { .fd = arrival->stream, .answer = arrival->answer };
+	char text[REQUEST_TEXT_MAX], number[32];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	snprintf(number, sizeof(number), "service %u op %u", arrival->service, arrival->op);
+	audit(&(struct audit_line){
+		.event = status == PVC_DENIED ? AUDIT_DENY : AUDIT_ERROR,
+		.principal = arrival->principal, .verb = operation ? operation->verb : number,
+		.user = check_header(header, arrival->args_len) ? "" :
+			header->user[0] ? (const char *)header->user : "root",
+		.why = text,
+	});
+	stream_reply(&s, status, text, strlen(text));
 }
 
 static struct worker *find_job(const struct arrival *arrival, __u64 job)
@@ -219,7 +236,7 @@ static void become_worker(const struct arrival *arrival, const struct pvo_header
 }
 
 static void start_worker(const struct arrival *arrival, const struct pvo_header *header,
-			 const struct operation *operation, struct worker *w)
+			 const struct operation *operation, const char *why, struct worker *w)
 {
 	int pair[2];
 	pid_t pid = -1;
@@ -249,9 +266,16 @@ static void start_worker(const struct arrival *arrival, const struct pvo_header 
 	w->control = pair[0];
 	w->operation = operation;
 	memcpy(w->principal, arrival->principal, sizeof(w->principal));
-	memcpy(w->user, header->user, sizeof(w->user));
+	snprintf(w->user, sizeof(w->user), "%s",
+		 header->user[0] ? (const char *)header->user : "root");
 	w->job = le64_to_cpu(header->job);
 	w->began = time(NULL);
+	w->began_ms = now_ms();
+	if (audit_by_verb(operation->verb))
+		audit(&(struct audit_line){
+			.event = AUDIT_ALLOW, .principal = w->principal, .verb = operation->verb,
+			.user = w->user, .job = w->job, .why = why,
+		});
 }
 
 static void dispatch(const struct arrival *arrival)
@@ -281,7 +305,7 @@ static void dispatch(const struct arrival *arrival)
 	policy_verb(broker.policy, arrival->principal, operation->verb,
 		    header.user[0] ? (const char *)header.user : "root", &verdict);
 	if (!verdict.allowed) {
-		refuse_arrival(arrival, PVC_DENIED, "%s: %.400s", operation->verb, verdict.text);
+		refuse_arrival(arrival, PVC_DENIED, "%s", verdict.text);
 		return;
 	}
 	if (keys_recall(arrival))
@@ -293,7 +317,7 @@ static void dispatch(const struct arrival *arrival)
 	}
 	slot = find_slot(arrival, operation->verb);
 	if (slot)
-		start_worker(arrival, &header, operation, slot);
+		start_worker(arrival, &header, operation, verdict.text, slot);
 }
 
 /* 0, or why there will be no more. */
@@ -340,6 +364,11 @@ static void worker_ended(struct worker *w, int status)
 	hear_worker(w);
 	if (w->key)
 		pvs_key_done(w->key, PVC_ABORTED, "", 0);
+	audit(&(struct audit_line){
+		.event = AUDIT_END, .principal = w->principal, .verb = w->operation->verb,
+		.user = w->user, .job = w->job, .duration_ms = now_ms() - w->began_ms,
+		.status = WIFEXITED(status) ? WEXITSTATUS(status) : PVC_ABORTED,
+	});
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
 		log_line(LOG_WARNING, "%s by '%s' as %s: its worker was killed by signal %d",
 			 w->operation->verb, w->principal, w->user, WTERMSIG(status));
@@ -520,7 +549,8 @@ int broker_run(void)
 	}
 	log_line(LOG_INFO, "pvguestd %d: ready", getpid());
 	do {
-		err = turn(-1);
+		/* -1, unless the audit log has left out something that it has yet to tell. */
+		err = turn(audit_flush());
 		if (err && err != -ESHUTDOWN)
 			err = restart_channel();
 	} while (!err);

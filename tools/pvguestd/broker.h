@@ -27,6 +27,7 @@
  * @user: see &struct request
  * @job: see &struct request; 0: none
  * @began: CLOCK_REALTIME
+ * @began_ms: CLOCK_MONOTONIC
  * @note: see job_note(), @note_len bytes
  * @note_len: see @note
  */
@@ -39,6 +40,7 @@ struct worker {
 	char user[PVO_USER_MAX];
 	__u64 job;
 	time_t began;
+	__u64 began_ms;
 	__u32 note_len;
 	__u8 note[JOB_NOTE_MAX];
 };
@@ -49,6 +51,7 @@ struct worker {
  * @port: what @channel was made of, in port mode
  * @policy: of the guest
  * @policy_dir: where it is read from
+ * @journal: socket of the journal
  * @keys: of requests, in a file that outlives this process
  * @workers: some of them free
  */
@@ -58,6 +61,7 @@ struct broker {
 	bool use_port;
 	struct policy *policy;
 	const char *policy_dir;
+	const char *journal;
 	const char *run_dir;
 	struct pvs_keys *keys;
 	struct worker workers[WORKERS_MAX];

@@ -13,6 +13,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "broker.h"
 #include "pvguest/version.h"
 
@@ -27,6 +28,7 @@ static const char usage_text[] =
 	"  --port PATH      a port of the host's, without the module\n"
 	"  --listen SOCKET  a unix socket that takes the part of the port, for tests\n"
 	"  --policy DIR     instead of " POLICY_DIR "\n"
+	"  --journal SOCKET instead of " AUDIT_JOURNAL "\n"
 	"  --run DIR        instead of " RUN_DIR "\n"
 	"  --version\n"
 	"  --help\n";
@@ -36,6 +38,7 @@ enum {
 	OPT_PORT,
 	OPT_LISTEN,
 	OPT_POLICY,
+	OPT_JOURNAL,
 	OPT_RUN,
 	OPT_VERSION,
 	OPT_HELP,
@@ -46,6 +49,7 @@ static const struct option options[] = {
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "policy", required_argument, NULL, OPT_POLICY },
+	{ "journal", required_argument, NULL, OPT_JOURNAL },
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -71,6 +75,9 @@ static void parse(int argc, char **argv)
 			break;
 		case OPT_POLICY:
 			broker.policy_dir = optarg;
+			break;
+		case OPT_JOURNAL:
+			broker.journal = optarg;
 			break;
 		case OPT_RUN:
 			broker.run_dir = optarg;
@@ -156,7 +163,10 @@ int main(int argc, char **argv)
 {
 	int err;
 
+	if (argc > 1 && !strcmp(argv[1], "policy"))
+		return policy_main(argc - 1, argv + 1);
 	broker.policy_dir = POLICY_DIR;
+	broker.journal = AUDIT_JOURNAL;
 	broker.run_dir = RUN_DIR;
 	broker.port.fd = -1;
 	parse(argc, argv);
@@ -166,6 +176,7 @@ int main(int argc, char **argv)
 	}
 	umask(077);
 	open_standard();
+	audit_open(broker.journal, false);
 	prctl(PR_SET_DUMPABLE, 0);
 	err = make_run_dir(broker.run_dir);
 	if (!err)

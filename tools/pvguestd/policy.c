@@ -3,12 +3,12 @@
  * Decisions of the policy. A rule that denies wins over all that allow; what no rule names is
  * as the table of verbs has it; the files of pvguest itself are nobody's to change.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "glob.h"
 #include "policy_rules.h"
+#include "text.h"
 
 /**
  * struct query - what is asked
@@ -31,7 +31,7 @@ struct query {
 	const char *user;
 	const char *name;
 	int verb;
-	enum list list;
+	enum list_id list;
 	bool (*matches)(const struct query *q, const struct rule *rule, const struct entry *entry);
 	const char *path;
 	bool write;
@@ -40,68 +40,21 @@ struct query {
 	bool deep;
 };
 
-/* A text of bounded length; what is not printable is escaped. */
-struct text {
-	char *at;
-	size_t room;	/* without the terminating zero */
-};
-
-static void put_char(struct text *t, char c)
-{
-	if (!t->room)
-		return;
-	*t->at++ = c;
-	t->room--;
-	*t->at = '\0';
-}
-
-static void put(struct text *t, const char *what)
-{
-	while (*what)
-		put_char(t, *what++);
-}
-
-static void put_safe(struct text *t, const char *what)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (; *what && t->room >= 4; what++) {
-		unsigned char c = *what;
-
-		if (c >= ' ' && c < 0x7f && c != '\\') {
-			put_char(t, c);
-			continue;
-		}
-		put(t, "\\x");
-		put_char(t, digits[c >> 4]);
-		put_char(t, digits[c & 15]);
-	}
-}
-
-static void put_number(struct text *t, unsigned int value)
-{
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", value);
-	put(t, number);
-}
-
 static struct text text_of(struct verdict *v)
 {
-	v->text[0] = '\0';
-	return (struct text){ v->text, sizeof(v->text) - 1 };
+	return text_begin(v->text, sizeof(v->text));
 }
 
 static void put_rule(struct text *t, const char *before, const struct rule *rule)
 {
-	put(t, before);
-	put(t, " rule \"");
-	put(t, rule->name);
-	put(t, "\" (");
-	put(t, rule->file);
-	put_char(t, ':');
-	put_number(t, rule->line);
-	put_char(t, ')');
+	text_put(t, before);
+	text_put(t, " rule \"");
+	text_put(t, rule->name);
+	text_put(t, "\" (");
+	text_put(t, rule->file);
+	text_put(t, ":");
+	text_number(t, rule->line);
+	text_put(t, ")");
 }
 
 static void deny(struct verdict *v, const char *why)
@@ -109,7 +62,7 @@ static void deny(struct verdict *v, const char *why)
 	struct text t = text_of(v);
 
 	v->allowed = false;
-	put(&t, why);
+	text_put(&t, why);
 }
 
 /* One of the names, and none of those with a "!"; if all have one, none of them. */
@@ -182,14 +135,17 @@ static const struct rule *find_allow(const struct query *q)
 /* A value of the condition as the rule has it. */
 static void put_entry(struct text *t, const struct entry *entry, bool mode)
 {
+	static const char *const modes[] = {
+		[MODE_READ] = " r", [MODE_WRITE] = " w", [MODE_READ | MODE_WRITE] = " rw",
+	};
 	unsigned int i;
 
 	for (i = 0; i < entry->nr; i++) {
-		put(t, i ? " " : "");
-		put_safe(t, entry->word[i]);
+		text_put(t, i ? " " : "");
+		text_safe(t, entry->word[i]);
 	}
 	if (mode)
-		put(t, entry->mode == MODE_READ ? " r" : entry->mode == MODE_WRITE ? " w" : " rw");
+		text_put(t, modes[entry->mode]);
 }
 
 /* "; allowed: A, B" of all rules that are about the query but for the condition. */
@@ -204,10 +160,10 @@ static void put_allowed(struct text *t, const struct query *q)
 			continue;
 		for (entry = rule->list[q->list]; entry; entry = entry->next) {
 			if (t->room < 64) {
-				put(t, ", ...");
+				text_put(t, ", ...");
 				return;
 			}
-			put(t, before);
+			text_put(t, before);
 			put_entry(t, entry, q->list == LIST_ROOT);
 			before = ", ";
 		}
@@ -217,29 +173,33 @@ static void put_allowed(struct text *t, const struct query *q)
 /* Why nothing allows it, and what would be allowed. */
 static void put_refusal(struct text *t, const struct query *q)
 {
+	static const char *const objects[] = {
+		[LIST_COMMAND] = " of ", [LIST_TARGET] = " to ", [LIST_KEY] = " of key ",
+	};
+
 	if (q->verb < 0) {
-		put(t, "the policy knows no verb ");
-		put_safe(t, q->name);
+		text_put(t, "the policy knows no verb ");
+		text_safe(t, q->name);
 		return;
 	}
 	if (q->policy->closed) {
-		put(t, "the policy has an error and is closed but for what is open by default: ");
-		put_safe(t, q->policy->error);
+		text_put(t, "the policy has an error, only what is open by default is allowed: ");
+		text_safe(t, q->policy->error);
 		return;
 	}
-	put(t, "no rule allows ");
-	put(t, q->name);
+	text_put(t, "no rule allows ");
+	text_put(t, q->name);
 	if (q->matches) {
-		put(t, q->list == LIST_ROOT ? q->write ? " to change " : " to read " :
-		    q->list == LIST_COMMAND ? " of " : q->list == LIST_TARGET ? " to " : " of key ");
-		put_safe(t, q->path);
+		text_put(t, q->list != LIST_ROOT ? objects[q->list] :
+			 q->write ? " to change " : " to read ");
+		text_safe(t, q->path);
 		if (q->list == LIST_COMMAND && q->argv && q->argv[0] && q->argv[1])
-			put(t, " with these arguments");
+			text_put(t, " with these arguments");
 	}
-	put(t, " for principal '");
-	put_safe(t, q->principal);
-	put(t, "' as user ");
-	put_safe(t, q->user);
+	text_put(t, " for principal '");
+	text_safe(t, q->principal);
+	text_put(t, "' as user ");
+	text_safe(t, q->user);
 	if (q->matches)
 		put_allowed(t, q);
 }
@@ -251,8 +211,8 @@ static void decide(const struct query *q, struct verdict *v)
 
 	v->allowed = false;
 	if (rule) {
-		put(&t, q->name);
-		put_rule(&t, ": denied by", rule);
+		text_put(&t, q->name);
+		put_rule(&t, " is denied by", rule);
 		return;
 	}
 	rule = find_allow(q);
@@ -260,14 +220,14 @@ static void decide(const struct query *q, struct verdict *v)
 	if (rule)
 		put_rule(&t, "allowed by", rule);
 	else if (v->allowed)
-		put(&t, "open by default");
+		text_put(&t, "open by default");
 	else
 		put_refusal(&t, q);
 }
 
-static enum list list_of(const struct verb *verb)
+static enum list_id list_of(const struct verb *verb)
 {
-	static const enum list lists[] = {
+	static const enum list_id lists[] = {
 		[KIND_PLAIN] = LIST_NR,
 		[KIND_EXEC] = LIST_COMMAND,
 		[KIND_FILE] = LIST_ROOT,
@@ -412,10 +372,10 @@ static void decide_path(const struct policy *policy, const char *principal, cons
 	} else if (is_protected(&q)) {
 		verdict->allowed = false;
 		t = text_of(verdict);
-		put(&t, verb);
-		put(&t, ": ");
-		put_safe(&t, path);
-		put(&t, " has pvguest's own files, which no rule opens");
+		text_put(&t, verb);
+		text_put(&t, ": ");
+		text_safe(&t, path);
+		text_put(&t, " has pvguest's own files, which no rule opens");
 	} else {
 		decide(&q, verdict);
 	}
@@ -477,7 +437,8 @@ static bool entry_target_matches(const struct query *q, const struct rule *rule,
 	struct target pattern;
 
 	(void)rule;
-	return !target_parse(entry->word[0], true, &pattern) && target_matches(&pattern, q->target);
+	return !target_parse(entry->word[0], true, &pattern) &&
+		target_matches(&pattern, q->target);
 }
 
 void policy_target(const struct policy *policy, const char *principal, const char *verb,
@@ -504,7 +465,8 @@ void policy_target(const struct policy *policy, const char *principal, const cha
 }
 
 /* The first stands for all of them, because of those with a "!". */
-static bool keys_match(const struct query *q, const struct rule *rule, const struct entry *entry)
+static bool keys_match(const struct query *q, const struct rule *rule,
+		       const struct entry *entry)
 {
 	return entry == rule->list[LIST_KEY] && names_match(entry, q->path, glob_path);
 }
@@ -530,9 +492,11 @@ unsigned long policy_limit(const struct policy *policy, const char *principal, c
 
 	for (i = 0; i < LIMIT_NR && strcmp(limit_names[i], what); i++)
 		;
-	for (rule = policy->rules; rule && i < LIMIT_NR; rule = rule->next)
-		if (rule->is_limits && names_match(rule->list[LIST_PRINCIPAL], principal, glob_text) &&
-		    rule->limit[i] < lowest)
+	for (rule = policy->rules; rule && i < LIMIT_NR; rule = rule->next) {
+		if (!rule->is_limits || rule->limit[i] >= lowest)
+			continue;
+		if (names_match(rule->list[LIST_PRINCIPAL], principal, glob_text))
 			lowest = rule->limit[i];
+	}
 	return lowest;
 }

@@ -147,8 +147,7 @@ static int is_conf(const struct dirent *entry)
 static bool good_name(const char *name)
 {
 	return strlen(name) <= POLICY_NAME_MAX + 5 &&
-		!name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-			     "0123456789._-")];
+		!name[strspn(name, POLICY_NAME_BYTES)];
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -249,7 +248,7 @@ static void free_list(struct entry *entry)
 void policy_free(struct policy *policy)
 {
 	struct rule *rule, *next;
-	enum list i;
+	enum list_id i;
 
 	if (!policy || !policy->last)
 		return;

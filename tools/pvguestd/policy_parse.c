@@ -89,7 +89,7 @@ static int split(struct parser *p, char *text, const char *separators, char **wo
 	}
 }
 
-static void add_entry(struct parser *p, enum list list, char **words, unsigned int nr,
+static void add_entry(struct parser *p, enum list_id list, char **words, unsigned int nr,
 		      unsigned int mode)
 {
 	struct entry **last = &p->rule->list[list], *entry;
@@ -138,7 +138,7 @@ static void set_verbs(struct parser *p, bool deny, char **words, int nr)
 	}
 }
 
-static void set_names(struct parser *p, enum list list, char **words, int nr)
+static void set_names(struct parser *p, enum list_id list, char **words, int nr)
 {
 	const char *bad;
 	int i;
@@ -181,7 +181,7 @@ static void set_root(struct parser *p, char **words, int nr)
 		mode |= MODE_READ;
 	if (nr == 2 && strchr(words[1], 'w'))
 		mode |= MODE_WRITE;
-	if (nr != 2 || strspn(words[1], "rw") != strlen(words[1]) || strlen(words[1]) > 2 || !mode)
+	if (nr != 2 || !mode || words[1][strspn(words[1], "rw")] || strlen(words[1]) > 2)
 		bad = "a root is a path and one of r, w, rw; a path with blanks needs quotes";
 	else if (!path_is_normal(words[0]))
 		bad = "the path is not absolute and normal";
@@ -238,7 +238,8 @@ static unsigned long unit(enum limit limit, const char *text)
 	} units[] = {
 		{ LIMIT_JOBS, "", 1 }, { LIMIT_PROCESSES, "", 1 }, { LIMIT_BYTES, "", 1 },
 		{ LIMIT_BYTES, "K", 1ul << 10 }, { LIMIT_BYTES, "M", 1ul << 20 },
-		{ LIMIT_BYTES, "G", 1ul << 30 }, { LIMIT_RATE, "/s", 60 }, { LIMIT_RATE, "/min", 1 },
+		{ LIMIT_BYTES, "G", 1ul << 30 }, { LIMIT_RATE, "/s", 60 },
+		{ LIMIT_RATE, "/min", 1 },
 	};
 	size_t i;
 
@@ -303,13 +304,13 @@ static int key_value(void *user, const char *section, const char *key, const cha
 }
 
 /* A verb of @rule that is of @kind, or of another one if @other. */
-static const struct verb *verb_of(const struct rule *rule, enum kind kind, bool other)
+static const struct verb *verb_of(const struct rule *rule, enum verb_kind kind, bool other)
 {
 	const struct verb *verb;
 	unsigned int i;
 
 	for (i = 0; (verb = verb_at(i)); i++)
-		if ((rule->verbs >> i & 1) && (verb->kind == kind) != other)
+		if (rule->verbs >> i & 1 && (other ? verb->kind != kind : verb->kind == kind))
 			return verb;
 	return NULL;
 }
@@ -342,8 +343,8 @@ static void check_user(struct parser *p, const struct rule *rule)
 }
 
 static const struct {
-	enum kind kind;
-	enum list list;
+	enum verb_kind kind;
+	enum list_id list;
 	const char *key;
 	const char *any;	/* NULL: need not be there */
 } conditions[] = {
@@ -424,8 +425,7 @@ static const char *head_name(char *head, const char *kind)
 	if (!end || strcmp(end, "\"]") || end == name || end - name > POLICY_NAME_MAX)
 		return NULL;
 	*end = '\0';
-	return name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-			   "0123456789 ._-")] ? NULL : name;
+	return name[strspn(name, POLICY_NAME_BYTES " ")] ? NULL : name;
 }
 
 static void begin_section(struct parser *p, const char *line)
@@ -569,6 +569,6 @@ void policy_parse(struct policy *policy, const char *name, const char *text, siz
 	int line = ini_parse_stream(next_line, &p, key_value, &p);
 
 	if (line)
-		wrong(&p, line > 0 ? (unsigned int)line : p.line, "libinih does not understand the line");
+		wrong(&p, line > 0 ? (unsigned int)line : p.line, "this is no INI text");
 	end_section(&p);
 }

@@ -18,10 +18,13 @@
 #define POLICY_RULES_MAX	256	/* sections of all files */
 #define POLICY_ENTRIES_MAX	64	/* of one key of one rule */
 #define POLICY_WORDS_MAX	32	/* of a line */
+/* What names of rules and files are of. */
+#define POLICY_NAME_BYTES \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 #define POLICY_NAME_MAX		32	/* bytes of the name of a rule, a file less ".conf" */
 
 /* What a verb works on, and so which keys a rule for it needs and takes. */
-enum kind {
+enum verb_kind {
 	KIND_PLAIN,	/* nothing that a rule could name */
 	KIND_EXEC,	/* command */
 	KIND_FILE,	/* root */
@@ -40,7 +43,7 @@ enum kind {
 struct verb {
 	const char *name;
 	const char *group;
-	enum kind kind;
+	enum verb_kind kind;
 	bool open;
 	bool as_user;
 };
@@ -69,7 +72,7 @@ struct entry {
 	char *word[];
 };
 
-enum list {
+enum list_id {
 	LIST_PRINCIPAL,
 	LIST_USER,
 	LIST_COMMAND,

@@ -15,6 +15,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "broker.h"
 #include "sandbox.h"
 
@@ -23,12 +24,16 @@ static struct stream stream_of(const struct request *req)
 	return (struct stream){ .fd = req->stream, .answer = req->answer };
 }
 
+/* Of the answer; the exit status of the worker, for the audit log. */
+static __u32 answered = PVC_ABORTED;
+
 /* The broker remembers the answer first: what the host has heard is never unknown. */
 int answer(struct request *req, __u32 status, const void *body, __u32 len)
 {
 	struct worker_message message = { .type = WORKER_ANSWER, .status = status };
 	struct stream s = stream_of(req);
 
+	answered = status;
 	if (req->key) {
 		if (len <= PVS_BODY) {
 			message.len = len;
@@ -130,6 +135,12 @@ static bool read_record(struct request *req, const __u8 *args, __u32 len)
 	return true;
 }
 
+static void __attribute__((noreturn)) end(void)
+{
+	audit_flush();
+	exit(answered);
+}
+
 void worker_run(struct request *req, const __u8 *args, __u32 args_len)
 {
 	const struct operation *operation = req->operation;
@@ -137,24 +148,26 @@ void worker_run(struct request *req, const __u8 *args, __u32 args_len)
 	int err;
 
 	signal(SIGPIPE, SIG_IGN);
+	audit_open(broker.journal, !audit_by_verb(operation->verb));
+	audit_worker(req->principal);
 	if (!find_user(req)) {
 		refuse(req, PVC_NOT_FOUND, "%s: /etc/passwd has no user '%s'", operation->verb,
 		       req->user);
-		exit(1);
+		end();
 	}
 	status = operation->prepare ? operation->prepare(req) : PVC_OK;
 	if (status != PVC_OK) {
 		/* Has no effect where prepare() has refused it. */
 		answer(req, status, "", 0);
-		exit(1);
+		end();
 	}
 	err = sandbox_enter(req);
 	if (err) {
 		refuse(req, PVC_FAILED, "%s: the worker cannot give up its rights: %s",
 		       operation->verb, strerror(-err));
-		exit(1);
+		end();
 	}
 	if (read_record(req, args, args_len))
 		operation->run(req);
-	exit(0);
+	end();
 }
