@@ -14,7 +14,7 @@
 static const struct verb verbs[] = {
 	{ "ping", "c:i:", verb_ping, false },
 	{ "status", "", verb_status, false },
-	{ "watch", "c:T", verb_watch, false },
+	{ "watch", "c:TK", verb_watch, false },
 	{ "time", "SRn", verb_time, false },
 	{ "shutdown", "fw", verb_shutdown, false },
 	{ "reboot", "fw", verb_reboot, false },
@@ -33,8 +33,9 @@ const struct command kernel_commands[] = {
 	  "  -c, --count=N        so many pings (1)\n"
 	  "  -i, --interval=MS    between pings, default 1000\n" },
 	{ "status", "", "what the guest says of itself", kernel_verb, NULL },
-	{ "watch", "[-c N] [-T]", "heartbeats and notices as they come", kernel_verb,
+	{ "watch", "[-c N] [-K] [-T]", "heartbeats, notices, and what changes in the guest", kernel_verb,
 	  "  -c, --count=N        end after so many heartbeats; default: no end\n"
+	  "  -K, --kernel         only what the kernel tells: nothing of the daemon\n"
 	  "  -T, --serve-time     give the guest the time when it asks for it\n" },
 	{ "time", "[-S [-R]] [-n]", "how far its clock is off; -S: step it", kernel_verb,
 	  "  -S, --sync           have the guest step its clock, if its policy allows\n"
@@ -54,6 +55,7 @@ static const struct option longopts[] = {
 	{ "count", required_argument, NULL, 'c' },
 	{ "interval", required_argument, NULL, 'i' },
 	{ "serve-time", no_argument, NULL, 'T' },
+	{ "kernel", no_argument, NULL, 'K' },
 	{ "sync", no_argument, NULL, 'S' },
 	{ "restored", no_argument, NULL, 'R' },
 	{ "dry-run", no_argument, NULL, 'n' },
@@ -83,6 +85,9 @@ static void set_option(struct options *opt, int c)
 		break;
 	case 'T':
 		opt->serve_time = true;
+		break;
+	case 'K':
+		opt->plain = true;
 		break;
 	case 'S':
 		opt->sync = true;
@@ -120,7 +125,7 @@ static void parse(const struct verb *verb, int argc, char **argv, struct options
 	char given[32] = "";
 	int c, n = 0;
 
-	while ((c = getopt_long(argc, argv, COMMON "c:i:TSRnfwl:", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, COMMON "c:i:TKSRnfwl:", longopts, NULL)) != -1) {
 		if (c == '?')
 			exit(USAGE);
 		set_option(opt, c);
@@ -147,6 +152,7 @@ int kernel_verb(struct client *c, int argc, char **argv)
 	const struct verb *verb = find_verb(argv[0]);
 	struct link *link = client_link(c);
 	struct options opt = {
+		.client = c,
 		.socket = link->path,
 		.json = client_json(c),
 		.timeout_ms = client_timeout_given(c) ? link->timeout_ms :

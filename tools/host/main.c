@@ -15,6 +15,7 @@
 /* All verbs, in the order of the help; each list ends with an empty command. */
 static const struct command *const lists[] = {
 	kernel_commands,
+	info_commands,
 };
 
 static const struct option longopts[] = {

@@ -73,6 +73,14 @@ void add_int(cJSON *object, const char *name, __s64 value)
 	check(cJSON_AddRawToObject(object, name, text));
 }
 
+void add_hundredths(cJSON *object, const char *name, __u32 value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u.%02u", value / 100, value % 100);
+	check(cJSON_AddRawToObject(object, name, text));
+}
+
 void add_text(cJSON *object, const char *name, const char *value)
 {
 	check(cJSON_AddStringToObject(object, name, value));

@@ -22,10 +22,14 @@ void need_socket(const char *path);
  * The verbs of the guest's kernel: kernel.c
  */
 extern const struct command kernel_commands[];
+extern const struct command info_commands[];	/* info.c */
+extern const struct command top_commands[];	/* top.c */
+extern const struct command system_commands[];	/* system.c */
 int kernel_verb(struct client *c, int argc, char **argv);
 
 /* From the command line. */
 struct options {
+	struct client *client;
 	const char *socket;
 	bool json;
 	__u32 timeout_ms;	/* 0: none */
@@ -38,6 +42,7 @@ struct options {
 	bool restored;
 	bool dry_run;
 	bool serve_time;
+	bool plain;		/* watch: without the daemon's events */
 	__u32 seconds;
 	__u32 lease;		/* 0: whichever there is */
 };
@@ -77,6 +82,8 @@ enum outcome bad_answer(const char *what);
 void print_object(const struct options *opt, cJSON *object);
 void add_int(cJSON *object, const char *name, __s64 value);
 void add_text(cJSON *object, const char *name, const char *value);
+/* @value hundredths, as a number */
+void add_hundredths(cJSON *object, const char *name, __u32 value);
 void add_bool(cJSON *object, const char *name, bool value);
 void add_bytes(cJSON *object, const char *name, const __u8 *bytes, __u32 len);
 void add_field(cJSON *object, const char *name, const __u8 *text, __u32 size);

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "info.h"
 #include "pvhost.h"
 
 /* Round trip of one PING in nanoseconds. */
@@ -111,123 +112,8 @@ enum outcome verb_status(struct link *link, const struct options *opt)
 	add_peer(object, link);
 	add_status(object, &st);
 	print_object(opt, object);
+	/* To people, what the daemon knows as well; --json has that in pvhost info. */
+	if (!opt->json)
+		info_print(opt->client);
 	return DONE;
-}
-
-/* A line for people has words; JSON has the same as an object. */
-static cJSON *event(const char *what)
-{
-	cJSON *object = cJSON_CreateObject();
-
-	add_text(object, "event", what);
-	return object;
-}
-
-static void print_event(const struct options *opt, cJSON *object)
-{
-	const cJSON *item;
-	const char *sep = "";
-
-	if (opt->json) {
-		print_object(opt, object);
-		return;
-	}
-	cJSON_ArrayForEach(item, object) {
-		if (cJSON_IsString(item) || cJSON_IsRaw(item)) {
-			if (*sep)
-				printf("%s%s=%s", sep, item->string,
-				       item->valuestring);
-			else
-				printf("%s", item->valuestring);
-			sep = " ";
-		} else if (cJSON_IsTrue(item)) {
-			printf(" %s", item->string);
-		}
-	}
-	putchar('\n');
-	fflush(stdout);
-	cJSON_Delete(object);
-}
-
-static void show_beat(const struct options *opt, const struct link *link)
-{
-	const struct pvc_heartbeat *beat = &link->news.beat;
-	cJSON *object = event("heartbeat");
-
-	add_int(object, "count", le32_to_cpu(beat->count));
-	add_int(object, "uptime_ms", le64_to_cpu(beat->uptime_ms));
-	add_int(object, "lease_ms", le32_to_cpu(beat->lease_ms));
-	add_beat_flags(object, le32_to_cpu(beat->flags));
-	print_event(opt, object);
-}
-
-static void show_notice(const struct options *opt, const struct link *link)
-{
-	cJSON *object = event("notice");
-
-	add_text(object, "kind", notice_name(link->news.notice_kind));
-	add_int(object, "uptime_ms", link->news.notice_uptime_ms);
-	add_text(object, "text", link->news.notice_text);
-	print_event(opt, object);
-}
-
-static void show_session(const struct options *opt, const struct link *link,
-			 bool up)
-{
-	cJSON *object = event(up ? "session" : "lost");
-
-	if (up) {
-		add_text(object, "software", link->pvc.peer.software);
-		add_bytes(object, "boot_id", link->pvc.peer.boot_id, 16);
-	} else {
-		add_text(object, "why", pvc_why_name(link->down_why));
-	}
-	print_event(opt, object);
-}
-
-static void serve_time(struct link *link, const struct options *opt)
-{
-	__s64 offset;
-	__u32 action;
-	cJSON *object;
-
-	if (sync_time(link, 0, &offset, &action) != DONE)
-		return;
-	object = event("time");
-	add_int(object, "offset_ns", offset);
-	add_text(object, "action", action_name(action));
-	print_event(opt, object);
-}
-
-static bool wants_time(const struct link *link)
-{
-	return le32_to_cpu(link->news.beat.flags) & PVC_BEAT_TIME_WANTED;
-}
-
-/* @opt->count heartbeats are shown, or the connection's whole life. */
-enum outcome verb_watch(struct link *link, const struct options *opt)
-{
-	__u32 beats = 0, notices = 0, sessions = 0, downs = 0;
-	enum outcome out = DONE;
-
-	while (out == DONE && (!opt->count || beats < opt->count)) {
-		out = link_turn(link, ~0ull);
-		if (link->downs != downs)
-			show_session(opt, link, false);
-		downs = link->downs;
-		if (link->pvc.stats.sessions != sessions)
-			show_session(opt, link, true);
-		sessions = link->pvc.stats.sessions;
-		if (link->news.notices != notices)
-			show_notice(opt, link);
-		notices = link->news.notices;
-		if (link->news.beats == beats)
-			continue;
-		beats = link->news.beats;
-		show_beat(opt, link);
-		link_set_timeout(link, opt->timeout_ms);
-		if (opt->serve_time && wants_time(link))
-			serve_time(link, opt);
-	}
-	return out;
 }

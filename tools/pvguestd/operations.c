@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "info_ops.h"
+#include "system.h"
 #include "worker.h"
 
 #ifdef PVG_TEST
@@ -15,6 +17,8 @@ static const struct operation *const all[] = {
 #ifdef PVG_TEST
 	test_operations,
 #endif
+	info_operations,
+	system_operations,
 	NULL
 };
 

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SYSTEM, the worker's side: it parses the host's record, gives the doer its order, and passes
+ * on what the doer reports.
+ */
+#include <errno.h>
+#include <pb_decode.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "record_out.h"
+#include "system.h"
+
+/* As root: the doer, which has nothing of the request but its end of a socket. */
+static __u32 prepare(struct request *req)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return PVC_FAILED;
+	pid = fork();
+	if (!pid) {
+		if (dup2(pair[1], 3) < 0)
+			_exit(1);
+		close_range(4, ~0u, 0);
+		doer_main(3, req->op);
+	}
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return PVC_FAILED;
+	}
+	req->priv = (void *)(long)pair[0];
+	return PVC_OK;
+}
+
+static bool parse_power(struct request *req, pb_istream_t *from, struct system_order *order)
+{
+	pvo_PowerRequest args = pvo_PowerRequest_init_zero;
+	const char *verb = req->operation->verb;
+	pb_size_t i;
+
+	if (!pb_decode(from, pvo_PowerRequest_fields, &args)) {
+		refuse(req, PVC_INVALID, "%s: the request is malformed", verb);
+		return false;
+	}
+	if (args.grace_s > GRACE_MAX_S || args.hook_timeout_s > HOOK_TIMEOUT_MAX_S) {
+		refuse(req, PVC_INVALID, "%s: grace is 0 to %u s, a hook's time 1 to %u s",
+		       verb, GRACE_MAX_S, HOOK_TIMEOUT_MAX_S);
+		return false;
+	}
+	for (i = 0; i < args.message.size; i++)
+		if (args.message.bytes[i] < ' ' || args.message.bytes[i] == 0x7f) {
+			refuse(req, PVC_INVALID, "%s: a message is one line without control characters",
+			       verb);
+			return false;
+		}
+	order->grace_s = args.grace_s;
+	order->hook_timeout_s = args.hook_timeout_s ? args.hook_timeout_s : HOOK_TIMEOUT_S;
+	order->dry_run = args.dry_run;
+	order->text_len = args.message.size;
+	memcpy(order->text, args.message.bytes, args.message.size);
+	return true;
+}
+
+static bool parse_suspend(struct request *req, pb_istream_t *from, struct system_order *order)
+{
+	pvo_SuspendRequest args = pvo_SuspendRequest_init_zero;
+
+	if (!pb_decode(from, pvo_SuspendRequest_fields, &args) ||
+	    args.mode < pvo_SuspendMode_SUSPEND_MEM || args.mode > pvo_SuspendMode_SUSPEND_HYBRID) {
+		refuse(req, PVC_INVALID, "suspend: a mode is mem, disk or hybrid");
+		return false;
+	}
+	order->mode = args.mode;
+	return true;
+}
+
+static bool parse_trim(struct request *req, pb_istream_t *from, struct system_order *order)
+{
+	static pvo_TrimRequest args;
+
+	if (!pb_decode(from, pvo_TrimRequest_fields, &args) ||
+	    args.target.size >= sizeof(order->text) ||
+	    memchr(args.target.bytes, '\0', args.target.size)) {
+		refuse(req, PVC_INVALID, "fstrim: a mount point is a path of at most %zu bytes",
+		       sizeof(order->text) - 1);
+		return false;
+	}
+	order->minimum = args.minimum;
+	order->text_len = args.target.size;
+	memcpy(order->text, args.target.bytes, args.target.size);
+	return true;
+}
+
+static bool parse_online(struct request *req, pb_istream_t *from, struct system_order *order)
+{
+	pvo_OnlineRequest args = pvo_OnlineRequest_init_zero;
+
+	if (!pb_decode(from, pvo_OnlineRequest_fields, &args) ||
+	    (unsigned int)args.action > pvo_OnlineAction_ONLINE_OFF ||
+	    (unsigned int)args.kind > pvo_OnlineKind_ONLINE_MEMORY ||
+	    args.count > ONLINE_COUNT_MAX ||
+	    (args.action == pvo_OnlineAction_ONLINE_OFF && !args.count)) {
+		refuse(req, PVC_INVALID, "online: list, on or off, of cpu or memory; 1 to %u of them",
+		       ONLINE_COUNT_MAX);
+		return false;
+	}
+	order->action = args.action;
+	order->kind = args.kind;
+	order->first = args.first;
+	order->count = args.count;
+	return true;
+}
+
+static bool parse(struct request *req, struct system_order *order)
+{
+	pb_istream_t from = pb_istream_from_buffer(req->record, req->record_len);
+
+	order->op = req->op;
+	switch (req->op) {
+	case PVO_SYSTEM_SUSPEND:
+		return parse_suspend(req, &from, order);
+	case PVO_SYSTEM_FSTRIM:
+		return parse_trim(req, &from, order);
+	case PVO_SYSTEM_ONLINE:
+		return parse_online(req, &from, order);
+	default:
+		return parse_power(req, &from, order);
+	}
+}
+
+static void tell(int doer, __u32 note)
+{
+	send(doer, &note, sizeof(note), MSG_NOSIGNAL);
+}
+
+/* A record on its way to the host; it does not wait for more of them. */
+static void pass_record(struct record_out *out, int doer, const pvo_SystemRecord *rec)
+{
+	record_put(out, pvo_SystemRecord_fields, rec);
+	record_flush(out);
+	if (rec->which_what == pvo_SystemRecord_progress_tag &&
+	    rec->what.progress.phase == pvo_SystemPhase_PHASE_GOING)
+		tell(doer, NOTE_TOLD);
+}
+
+static void finish(struct request *req, struct record_out *out, const struct system_report *rep)
+{
+	pvo_SystemEnd end = pvo_SystemEnd_init_zero;
+
+	if (rep->status != PVC_OK) {
+		refuse(req, rep->status, "%.*s", (int)sizeof(rep->text) - 1, rep->text);
+		return;
+	}
+	end.records = out->count;
+	end.failed = rep->failed;
+	end.slept_ms = rep->slept_ms;
+	record_end(req, out, pvo_SystemEnd_fields, &end);
+}
+
+/* One report; false: it was the last. */
+static bool pass(struct request *req, struct record_out *out, int doer)
+{
+	static struct system_report rep;
+	ssize_t n = recv(doer, &rep, sizeof(rep), 0);
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n != (ssize_t)sizeof(rep)) {
+		refuse(req, PVC_ABORTED, "%s: what carried it out is gone", req->operation->verb);
+		return false;
+	}
+	if (rep.note == NOTE_RECORD) {
+		pass_record(out, doer, &rep.record);
+		return true;
+	}
+	finish(req, out, &rep);
+	return false;
+}
+
+/*
+ * A host that cancels, or whose deadline is over, ends what has not begun. One that is lost
+ * does not: it asked for a shutdown, and gets it.
+ */
+static void closed(struct request *req, int doer)
+{
+	struct stream s = { req->stream, req->answer };
+	__u32 why = stream_closed(&s);
+
+	if (why != PVC_LOST)
+		tell(doer, NOTE_CANCEL);
+}
+
+static void run(struct request *req)
+{
+	static struct system_order order;
+	static struct record_out out;
+	int doer = (long)req->priv;
+	struct pollfd fds[] = { { doer, POLLIN, 0 }, { req->stream, 0, 0 } };
+
+	if (!parse(req, &order))
+		return;
+	record_out_init(&out, req);
+	if (send(doer, &order, sizeof(order), MSG_NOSIGNAL) != (ssize_t)sizeof(order)) {
+		refuse(req, PVC_FAILED, "%s: no process carries it out", req->operation->verb);
+		return;
+	}
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[1].revents) {
+			closed(req, doer);
+			fds[1].fd = -1;
+		}
+		if (fds[0].revents && !pass(req, &out, doer))
+			break;
+	}
+}
+
+const struct operation system_operations[] = {
+	{
+		.service = PVO_SERVICE_SYSTEM, .op = PVO_SYSTEM_SHUTDOWN, .verb = "shutdown",
+		.keep = KEEP_NOBODY, .prepare = prepare, .run = run,
+	}, {
+		.service = PVO_SERVICE_SYSTEM, .op = PVO_SYSTEM_REBOOT, .verb = "reboot",
+		.keep = KEEP_NOBODY, .prepare = prepare, .run = run,
+	}, {
+		.service = PVO_SERVICE_SYSTEM, .op = PVO_SYSTEM_SUSPEND, .verb = "suspend",
+		.keep = KEEP_NOBODY, .prepare = prepare, .run = run,
+	}, {
+		.service = PVO_SERVICE_SYSTEM, .op = PVO_SYSTEM_FSTRIM, .verb = "fstrim",
+		.keep = KEEP_NOBODY, .prepare = prepare, .run = run,
+	}, {
+		.service = PVO_SERVICE_SYSTEM, .op = PVO_SYSTEM_ONLINE, .verb = "online",
+		.keep = KEEP_NOBODY, .prepare = prepare, .run = run,
+	},
+	{ }
+};
