@@ -24,10 +24,19 @@ enum op {
 	OP_NAME,		/* answers with the principal */
 	OP_ANSWER_ALL,		/* answers all that were kept, with OK */
 	OP_OPEN_FILES,		/* how many descriptors the daemon has */
+	OP_PAIR,		/* two processes read at once; see struct pair */
+};
+
+/* Answer of OP_PAIR: what both read together, and whether each read something. */
+struct pair {
+	__u32 bytes;
+	__u32 sum;		/* of all bytes */
+	__u32 readers;
 };
 
 /* What the daemon has seen, as it counts, and what it waits for. */
 struct shared {
+	struct pair pair;
 	atomic_uint opened;	/* requests */
 	atomic_bool awake;	/* OP_DEAF goes on */
 };

@@ -417,6 +417,22 @@ static void test_ends(void)
 	      "a request after the daemon has exited is NO_SERVICE, and the host was told");
 }
 
+/* Two processes that read one stream get each byte once. */
+static void test_pair(void)
+{
+	struct call call = { .op = OP_PAIR, .send = 1000 * KIB };
+	struct pair pair = {};
+	__u32 i, sum = 0;
+
+	for (i = 0; i < 1000 * KIB; i++)
+		sum += pattern(i);
+	if (peer_ask(&call) == PVC_OK)
+		memcpy(&pair, call.body, sizeof(pair));
+	check(pair.bytes == 1000 * KIB && pair.sum == sum,
+	      "two readers of a stream get each byte once (%u bytes)", pair.bytes);
+	check(pair.readers == 2, "both readers of the stream get some (%u)", pair.readers);
+}
+
 static struct call calls[MANY + 1];
 
 /* As many as there may be, and one more; all answered, none forgotten. */
@@ -543,12 +559,72 @@ static void test_charge(void)
 	check(peer_ask(&all) == PVC_OK, "the daemon lets go of them");
 }
 
+/* Writes @text to a file of the daemon's cgroup, or reads a number from it. */
+static bool set_limit(const char *dir, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/memory.max", dir);
+	file = fopen(path, "w");
+	return file && fputs(text, file) >= 0 && !fclose(file);
+}
+
+static long number_of(const char *dir, const char *name)
+{
+	char path[256];
+	long value = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%ld", &value) != 1)
+		value = -1;
+	if (file)
+		fclose(file);
+	return value;
+}
+
 static pid_t daemon_starts(void)
 {
 	pid_t pid = start_daemon();
 
 	check(pid > 0, "a daemon binds service 17 in versions 2 to 3");
 	return pid;
+}
+
+/*
+ * A daemon at its memory limit, which its kernel may kill, costs the channel nothing: the
+ * host's data is taken as far as there is credit, and each request ends.
+ */
+static void test_limit(void)
+{
+	const char *dir = getenv("PVG_CGROUP");
+	unsigned int i, full = 0, ended = 0;
+	char limit[32];
+	pid_t pid;
+
+	if (!dir)
+		return;
+	pid = daemon_starts();
+	snprintf(limit, sizeof(limit), "%ld", number_of(dir, "memory.current") + 512 * 1024);
+	check(set_limit(dir, limit), "the daemon's memory can be limited to %s bytes", limit);
+	for (i = 0; i < 64; i++) {
+		calls[i] = (struct call){ .op = OP_KEEP, .send = 1u << 20 };
+		peer_request(&calls[i]);
+	}
+	for (i = 0; i < 64; i++)
+		full += peer_until(calls[i].closed || calls[i].sent >= 64 * KIB);
+	check(full == 64, "64 streams of a daemon at its limit take their windows or end (%u)",
+	      full);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	for (i = 0; i < 64; i++)
+		ended += peer_finish(&calls[i]) && (calls[i].status == PVC_ABORTED ||
+						    calls[i].status == PVC_NO_SERVICE);
+	check(ended == 64, "the 64 requests of a daemon that was killed at its limit end (%u)",
+	      ended);
+	set_limit(dir, "max");
 }
 
 /* How many bytes come of those that the daemon is asked to send as bulk, all intact. */
@@ -596,6 +672,7 @@ int main(int argc, char **argv)
 	/* Before there are workers, whose end changes the sum. */
 	test_charge();
 	test_data();
+	test_pair();
 	test_many();
 	test_fairness();
 	test_ends();
@@ -604,5 +681,6 @@ int main(int argc, char **argv)
 	check(peer_ask(&bye) == PVC_OK && bye.body_len == 3 &&
 	      waitpid(pid, NULL, 0) == pid,
 	      "an answer that the daemon gave right before it exited arrives");
+	test_limit();
 	return tap_end();
 }

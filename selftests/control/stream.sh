@@ -24,6 +24,7 @@ own_cgroup()
 	mkdir $CGROUP/daemon
 	export PVG_CGROUP_PROCS=$CGROUP/daemon/cgroup.procs
 	export PVG_CGROUP_STAT=$CGROUP/daemon/memory.stat
+	export PVG_CGROUP=$CGROUP/daemon
 }
 
 # counters: doorbells and interrupts of the control port's transmit queue
