@@ -52,6 +52,8 @@ static void on_data(struct pvc *p, struct pvc_stream *s, const void *data,
 	for (i = 0; i < len; i++)
 		if (((const __u8 *)data)[i] != pattern(call->got + i))
 			call->intact = false;
+	if (call->sink)
+		fwrite(data, 1, len, call->sink);
 	call->got += len;
 	if (!call->hold)
 		pvc_consumed(p, s, len);

@@ -24,6 +24,7 @@
  * @send: bytes of data to send, a pattern; 0: the request is NODATA
  * @piece: bytes of data in a frame at most; 0: any
  * @hold: data that comes is not consumed
+ * @sink: data that comes goes there, too
  * @s: NULL once it is closed
  * @got: bytes of data that came
  * @intact: they are the pattern
@@ -40,6 +41,7 @@ struct call {
 	__u64 send;
 	__u32 piece;
 	bool hold;
+	FILE *sink;
 	const char *principal;
 	const void *args;
 	__u32 args_len;

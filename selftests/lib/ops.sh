@@ -88,7 +88,8 @@ ops_start()
 {
 	ops_begin
 	[ -n "$(ls -A "$OPS_DIR/policy.d")" ] || ops_allow_all
-	: > "$OPS_DIR/started"
+	# What a worker has at its end is the kernel's to take; nor may LeakSanitizer trace it.
+	export ASAN_OPTIONS=detect_leaks=${OPS_LEAKS:-0}
 	OPS_ID=$OPS_DIR "$OPS_TOOLS/$OPS_BUILD/$OPS_DAEMON" "${OPS_LISTEN[@]}" --policy "$OPS_DIR/policy.d" \
 		--run "$OPS_DIR/run" "$@" 2>> "$OPS_DIR/log" &
 	OPS_PID=$!
@@ -115,6 +116,28 @@ _ops_gone()
 _ops_alone()
 {
 	[ -z "$(_ops_processes)" ]
+}
+
+# ops_workers: the processes of the daemon's workers.
+ops_workers()
+{
+	pgrep -P "$OPS_PID" | grep -vxF "$(_ops_front)"
+}
+
+# The process that speaks the protocol, in port mode: the broker's first child.
+_ops_front()
+{
+	if [ ${#OPS_LISTEN[@]} -eq 0 ]; then
+		echo none
+	else
+		pgrep -o -P "$OPS_PID"
+	fi
+}
+
+# ops_has_workers N
+ops_has_workers()
+{
+	[ "$(ops_workers | wc -l)" -eq "$1" ]
 }
 
 # ops_stop: the daemon ends when it is asked to, and leaves no process behind.

@@ -5,12 +5,14 @@
  * is a pattern), and the answer's body.
  *
  *   client [-s SERVICE] [-p PRINCIPAL] [-u USER] [-k KEY] [-q] [-j JOB] [-d MS] [-r TEXT]
- *          [-R BYTES] [-b BYTES] [-n TIMES] [-o] [-l MS] OPERATION
+ *          [-R BYTES] [-b BYTES] [-n TIMES] [-o] [-l MS] [-w FILE] [-x BYTES] OPERATION
  *
  *   -k  the key of the request; -q  only ask what became of it
  *   -r, -R  the record: a text, or so many bytes of the pattern
  *   -b  bytes of data to send
  *   -n  that many at once; -o  one after the other
+ *   -w  a file for the data that comes
+ *   -x  so many bytes of the arguments, whatever they should have
  *   -l  the session is left after so long, whatever was answered
  */
 #include <getopt.h>
@@ -31,6 +33,7 @@ static __u64 more;		/* bytes of the record that go as data */
 static unsigned int times = 1;
 static bool in_turn;
 static int leave_ms;
+static FILE *data_file;
 
 static void set_record(const char *text, __u32 len)
 {
@@ -53,7 +56,7 @@ static bool parse(int argc, char **argv)
 	model.service = TEST_SERVICE;
 	model.args_len = sizeof(header);
 	header.size = cpu_to_le16(sizeof(header));
-	while ((opt = getopt(argc, argv, "s:p:u:k:qj:d:r:R:b:n:ol:x:")) > 0) {
+	while ((opt = getopt(argc, argv, "s:p:u:k:qj:d:r:R:b:n:ol:x:w:")) > 0) {
 		if (opt == 's')
 			model.service = atoi(optarg);
 		else if (opt == 'p')
@@ -80,6 +83,8 @@ static bool parse(int argc, char **argv)
 			in_turn = true;
 		else if (opt == 'l')
 			leave_ms = atoi(optarg);
+		else if (opt == 'w')
+			data_file = fopen(optarg, "w");
 		else if (opt == 'x')
 			model.args_len = atoi(optarg);
 		else
@@ -87,6 +92,7 @@ static bool parse(int argc, char **argv)
 	}
 	if (optind != argc - 2 || !times || times > CALLS_MAX)
 		return false;
+	model.sink = data_file;
 	model.op = strtoul(argv[optind], NULL, 0);
 	model.version = PVO_VERSION;
 	model.send += more;

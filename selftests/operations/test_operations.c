@@ -3,6 +3,8 @@
  * Operations of pvguestd-test, by which the tests see what the daemon's core does. They are
  * not in pvguestd.
  */
+#include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,21 +50,20 @@ static void run_burn(struct request *req)
 		__asm__ volatile("");
 }
 
-/* Dies by the signal that is the first byte of the record. */
+/* Dies. */
 static void run_crash(struct request *req)
 {
-	raise(req->record_len ? req->record[0] : SIGKILL);
+	(void)req;
+	signal(SIGILL, SIG_DFL);
+	__builtin_trap();
 }
 
-/* Waits until its stream is closed, or its data has ended. */
+/* Waits until its stream is closed by the host. */
 static void run_sleep(struct request *req)
 {
-	struct stream s = { .fd = req->stream, .answer = req->answer };
-	char byte;
+	struct pollfd pfd = { .fd = req->stream };
 
-	while (read(s.fd, &byte, 1) > 0)
-		;
-	answer(req, PVC_OK, "", 0);
+	poll(&pfd, 1, -1);
 }
 
 /* Says the record of each stream that joins it, until one is empty. */
@@ -103,5 +104,14 @@ const struct operation test_operations[] = {
 	{ TEST_SERVICE, TEST_JOB, "test", .job = true, .run = run_job },
 	{ TEST_SERVICE, TEST_JOBS, "test", .run = run_jobs },
 	{ TEST_SERVICE, TEST_RECORD, "test", .run = run_record },
+	{ TEST_SERVICE, TEST_PROBE, "test", .run = run_probes },
+	{ TEST_SERVICE, TEST_PROBE_ROOT, "test", KEEP_ROOT, .run = run_probes },
+	{ TEST_SERVICE, TEST_PROBE_FORK, "test", KEEP_FORK, .run = run_probes },
+	{ TEST_SERVICE, TEST_PROBE_NET, "test", KEEP_NET, .run = run_probes },
+	{ TEST_SERVICE, TEST_PROBE_FILES, "test-file", KEEP_FILES, .run = run_probes },
+	{ TEST_SERVICE, TEST_PROBE_PROC, "test", KEEP_PROC, .run = run_probes },
+	{ TEST_SERVICE, TEST_PROBE_SIGNAL, "test", KEEP_SIGNAL, 1ull << CAP_KILL,
+	  .run = run_probes },
+	{ TEST_SERVICE, TEST_PROBE_EXEC, "test", KEEP_EXEC, .run = run_probes },
 	{ 0 }
 };

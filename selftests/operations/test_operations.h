@@ -13,7 +13,20 @@ enum test_op {
 	TEST_JOB = 5,
 	TEST_JOBS = 6,
 	TEST_RECORD = 7,
+	/* The same probes with other rights; see test_probes.c. */
+	TEST_PROBE = 16,
+	TEST_PROBE_ROOT = 17,
+	TEST_PROBE_FORK = 18,
+	TEST_PROBE_NET = 19,
+	TEST_PROBE_FILES = 20,
+	TEST_PROBE_PROC = 21,
+	TEST_PROBE_SIGNAL = 22,
+	TEST_PROBE_EXEC = 23,
 	TEST_JOIN = 0x0101,	/* a stream for TEST_JOB */
 };
+
+struct request;
+
+void run_probes(struct request *req);
 
 #endif /* _SELFTESTS_TEST_OPERATIONS_H */

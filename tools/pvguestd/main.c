@@ -15,6 +15,8 @@
 
 #include "audit.h"
 #include "broker.h"
+#include "filter.h"
+#include "sandbox.h"
 #include "pvguest/version.h"
 
 static const char usage_text[] =
@@ -183,6 +185,10 @@ int main(int argc, char **argv)
 		err = keys_open(broker.run_dir);
 	if (err)
 		return fail(broker.run_dir, err);
+	err = filters_make();
+	if (err)
+		return fail("the filters of system calls", err);
+	landlock_tell();
 	err = open_channel();
 	if (err)
 		return err;

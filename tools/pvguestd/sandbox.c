@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "filter.h"
 #include "sandbox.h"
 
-#define NOBODY		65534
 #define GROUPS_MAX	256
+#define NOFILE		256
+#define ADDRESSES	(512ul << 20)	/* bytes */
 
 /* The groups that /etc/group says @user is in, and @gid. */
 static int groups_of(const char *user, gid_t gid, gid_t *groups)
@@ -49,20 +52,107 @@ int become_user(const struct request *req)
 	return become(req->user, req->uid, req->gid);
 }
 
-int sandbox_enter(const struct request *req)
+/* In whose name a worker acts: a user, or nobody where no file, socket or process asks. */
+static int become_whoever(const struct request *req)
 {
-	if (req->operation->keep & KEEP_ROOT)
-		return 0;
-	if (req->operation->keep & KEEP_NOBODY)
+	const __u32 needs = KEEP_ROOT | KEEP_FILES | KEEP_NET | KEEP_SIGNAL | KEEP_EXEC;
+	__u32 keep = req->operation->keep;
+
+	if (keep & KEEP_ROOT)
+		return become("root", 0, 0);
+	if (keep & KEEP_NOBODY || (!req->uid && !(keep & needs)))
 		return become("", NOBODY, NOBODY);
 	return become_user(req);
 }
 
+/* @caps are all that can be had any more, by whatever is executed, too. */
+static int drop_bounds(__u64 caps)
+{
+	int cap;
+
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (caps >> cap & 1)
+			capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET, cap);
+	if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
+		return -EPERM;
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/* They are kept by root alone. */
+static int drop_caps(__u64 caps)
+{
+	int cap;
+
+	if (geteuid())
+		caps = 0;
+	capng_clear(CAPNG_SELECT_CAPS);
+	for (cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (caps >> cap & 1)
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap);
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+}
+
+static int limit(int what, rlim_t value)
+{
+	struct rlimit r = { .rlim_cur = value, .rlim_max = value };
+
+	return setrlimit(what, &r) < 0 ? -errno : 0;
+}
+
+static int set_limits(void)
+{
+	int err = limit(RLIMIT_CORE, 0);
+
+	if (!err)
+		err = limit(RLIMIT_NOFILE, NOFILE);
+#ifndef __SANITIZE_ADDRESS__
+	/* AddressSanitizer has terabytes of addresses. */
+	if (!err)
+		err = limit(RLIMIT_AS, ADDRESSES);
+#endif
+	return err;
+}
+
+int sandbox_enter(const struct request *req)
+{
+	const struct operation *operation = req->operation;
+	int err, ruleset = landlock_make(req);
+
+	if (ruleset < 0 && ruleset != -ENOSYS)
+		return ruleset;
+	err = drop_bounds(operation->caps);
+	if (!err)
+		err = become_whoever(req);
+	if (!err)
+		err = drop_caps(operation->caps);
+	if (!err)
+		err = set_limits();
+	if (err)
+		return err;
+	/* Jobs end when they hear that the broker is gone. What has no privileges is left. */
+	if (!operation->job && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	if (ruleset >= 0)
+		err = landlock_enter(ruleset);
+	return err ? err : filter_enter(operation->keep);
+}
+
 int sandbox_front(void)
 {
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return -errno;
-	return become("", NOBODY, NOBODY);
+	int err = drop_bounds(0);
+
+	if (!err)
+		err = become("", NOBODY, NOBODY);
+	if (!err)
+		err = drop_caps(0);
+	if (!err)
+		err = limit(RLIMIT_CORE, 0);
+	if (!err && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0))
+		err = -errno;
+	return err ? err : filter_enter(FILTER_FRONT);
 }
 
 void sandbox_close(const int *keep, int n)
