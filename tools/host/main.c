@@ -16,6 +16,8 @@
 static const struct command *const lists[] = {
 	kernel_commands,
 	info_commands,
+	exec_commands,
+	ps_commands,
 };
 
 static const struct option longopts[] = {

@@ -25,6 +25,9 @@ extern const struct command kernel_commands[];
 extern const struct command info_commands[];	/* info.c */
 extern const struct command top_commands[];	/* top.c */
 extern const struct command system_commands[];	/* system.c */
+/* exec.c, ps.c */
+extern const struct command exec_commands[];
+extern const struct command ps_commands[];
 int kernel_verb(struct client *c, int argc, char **argv);
 
 /* From the command line. */

@@ -9,11 +9,13 @@
 #include "system.h"
 #include "worker.h"
 
+extern const struct operation exec_operations[];
 #ifdef PVG_TEST
 extern const struct operation test_operations[];
 #endif
 
 static const struct operation *const all[] = {
+	exec_operations,
 #ifdef PVG_TEST
 	test_operations,
 #endif

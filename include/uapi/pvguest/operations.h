@@ -51,6 +51,14 @@ enum pvo_exec_op {
 	PVO_EXEC_ATTACH = PVO_OP_JOB | 4,	/* as RUN, to what was detached */
 };
 
+/* What became of a job. */
+enum pvo_exec_state {
+	PVO_EXEC_ATTACHED = 1,	/* it runs, and the host hears it */
+	PVO_EXEC_DETACHED = 2,	/* it runs, and keeps the last of its output */
+	PVO_EXEC_CUT_OFF = 3,	/* the session was lost: it waits for its host, a minute */
+	PVO_EXEC_EXITED = 4,	/* its result waits for the host */
+};
+
 enum pvo_file_op {
 	PVO_FILE_PUT = 1,
 	PVO_FILE_GET = 2,
