@@ -18,6 +18,7 @@ static const struct command *const lists[] = {
 	info_commands,
 	exec_commands,
 	ps_commands,
+	kv_commands,
 };
 
 static const struct option longopts[] = {

@@ -24,6 +24,7 @@ void need_socket(const char *path);
 extern const struct command kernel_commands[];
 extern const struct command info_commands[];	/* info.c */
 extern const struct command top_commands[];	/* top.c */
+extern const struct command kv_commands[];	/* kv.c */
 extern const struct command system_commands[];	/* system.c */
 /* exec.c, ps.c */
 extern const struct command exec_commands[];

@@ -11,7 +11,7 @@
 
 #include "client.h"
 
-#define RECORD_MAX	4096u	/* bytes of one */
+#define RECORD_MAX	66560u	/* bytes of one */
 
 /**
  * struct records - a reader of them

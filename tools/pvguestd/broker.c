@@ -19,9 +19,11 @@
 
 #include "audit.h"
 #include "broker.h"
+#include "kv.h"
 #include "sandbox.h"
 
 #define STOP_MS		5000	/* workers have that long to end */
+#define FIRST_WORKER	3	/* of the descriptors that are polled */
 #define ACCEPTS		16	/* requests in a row, before workers are heard */
 
 struct broker broker;
@@ -389,6 +391,8 @@ static void reap(void)
 				 status);
 			broker.channel.pid = 0;
 		}
+		if (pid == broker.kv_pid)
+			broker.kv_pid = 0;
 		for (i = 0; i < WORKERS_MAX; i++)
 			if (broker.workers[i].pid == pid)
 				worker_ended(&broker.workers[i], status);
@@ -446,32 +450,45 @@ static bool begin(void)
 	return signals >= 0;
 }
 
+static void start_kv(void)
+{
+	pid_t pid = kv_start(broker.kv, broker.state_dir);
+
+	if (pid > 0)
+		broker.kv_pid = pid;
+	else
+		log_line(LOG_ERR, "kv: no process for the values: %s", strerror(-pid));
+}
+
 /* Waits for something to do and does it; 0, or the daemon is to end. */
 static int turn(int timeout)
 {
-	struct pollfd pfds[2 + WORKERS_MAX] = {
+	struct pollfd pfds[FIRST_WORKER + WORKERS_MAX] = {
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = broker.channel.fd, .events = POLLIN },
+		{ .fd = broker.kv_pid ? -1 : broker.kv, .events = POLLIN },
 	};
 	struct worker *of[WORKERS_MAX];
-	unsigned int i, n = 2;
+	unsigned int i, n = FIRST_WORKER;
 
 	for (i = 0; i < WORKERS_MAX; i++) {
 		struct worker *w = &broker.workers[i];
 
 		if (!w->pid)
 			continue;
-		of[n - 2] = w;
+		of[n - FIRST_WORKER] = w;
 		pfds[n].fd = w->control;
 		pfds[n++].events = POLLIN;
 	}
 	if (poll(pfds, n, timeout) <= 0)
 		return 0;
-	for (i = 2; i < n; i++)
+	for (i = FIRST_WORKER; i < n; i++)
 		if (pfds[i].revents & POLLIN)
-			hear_worker(of[i - 2]);
+			hear_worker(of[i - FIRST_WORKER]);
 	if (pfds[0].revents && take_signals())
 		return -ESHUTDOWN;
+	if (pfds[2].revents)
+		start_kv();
 	if (!pfds[1].revents)
 		return 0;
 	refresh_policy();
@@ -488,6 +505,8 @@ static void stop_workers(void)
 	broker.channel.fd = -1;
 	if (broker.channel.pid)
 		kill(broker.channel.pid, SIGTERM);
+	if (broker.kv_pid)
+		kill(broker.kv_pid, SIGTERM);
 	for (i = 0; i < WORKERS_MAX; i++) {
 		struct worker *w = &broker.workers[i];
 
@@ -500,7 +519,7 @@ static void stop_workers(void)
 	until.tv_sec += STOP_MS / 1000;
 	do {
 		reap();
-		left = broker.channel.pid != 0;
+		left = (broker.channel.pid != 0) + (broker.kv_pid != 0);
 		for (i = 0; i < WORKERS_MAX; i++)
 			left += broker.workers[i].pid && !broker.workers[i].operation->job;
 		clock_gettime(CLOCK_MONOTONIC, &now);

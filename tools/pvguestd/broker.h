@@ -52,6 +52,9 @@ struct worker {
  * @policy: of the guest
  * @policy_dir: where it is read from
  * @journal: socket of the journal
+ * @state_dir: what outlives the boot: values of the key-value store
+ * @kv: socket for those who want values; -1: none could be had
+ * @kv_pid: the process that has the values, and listens in the broker's place; 0: none
  * @keys: of requests, in a file that outlives this process
  * @workers: some of them free
  */
@@ -62,6 +65,9 @@ struct broker {
 	struct policy *policy;
 	const char *policy_dir;
 	const char *journal;
+	const char *state_dir;
+	int kv;
+	pid_t kv_pid;
 	const char *run_dir;
 	struct pvs_keys *keys;
 	struct worker workers[WORKERS_MAX];

@@ -15,6 +15,7 @@
 
 #include "audit.h"
 #include "broker.h"
+#include "kv.h"
 #include "filter.h"
 #include "sandbox.h"
 #include "pvguest/version.h"
@@ -31,6 +32,7 @@ static const char usage_text[] =
 	"  --listen SOCKET  a unix socket that takes the part of the port, for tests\n"
 	"  --policy DIR     instead of " POLICY_DIR "\n"
 	"  --journal SOCKET instead of " AUDIT_JOURNAL "\n"
+	"  --state DIR      instead of " STATE_DIR "\n"
 	"  --run DIR        instead of " RUN_DIR "\n"
 	"  --version\n"
 	"  --help\n";
@@ -41,6 +43,7 @@ enum {
 	OPT_LISTEN,
 	OPT_POLICY,
 	OPT_JOURNAL,
+	OPT_STATE,
 	OPT_RUN,
 	OPT_VERSION,
 	OPT_HELP,
@@ -52,6 +55,7 @@ static const struct option options[] = {
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "journal", required_argument, NULL, OPT_JOURNAL },
+	{ "state", required_argument, NULL, OPT_STATE },
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -80,6 +84,9 @@ static void parse(int argc, char **argv)
 			break;
 		case OPT_JOURNAL:
 			broker.journal = optarg;
+			break;
+		case OPT_STATE:
+			broker.state_dir = optarg;
 			break;
 		case OPT_RUN:
 			broker.run_dir = optarg;
@@ -121,18 +128,18 @@ static void open_standard(void)
 	close(fd);
 }
 
-/* A directory of root's alone. */
+/* A directory of root's alone; members of group pvguest get through to the values' socket. */
 static int make_run_dir(const char *dir)
 {
 	struct stat st;
 
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+	if (mkdir(dir, 0711) < 0 && errno != EEXIST)
 		return -errno;
 	if (lstat(dir, &st) < 0)
 		return -errno;
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
 		return -ENOTDIR;
-	return chmod(dir, 0700) < 0 ? -errno : 0;
+	return chmod(dir, 0711) < 0 ? -errno : 0;
 }
 
 static int fail(const char *what, int err)
@@ -167,8 +174,11 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "policy"))
 		return policy_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "kv"))
+		return kv_main(argc - 1, argv + 1);
 	broker.policy_dir = POLICY_DIR;
 	broker.journal = AUDIT_JOURNAL;
+	broker.state_dir = STATE_DIR;
 	broker.run_dir = RUN_DIR;
 	broker.port.fd = -1;
 	parse(argc, argv);
@@ -188,6 +198,9 @@ int main(int argc, char **argv)
 	err = filters_make();
 	if (err)
 		return fail("the filters of system calls", err);
+	broker.kv = kv_listen(broker.run_dir);
+	if (broker.kv < 0)
+		log_line(LOG_ERR, "kv: %s: %s", broker.run_dir, strerror(-broker.kv));
 	landlock_tell();
 	err = open_channel();
 	if (err)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "info_ops.h"
+#include "kv.h"
 #include "system.h"
 #include "worker.h"
 
@@ -21,6 +22,7 @@ static const struct operation *const all[] = {
 #endif
 	info_operations,
 	system_operations,
+	kv_operations,
 	NULL
 };
 

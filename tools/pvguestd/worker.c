@@ -24,8 +24,11 @@ static struct stream stream_of(const struct request *req)
 	return (struct stream){ .fd = req->stream, .answer = req->answer };
 }
 
-/* Of the answer; the exit status of the worker, for the audit log. */
-static __u32 answered = PVC_ABORTED;
+/*
+ * Of the answer; the exit status of the worker, for the audit log. One that ends without an
+ * answer has heard that the host wants none.
+ */
+static __u32 answered = PVC_CANCELLED;
 
 /* The broker remembers the answer first: what the host has heard is never unknown. */
 int answer(struct request *req, __u32 status, const void *body, __u32 len)
