@@ -4,7 +4,8 @@
 # sources PATH...: the files there, in the tree that is the current directory, one a
 # line, without what a build has left among them.
 sources() {
-	find "$@" -path include/generated -prune -o -type f ! -name '.*' ! -name '*.o' \
+	find "$@" -path include/generated -prune -o -path tools/build -prune -o \
+		-path tools/generated -prune -o -path tools/pvhost -prune -o -type f ! -name '.*' ! -name '*.o' \
 		! -name '*.ko' ! -name '*.a' ! -name '*.mod' ! -name '*.mod.c' \
 		! -name '*.order' ! -name '*.symvers' -print
 }
@@ -13,4 +14,4 @@ sources() {
 # shellcheck disable=SC2034 # for those who read this
 MODULE_SOURCES="Kbuild Kconfig Makefile include drivers protocol scripts/compat"
 # shellcheck disable=SC2034
-PACKAGE_SOURCES="Kbuild Kconfig Makefile COPYING dkms.conf debian include drivers protocol scripts tools/guest"
+PACKAGE_SOURCES="Kbuild Kconfig Makefile COPYING dkms.conf debian include drivers protocol scripts tools"

@@ -66,7 +66,7 @@ upgrade()
 	(cd "$TMP/newer" && sed -i 's/0\.1\.0/0.1.1/' dkms.conf debian/changelog include/pvguest/version.h &&
 		scripts/install/deb "$SHARED/newer") > "$TMP/deb.log" 2>&1
 	copy_of "$INSTALLED" upgrade
-	tap_check "upgrade: dpkg -i of a newer version" change "$IMAGE" "dpkg -i /host/newer/*.deb &&
+	tap_check "upgrade: dpkg -i of a newer version" change "$IMAGE" "dpkg -i /host/newer/pvguest-dkms_*.deb &&
 		test \"\$(dkms status pvguest | grep -c 0.1.1)\" = 1 && ! dkms status pvguest | grep 0.1.0" || return
 	boot_files "$IMAGE" || return
 	boot "$IMAGE"

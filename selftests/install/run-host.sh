@@ -144,7 +144,7 @@ package()
 		tap_not_ok "make deb makes the package" "$(tail -n 40 "$TMP/deb.log")"
 		return 1
 	}
-	PACKAGE=$(cd "$TMP/deb" && echo *.deb)
+	PACKAGE=$(cd "$TMP/deb" && echo pvguest-dkms_*.deb)
 	cp "$TMP/deb/$PACKAGE" "$SHARED/"
 }
 
