@@ -16,14 +16,19 @@ static const struct verb verbs[] = {
 	{ "status", "", verb_status, false },
 	{ "watch", "c:TK", verb_watch, false },
 	{ "time", "SRn", verb_time, false },
-	{ "shutdown", "fw", verb_shutdown, false },
-	{ "reboot", "fw", verb_reboot, false },
+	{ "shutdown", "fwgHmn", verb_shutdown, false },
+	{ "reboot", "fwgHmn", verb_reboot, false },
 	{ "thaw", "l", verb_thaw, false },
 	{ "renew", "l", verb_renew, true },
 };
 
 #define POWER_OPTIONS \
-	"  -f, --force          if user space cannot do it the kernel does\n" \
+	"  -g, --grace=SEC      until hooks run, 0 to 3600, default 0; users are told. Ctrl-C\n" \
+	"                       cancels\n" \
+	"  -m, --message=TEXT   to the users\n" \
+	"  -H, --hook-timeout=SEC  for each hook, 1 to 300, default 30\n" \
+	"  -n, --dry-run        say which hooks would run\n" \
+	"  -f, --force          no hooks, no grace; what user space cannot do the kernel does\n" \
 	"  -w, --wait           until the guest is off, or has booted\n"
 #define LEASE_OPTIONS \
 	"  -l, --lease=N        this freeze lease and no other; default: the last one\n"
@@ -41,8 +46,8 @@ const struct command kernel_commands[] = {
 	  "  -S, --sync           have the guest step its clock, if its policy allows\n"
 	  "  -R, --restored       a snapshot was restored: backward too\n"
 	  "  -n, --dry-run        say what --sync would do\n" },
-	{ "shutdown", "[-f] [-w]", "power off", kernel_verb, POWER_OPTIONS },
-	{ "reboot", "[-f] [-w]", "boot again", kernel_verb, POWER_OPTIONS },
+	{ "shutdown", "[-g SEC] [-m TEXT] [-f] [-w] [-n]", "power off", kernel_verb, POWER_OPTIONS },
+	{ "reboot", "[-g SEC] [-m TEXT] [-f] [-w] [-n]", "boot again", kernel_verb, POWER_OPTIONS },
 	{ "thaw", "[-l N]", "thaw what a freeze lease holds", kernel_verb, LEASE_OPTIONS },
 	{ "renew", "[-l N] SECONDS", "renew a freeze lease", kernel_verb, LEASE_OPTIONS },
 	{ }
@@ -62,6 +67,9 @@ static const struct option longopts[] = {
 	{ "force", no_argument, NULL, 'f' },
 	{ "wait", no_argument, NULL, 'w' },
 	{ "lease", required_argument, NULL, 'l' },
+	{ "grace", required_argument, NULL, 'g' },
+	{ "message", required_argument, NULL, 'm' },
+	{ "hook-timeout", required_argument, NULL, 'H' },
 	{ }
 };
 
@@ -104,6 +112,15 @@ static void set_option(struct options *opt, int c)
 	case 'w':
 		opt->wait = true;
 		break;
+	case 'g':
+		opt->grace_s = to_number("--grace", optarg, 0, 3600, 1);
+		break;
+	case 'm':
+		opt->message = optarg;
+		break;
+	case 'H':
+		opt->hook_timeout_s = to_number("--hook-timeout", optarg, 1, 300, 1);
+		break;
 	case 'l':
 		opt->lease = to_number("--lease", optarg, 1, 4294967295.0, 1);
 		break;
@@ -125,7 +142,7 @@ static void parse(const struct verb *verb, int argc, char **argv, struct options
 	char given[32] = "";
 	int c, n = 0;
 
-	while ((c = getopt_long(argc, argv, COMMON "c:i:TKSRnfwl:", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, COMMON "c:i:TKSRnfwl:g:m:H:", longopts, NULL)) != -1) {
 		if (c == '?')
 			exit(USAGE);
 		set_option(opt, c);

@@ -19,6 +19,8 @@ static const struct command *const lists[] = {
 	exec_commands,
 	ps_commands,
 	kv_commands,
+	top_commands,
+	system_commands,
 };
 
 static const struct option longopts[] = {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "pvhost.h"
+#include "system.h"
 
 /* The end of the connection is the end of the guest. */
 static enum outcome wait_for_end(struct link *link)
@@ -17,15 +18,13 @@ static enum outcome wait_for_end(struct link *link)
 }
 
 /* A session with the kernel that was booted afterwards. */
-static enum outcome wait_for_boot(struct link *link)
+static enum outcome wait_for_boot(struct link *link, const __u8 *before)
 {
 	enum outcome out = DONE;
-	__u8 before[16];
 
-	memcpy(before, link->pvc.peer.boot_id, sizeof(before));
 	while (out == DONE &&
 	       (link->pvc.state != PVC_UP ||
-		!memcmp(before, link->pvc.peer.boot_id, sizeof(before))))
+		!memcmp(before, link->pvc.peer.boot_id, 16)))
 		out = link_turn(link, ~0ull);
 	return out;
 }
@@ -43,19 +42,31 @@ static enum outcome power(struct link *link, const struct options *opt,
 		.len = sizeof(args), .once = true,
 	};
 	static struct answer answer;
-	enum outcome out = link_call(link, &call, &answer);
+	enum outcome out;
 	cJSON *object;
+	__u8 before[16];
 
+	out = link_session(link);
 	if (out != DONE)
 		return out;
-	if (answer.status != PVC_OK)
-		return failed(opt, what, &answer);
-	if (opt->wait)
-		out = reboot ? wait_for_boot(link) : wait_for_end(link);
+	memcpy(before, link->pvc.peer.boot_id, sizeof(before));
 	object = cJSON_CreateObject();
-	add_text(object, what, out != DONE ? "begun, not finished" :
-			       opt->wait ? "done" : "begun");
-	print_object(opt, object);
+	/* The daemon's way has hooks and grace; the kernel's is for a guest without one. */
+	if (opt->force || !daemon_power(opt, reboot, object, &out)) {
+		link_set_timeout(link, opt->timeout_ms);
+		out = link_call(link, &call, &answer);
+		if (out == DONE && answer.status != PVC_OK)
+			out = failed(opt, what, &answer);
+	}
+	if (out == DONE) {
+		if (opt->wait)
+			out = reboot ? wait_for_boot(link, before) : wait_for_end(link);
+		add_text(object, what, out != DONE ? "begun, not finished" :
+				       opt->wait ? "done" : "begun");
+		print_object(opt, object);
+	} else {
+		cJSON_Delete(object);
+	}
 	return out;
 }
 

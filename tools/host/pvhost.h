@@ -47,6 +47,9 @@ struct options {
 	bool dry_run;
 	bool serve_time;
 	bool plain;		/* watch: without the daemon's events */
+	__u32 grace_s;
+	__u32 hook_timeout_s;	/* 0: the guest's default */
+	const char *message;	/* to the guest's users; NULL: none */
 	__u32 seconds;
 	__u32 lease;		/* 0: whichever there is */
 };
