@@ -45,6 +45,13 @@ static __u32 no_resource(struct request *req, const char *what)
 	return PVC_BUSY;
 }
 
+static void close_all(const int *fds, int n)
+{
+	while (n--)
+		if (fds[n] >= 0)
+			close(fds[n]);
+}
+
 static __u32 exec_prepare(struct request *req)
 {
 	struct prepared *p = &prepared;
@@ -60,6 +67,9 @@ static __u32 exec_prepare(struct request *req)
 		return no_resource(req, "descriptors");
 	p->pid = fork();
 	if (!p->pid) {
+		/* The host has to hear it when the supervisor ends, and so has the launcher. */
+		close_all((int []){ p->control[0], p->in[1], p->out[0], p->err[0],
+				    req->stream, req->answer, req->broker }, 7);
 		launch.control = p->control[1];
 		launch.board = p->board;
 		launch.in = p->in[0];

@@ -144,14 +144,14 @@ struct board {
 };
 
 /**
- * struct launch - what the launcher is born with
+ * struct launch - what the launcher is born with; all descriptors are closed on execution
  * @req: the request; no record
  * @control: socket on which the plan comes
  * @board: shared
  * @supervisor: its process
- * @in: read end of the pipe for stdin
- * @out: write end of that for stdout
- * @err: of that for stderr
+ * @in: what becomes the program's stdin: the read end of a pipe
+ * @out: the same for stdout: a write end
+ * @err: and for stderr
  */
 struct launch {
 	const struct request *req;

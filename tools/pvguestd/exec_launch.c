@@ -18,10 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "exec.h"
 #include "policy.h"
-
-#define CONTROL_FD	3	/* where the control socket is moved to */
 
 void launch_fail(struct launch *launch, __u32 status, const char *format, ...)
 {
@@ -36,22 +35,13 @@ void launch_fail(struct launch *launch, __u32 status, const char *format, ...)
 	_exit(1);
 }
 
-/* 0 to 2 are the program's, 3 is the control socket; all else is closed. */
-static void take_descriptors(struct launch *launch)
+/* 0 to 2 are the program's from now on, no others, and the log is out of reach. */
+static void give_descriptors(struct launch *launch)
 {
-	int fds[] = { launch->in, launch->out, launch->err, launch->control };
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10);
-		if (fds[i] < 0)
-			launch_fail(launch, PVC_FAILED, "exec: %s", strerror(errno));
-	}
-	for (i = 0; i < 3; i++)
-		dup2(fds[i], i);
-	dup3(fds[3], CONTROL_FD, O_CLOEXEC);
-	close_range(CONTROL_FD + 1, ~0u, 0);
-	launch->control = CONTROL_FD;
+	dup2(launch->in, STDIN_FILENO);
+	dup2(launch->out, STDOUT_FILENO);
+	dup2(launch->err, STDERR_FILENO);
+	close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
 static void reset_signals(void)
@@ -125,10 +115,9 @@ static int open_terminal(struct launch *launch, const struct plan_head *head)
 			    strerror(errno));
 	if (head->rows || head->columns)
 		ioctl(master, TIOCSWINSZ, &size);
-	dup2(slave, 0);
-	dup2(slave, 1);
-	dup2(slave, 2);
-	close(slave);
+	launch->in = slave;
+	launch->out = slave;
+	launch->err = slave;
 	return master;
 }
 
@@ -169,8 +158,7 @@ static void no_stdin(struct launch *launch)
 
 	if (fd < 0)
 		launch_fail(launch, PVC_FAILED, "exec: /dev/null: %s", strerror(errno));
-	dup2(fd, 0);
-	close(fd);
+	launch->in = fd;
 }
 
 static void enter_directory(struct launch *launch, const struct plan *plan)
@@ -218,6 +206,7 @@ static void check_environment(struct launch *launch, const struct plan *plan)
 	char *argv[] = { "sh", NULL };
 	struct program shell = { .path = "" };
 	struct verdict verdict = { .allowed = false };
+	size_t len = unsafe ? strcspn(unsafe, "=") : 0;
 
 	if (!unsafe)
 		return;
@@ -226,11 +215,34 @@ static void check_environment(struct launch *launch, const struct plan *plan)
 			       &verdict);
 		close(shell.dir);
 	}
-	if (!verdict.allowed)
-		launch_fail(launch, PVC_DENIED,
-			    "exec: %.*s may not be set: the policy allows no %s, and so only LANG, LC_*, TERM, COLORTERM, NO_COLOR, COLUMNS and LINES, without '/' and '%%'",
-			    (int)min_t(size_t, 64, strcspn(unsafe, "=")), unsafe,
-			    *shell.path ? shell.path : "/bin/sh");
+	if (verdict.allowed)
+		return;
+	snprintf(verdict.text, sizeof(verdict.text),
+		 "the policy allows no %.64s, and so of variables only LANG, LC_*, TERM, COLORTERM, NO_COLOR, COLUMNS and LINES, without '/' and '%%'",
+		 *shell.path ? shell.path : "/bin/sh");
+	audit_verdict(req, &verdict, unsafe, len);
+	launch_fail(launch, PVC_DENIED, "exec: %.*s may not be set: %s",
+		    (int)min_t(size_t, 64, len), unsafe, verdict.text);
+}
+
+/* The arguments in one piece, each with its zero byte. */
+static void write_audit(struct launch *launch, const struct plan *plan,
+			const struct verdict *verdict)
+{
+	size_t len = 0, n;
+	char *text, *const *arg;
+
+	for (arg = plan->argv; *arg; arg++)
+		len += strlen(*arg) + 1;
+	text = malloc(len + 1);
+	if (!text)
+		launch_fail(launch, PVC_FAILED, "exec: no memory");
+	for (len = 0, arg = plan->argv; *arg; arg++, len += n) {
+		n = strlen(*arg) + 1;
+		memcpy(text + len, *arg, n);
+	}
+	audit_verdict(launch->req, verdict, text, len);
+	free(text);
 }
 
 static void ask_policy(struct launch *launch, const struct plan *plan,
@@ -241,8 +253,9 @@ static void ask_policy(struct launch *launch, const struct plan *plan,
 
 	policy_command(req->policy, req->principal, req->user, program->path, plan->argv,
 		       &verdict);
+	write_audit(launch, plan, &verdict);
 	if (!verdict.allowed)
-		launch_fail(launch, PVC_DENIED, "%s", verdict.text);
+		launch_fail(launch, PVC_DENIED, "exec: %s", verdict.text);
 	check_environment(launch, plan);
 }
 
@@ -269,6 +282,7 @@ static void execute(struct launch *launch, const struct plan *plan,
 {
 	int err;
 
+	give_descriptors(launch);
 	atomic_store(&launch->board->state, BOARD_EXECUTING);
 	syscall(SYS_execveat, program->dir, program->name, plan->argv, env,
 		AT_SYMLINK_NOFOLLOW);
@@ -320,7 +334,6 @@ void launcher_run(struct launch *launch)
 
 	setsid();
 	reset_signals();
-	take_descriptors(launch);
 	read_control(launch, &plan.head, sizeof(plan.head));
 	wrong = plan_check(&plan.head);
 	if (wrong)
@@ -339,7 +352,7 @@ void launcher_run(struct launch *launch)
 	else if (!(plan.head.flags & PLAN_STDIN))
 		no_stdin(launch);
 	if (plan.head.flags & PLAN_MERGE)
-		dup2(1, 2);
+		launch->err = launch->out;
 	if (plan.head.flags & (PLAN_TTY | PLAN_CGROUP) || cgroup >= 0)
 		pass_on(launch, master, cgroup);
 	launch_program(launch, &plan);
