@@ -154,7 +154,7 @@ void worker_run(struct request *req, const __u8 *args, __u32 args_len)
 	audit_open(broker.journal, !audit_by_verb(operation->verb));
 	audit_worker(req->principal);
 	if (!find_user(req)) {
-		refuse(req, PVC_NOT_FOUND, "%s: /etc/passwd has no user '%s'", operation->verb,
+		refuse(req, PVC_INVALID, "%s: /etc/passwd has no user '%s'", operation->verb,
 		       req->user);
 		end();
 	}
