@@ -13,6 +13,17 @@ ex()
 	ERR=$(< "$OPS_DIR/err")
 }
 
+# pvhost_pid: that of the pvhost which runs in the background beneath $PVHOST_PID.
+pvhost_pid()
+{
+	local pid=$PVHOST_PID child
+
+	while child=$(pgrep -P "$pid"); do
+		pid=$child
+	done
+	echo "$pid"
+}
+
 # tap_has TEXT PART DESCRIPTION
 tap_has()
 {

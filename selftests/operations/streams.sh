@@ -50,6 +50,16 @@ tap_is "$STATUS" 124 "a program that ignores SIGTERM is ended by --timeout"
 wait_for 5 is_gone "$OUT"
 tap_check "and with it what it has started" is_gone "$OUT"
 
+# KiB of all processes of the daemon, shared pages in proportion.
+memory()
+{
+	local pid
+
+	for pid in "$OPS_PID" $(pgrep -P "$OPS_PID"); do
+		awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup"
+	done | awk '{ sum += $1 } END { print sum }'
+}
+
 # What one side does not take the other cannot send without bounds.
 mkfifo "$OPS_DIR/slow"
 pvhost exec -n head -c 100000000 /dev/zero > "$OPS_DIR/slow" &
@@ -57,9 +67,9 @@ PVHOST_PID=$!
 exec 8< "$OPS_DIR/slow"
 head -c 1000 <&8 > /dev/null
 sleep 1
-memory=$(ops_memory)
+memory=$(memory)
 tap_num "$memory < 8192" "100 MB that nothing reads take less than 8 MiB in the daemon's processes" "$memory KiB"
-tap_num "$(awk '/^VmRSS/ { print $2 }' "/proc/$(pgrep -P "$PVHOST_PID" || echo "$PVHOST_PID")/status") < 16384" \
+tap_num "$(awk '/^VmRSS/ { print $2 }' "/proc/$(pvhost_pid)/status") < 16384" \
 	"and less than 16 MiB in pvhost"
 tap_is "$(wc -c <&8)" 99999000 "then the rest of it arrives"
 exec 8<&-
@@ -70,20 +80,20 @@ tap_is $? 0 "and pvhost ends with the program's status"
 pvhost exec -n sh -c 'trap "echo got; exit 9" INT; echo ready; while :; do sleep 0.1; done' > "$OPS_DIR/out" &
 PVHOST_PID=$!
 wait_for 10 grep -q ready "$OPS_DIR/out"
-pkill -INT -P "$PVHOST_PID" pvhost
+kill -INT "$(pvhost_pid)"
 wait "$PVHOST_PID"
 tap_is "$? $(tail -n 1 "$OPS_DIR/out")" "9 got" "SIGINT of pvhost goes to the program, whose status counts"
 pvhost exec -n sh -c 'echo ready; sleep 60' > "$OPS_DIR/out" &
 PVHOST_PID=$!
 wait_for 10 grep -q ready "$OPS_DIR/out"
-pkill -TERM -P "$PVHOST_PID" pvhost
+kill -TERM "$(pvhost_pid)"
 wait "$PVHOST_PID"
 tap_is "$?" 143 "SIGTERM goes to the program's group, which it ends"
 pvhost exec -n sh -c 'trap "" INT HUP; echo $$; while :; do sleep 0.1; done' > "$OPS_DIR/out" &
 PVHOST_PID=$!
 wait_for 10 test -s "$OPS_DIR/out"
 for _ in 1 2 3; do
-	pkill -INT -P "$PVHOST_PID" pvhost
+	kill -INT "$(pvhost_pid)"
 	sleep 0.1
 done
 wait "$PVHOST_PID"

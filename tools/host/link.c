@@ -518,6 +518,8 @@ void link_close(struct link *link)
 
 	/* Take leave, so that the guest need not find out by itself. */
 	link->deadline = ~0ull;
+	/* What was given up has to be told first: nothing is sent after BYE. */
+	flush_link(link);
 	pvc_bye(&link->pvc, PVC_WHY_BYE);
 	while (link->pvc.state == PVC_UP && now_ms() < until)
 		if (link_turn(link, until) != DONE)

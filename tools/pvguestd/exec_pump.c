@@ -342,23 +342,22 @@ static bool settle(struct job *job)
 {
 	__u64 now = now_ms();
 
-	if (!job->exited || job->out[OUT].fd >= 0 || job->out[ERR].fd >= 0)
+	if (!job->exited)
 		return false;
-	if (job_attached(job)) {
-		if (unsent(&job->out[OUT]))
-			return false;
-		if (job->wait_err && now < job->err_by)
-			return false;
-		if (job->out[ERR].stream.fd >= 0 && unsent(&job->out[ERR]))
-			return false;
-		job->result.stdout_bytes = job->out[OUT].ring.head;
-		job->result.stderr_bytes = job->out[ERR].ring.head;
-		job_answer(job, &job->result);
-		if (!job->detached)
-			return true;
-		job->patience = now + KEEP_MS;
-	}
-	return job->abandoned || now >= job->patience;
+	/* What is in the pipes then waits for the host, too. */
+	if (!job_attached(job))
+		return job->abandoned || now >= job->patience;
+	if (job->out[OUT].fd >= 0 || job->out[ERR].fd >= 0 || unsent(&job->out[OUT]))
+		return false;
+	if (job->wait_err && now < job->err_by)
+		return false;
+	if (job->out[ERR].stream.fd >= 0 && unsent(&job->out[ERR]))
+		return false;
+	job->result.stdout_bytes = job->out[OUT].ring.head;
+	job->result.stderr_bytes = job->out[ERR].ring.head;
+	job_answer(job, &job->result);
+	job->patience = now + KEEP_MS;
+	return !job->detached;
 }
 
 static void want(struct pollfd *pfd, int fd, short events)
