@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "files.h"
 #include "pvhost.h"
 #include "pvguest/version.h"
 
@@ -21,6 +22,7 @@ static const struct command *const lists[] = {
 	kv_commands,
 	top_commands,
 	system_commands,
+	file_commands,
 };
 
 static const struct option longopts[] = {

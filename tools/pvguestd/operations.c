@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "files.h"
 #include "info_ops.h"
 #include "kv.h"
 #include "system.h"
@@ -20,6 +21,7 @@ static const struct operation *const all[] = {
 #ifdef PVG_TEST
 	test_operations,
 #endif
+	file_operations,
 	info_operations,
 	system_operations,
 	kv_operations,
