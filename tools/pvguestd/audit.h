@@ -43,7 +43,8 @@ enum audit_event {
  * @job: 0: none
  * @why: rule or limit; NULL: nothing to say
  * @args: what was asked for: a path, target or key, or the strings of argv with their zeros;
- *	NULL: nothing. Their digest is told, and as much of them as has room
+ *	NULL: nothing. Their digest is told (SHA-256; XXH3 where the kernel has no AF_ALG),
+ *	and as much of them as has room
  * @args_len: bytes of @args
  * @status: of END: enum pvc_status of the answer
  * @duration_ms: of END

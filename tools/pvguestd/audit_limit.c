@@ -184,7 +184,7 @@ int audit_limit_flush(left_out_fn *tell)
 		fill(b);
 		if (may_tell(b))
 			tell_of(b, tell);
-		else
+		else if (!is_worker)
 			wait = AUDIT_BURST / AUDIT_SECOND * 1000 / 4;
 	}
 	return wait;

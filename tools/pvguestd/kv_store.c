@@ -161,6 +161,7 @@ void kv_done(struct kv_store *store, struct kv_change *c)
 
 	if (!c->after) {
 		deletion = &store->deletions[store->nr_deletions++ % KV_DELETIONS];
+		store->forgotten = deletion->generation;
 		deletion->generation = store->generation;
 		strcpy(deletion->key, c->before->key);
 	}
@@ -180,8 +181,7 @@ static void next_deletion(const struct kv_store *store, const char *prefix, uint
 
 	if (store->nr_deletions > KV_DELETIONS)
 		first = store->nr_deletions - KV_DELETIONS;
-	/* Those before it are forgotten, and all had lower numbers. */
-	if (first && store->deletions[first % KV_DELETIONS].generation > position + 1) {
+	if (store->forgotten > position) {
 		news->lost = true;
 		return;
 	}

@@ -55,6 +55,7 @@ struct kv_deletion {
  * @entries: sorted by key
  * @deletions: the last ones, a ring
  * @nr_deletions: since the store was begun
+ * @forgotten: number of the last deletion that is not in @deletions any more
  */
 struct kv_store {
 	uint64_t generation;
@@ -65,6 +66,7 @@ struct kv_store {
 	struct kv_entry *entries[KV_KEYS_MAX];
 	struct kv_deletion deletions[KV_DELETIONS];
 	uint64_t nr_deletions;
+	uint64_t forgotten;
 };
 
 /**
