@@ -71,11 +71,11 @@ cut_begin()
 	cut_connect
 }
 
-# cut_connect: there is a connection again.
+# cut_connect: there is a connection again. (Descriptor 8 is the test's own.)
 cut_connect()
 {
 	rm -f "$PVHOST_SOCKET"
-	socat "UNIX-LISTEN:$PVHOST_SOCKET,fork,max-children=1" "$CUT_TARGET" 2> /dev/null &
+	socat "UNIX-LISTEN:$PVHOST_SOCKET,fork,max-children=1" "$CUT_TARGET" 2> /dev/null 8>&- &
 	CUT_PID=$!
 	wait_for 5 test -S "$PVHOST_SOCKET"
 }
@@ -89,9 +89,31 @@ cut_off()
 	rm -f "$PVHOST_SOCKET"
 }
 
+cut_is_used()
+{
+	pgrep -P "$CUT_PID"
+}
+
 _cut_end()
 {
 	[ -n "$CUT_PID" ] || return 0
 	pkill -9 -P "$CUT_PID"
 	kill -9 "$CUT_PID" 2> /dev/null
+}
+
+# serve_begin: several pvhost at a time have the guest, by way of pvhost serve.
+serve_begin()
+{
+	local direct=$PVHOST_SOCKET
+
+	export PVHOST_SOCKET=$OPS_DIR/serve
+	"$PVHOST" -s "$direct" serve "$PVHOST_SOCKET" 2> "$OPS_DIR/serve.log" &
+	SERVE_PID=$!
+	tap_at_exit _serve_end
+	wait_for 10 test -S "$PVHOST_SOCKET"
+}
+
+_serve_end()
+{
+	kill "$SERVE_PID" 2> /dev/null
 }

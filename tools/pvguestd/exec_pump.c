@@ -96,7 +96,8 @@ static void read_input(struct job *job)
 		job->in_at = 0;
 		job->in_len = n;
 		job->in_bytes += n;
-	} else if (!n) {
+	} else if (!n && stream_closed(&job->out[OUT].stream) == PVC_OK) {
+		/* Otherwise it is not the data that has ended, but the stream. */
 		job->in_eof = true;
 		/* A terminal's program is told by the character for the end. */
 		if (job->exec.msg.tty && !job->in_ended) {
