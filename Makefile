@@ -48,10 +48,11 @@ bench:
 help:
 	@echo 'Targets:'
 	@echo '  all      build the modules, drivers/*/pvg_*.ko (default)'
-	@echo '  tools    build what runs in userspace, tools/pvhost'
+	@echo '  tools    build what runs in userspace: tools/pvhost, tools/build/pvguestd'
 	@echo '  install, uninstall'
 	@echo '           in this guest, with DKMS where there is one; as root'
-	@echo '  deb, rpm build the package pvguest-dkms, into build/'
+	@echo '  deb      build the packages pvguest-dkms, -guest and -host, into build/'
+	@echo '  rpm      build the package pvguest-dkms, into build/'
 	@echo '  check    scripts/check: static checks, unit tests, VM suites'
 	@echo '  check-all'
 	@echo '           scripts/check-all: the same, and what takes long'
