@@ -204,7 +204,7 @@ bool peer_request(struct call *call)
 		.version = call->version ? call->version : 2,
 		.prio = call->prio,
 		.window = 256 * KIB,
-		.flags = call->flags | (call->send ? 0 : PVC_OPEN_NODATA),
+		.flags = call->flags | (call->send || call->mute ? 0 : PVC_OPEN_NODATA),
 		.deadline_ms = call->deadline_ms,
 		.key = call->key,
 		.principal = call->principal,

@@ -24,6 +24,7 @@
  * @send: bytes of data to send, a pattern; 0: the request is NODATA
  * @piece: bytes of data in a frame at most; 0: any
  * @hold: data that comes is not consumed
+ * @mute: no data is sent, and its end not said
  * @sink: data that comes goes there, too
  * @s: NULL once it is closed
  * @got: bytes of data that came
@@ -41,6 +42,7 @@ struct call {
 	__u64 send;
 	__u32 piece;
 	bool hold;
+	bool mute;
 	FILE *sink;
 	const char *principal;
 	const void *args;

@@ -121,17 +121,13 @@ _ops_alone()
 # ops_workers: the processes of the daemon's workers.
 ops_workers()
 {
-	pgrep -P "$OPS_PID" | grep -vxF "$(_ops_front)"
+	pgrep -P "$OPS_PID" '^pvg-'
 }
 
-# The process that speaks the protocol, in port mode: the broker's first child.
-_ops_front()
+# ops_front: the process that speaks the protocol, in port mode.
+ops_front()
 {
-	if [ ${#OPS_LISTEN[@]} -eq 0 ]; then
-		echo none
-	else
-		pgrep -o -P "$OPS_PID"
-	fi
+	pgrep -P "$OPS_PID" -x pvguestd-front
 }
 
 # ops_has_workers N
@@ -169,4 +165,19 @@ pvhost()
 client()
 {
 	"$OPS_TOOLS/../selftests/operations/client" "$@" "$PVHOST_SOCKET"
+}
+
+# client_begin OPTION...: one that is left to itself, what it prints in $OPS_DIR/client.
+# Sets CLIENT.
+client_begin()
+{
+	"$OPS_TOOLS/../selftests/operations/client" "$@" "$PVHOST_SOCKET" > "$OPS_DIR/client" 2>&1 &
+	CLIENT=$!
+}
+
+# client_end: kills it.
+client_end()
+{
+	kill "$CLIENT" 2> /dev/null
+	wait "$CLIENT" 2> /dev/null
 }

@@ -5,13 +5,16 @@
  * is a pattern), and the answer's body.
  *
  *   client [-s SERVICE] [-p PRINCIPAL] [-u USER] [-k KEY] [-q] [-j JOB] [-d MS] [-r TEXT]
- *          [-R BYTES] [-b BYTES] [-n TIMES] [-o] [-l MS] [-w FILE] [-x BYTES] OPERATION
+ *          [-R BYTES] [-b BYTES] [-m] [-h] [-n TIMES] [-o] [-l MS] [-w FILE] [-x BYTES] [-H OFFSET=VALUE]... OPERATION
  *
  *   -k  the key of the request; -q  only ask what became of it
  *   -r, -R  the record: a text, or so many bytes of the pattern
+ *   -m  the record goes on in the data, it is said
  *   -b  bytes of data to send
+ *   -h  data will come, it is said, and none does
  *   -n  that many at once; -o  one after the other
  *   -w  a file for the data that comes
+ *   -H  OFFSET=VALUE: a byte of the arguments is another
  *   -x  so many bytes of the arguments, whatever they should have
  *   -l  the session is left after so long, whatever was answered
  */
@@ -35,6 +38,14 @@ static bool in_turn;
 static int leave_ms;
 static FILE *data_file;
 
+#define POKES_MAX	64
+
+static struct {
+	unsigned int at;
+	__u8 value;
+} pokes[POKES_MAX];
+static unsigned int nr_pokes;
+
 static void set_record(const char *text, __u32 len)
 {
 	header.record_len = cpu_to_le32(len);
@@ -49,6 +60,15 @@ static void set_record(const char *text, __u32 len)
 	more = len;
 }
 
+static void poke(const char *what)
+{
+	if (nr_pokes == POKES_MAX ||
+	    sscanf(what, "%u=%hhu", &pokes[nr_pokes].at, &pokes[nr_pokes].value) != 2 ||
+	    pokes[nr_pokes].at >= sizeof(args))
+		exit(2);
+	nr_pokes++;
+}
+
 static bool parse(int argc, char **argv)
 {
 	int opt;
@@ -56,7 +76,7 @@ static bool parse(int argc, char **argv)
 	model.service = TEST_SERVICE;
 	model.args_len = sizeof(header);
 	header.size = cpu_to_le16(sizeof(header));
-	while ((opt = getopt(argc, argv, "s:p:u:k:qj:d:r:R:b:n:ol:x:w:")) > 0) {
+	while ((opt = getopt(argc, argv, "s:p:u:k:qj:d:r:R:b:mn:ol:x:w:H:h")) > 0) {
 		if (opt == 's')
 			model.service = atoi(optarg);
 		else if (opt == 'p')
@@ -77,6 +97,8 @@ static bool parse(int argc, char **argv)
 			set_record(NULL, atoi(optarg));
 		else if (opt == 'b')
 			model.send = strtoull(optarg, NULL, 0);
+		else if (opt == 'm')
+			model.flags |= PVC_OPEN_MORE;
 		else if (opt == 'n')
 			times = atoi(optarg);
 		else if (opt == 'o')
@@ -85,6 +107,10 @@ static bool parse(int argc, char **argv)
 			leave_ms = atoi(optarg);
 		else if (opt == 'w')
 			data_file = fopen(optarg, "w");
+		else if (opt == 'h')
+			model.mute = true;
+		else if (opt == 'H')
+			poke(optarg);
 		else if (opt == 'x')
 			model.args_len = atoi(optarg);
 		else
@@ -97,6 +123,8 @@ static bool parse(int argc, char **argv)
 	model.version = PVO_VERSION;
 	model.send += more;
 	memcpy(args, &header, sizeof(header));
+	while (nr_pokes--)
+		args[pokes[nr_pokes].at] = pokes[nr_pokes].value;
 	model.args = args;
 	return true;
 }
@@ -134,6 +162,21 @@ static bool all_closed(void)
 	return true;
 }
 
+/* Each of several has a key and a job of its own. */
+static void vary(struct call *call, unsigned int i)
+{
+	struct pvo_header *own;
+
+	if (!i || !header.job)
+		return;
+	own = malloc(model.args_len);
+	if (!own)
+		exit(4);
+	memcpy(own, args, model.args_len);
+	own->job = cpu_to_le64(le64_to_cpu(header.job) + i);
+	call->args = own;
+}
+
 int main(int argc, char **argv)
 {
 	__u64 until;
@@ -151,6 +194,7 @@ int main(int argc, char **argv)
 		calls[i] = model;
 		if (model.key)
 			calls[i].key = model.key + i;
+		vary(&calls[i], i);
 		if (!peer_request(&calls[i]) || (in_turn && !peer_finish(&calls[i])))
 			return 4;
 	}

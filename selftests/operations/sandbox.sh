@@ -40,19 +40,17 @@ status()
 	sed -n "s/^$1:[[:space:]]*//p" "/proc/$(ops_workers)/status" | tr '\t' ' ' | sed 's/ *$//'
 }
 
-# sleeper OPTION... OPERATION: a worker that waits; sets CLIENT.
+# sleeper OPTION... OPERATION: a worker that waits
 sleeper()
 {
-	client -l 20000 "$@" > /dev/null 2>&1 &
-	CLIENT=$!
+	client_begin -l 20000 "$@"
 	wait_for 10 ops_has_workers 1
 	wait_for 10 grep -q '^Seccomp:.*2' "/proc/$(ops_workers)/status"
 }
 
 awake()
 {
-	kill "$CLIENT"
-	wait "$CLIENT" 2> /dev/null
+	client_end
 	kill -9 "$(ops_workers)" 2> /dev/null
 	wait_for 10 ops_has_workers 0
 }
@@ -107,7 +105,7 @@ awake
 tap_is "$(client -u nosuch $SLEEP | cut -d ' ' -f 1)" "not-found" \
 	"a user that /etc/passwd does not have is refused"
 if [ ${#OPS_LISTEN[@]} -gt 0 ]; then
-	OPS_FRONT=/proc/$(_ops_front)/status
+	OPS_FRONT=/proc/$(ops_front)/status
 	tap_is "$(awk '/^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):/ { print $2 }' "$OPS_FRONT" | xargs)" \
 		"65534 0000000000000000 0000000000000000 1 2" \
 		"the process that speaks the protocol is nobody, without capabilities"

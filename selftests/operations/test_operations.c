@@ -3,6 +3,8 @@
  * Operations of pvguestd-test, by which the tests see what the daemon's core does. They are
  * not in pvguestd.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
@@ -96,6 +98,20 @@ static void run_jobs(struct request *req)
 	answer(req, PVC_OK, "", 0);
 }
 
+/* A byte at the end of the file that the record names. */
+static void run_append(struct request *req)
+{
+	static char path[4096];
+	int fd;
+
+	memcpy(path, req->record, min_t(size_t, req->record_len, sizeof(path) - 1));
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1)
+		refuse_errno(req, errno, path);
+	else
+		answer(req, PVC_OK, "done", 4);
+}
+
 const struct operation test_operations[] = {
 	{ TEST_SERVICE, TEST_ECHO, "test", .run = run_echo },
 	{ TEST_SERVICE, TEST_BURN, "test", .run = run_burn },
@@ -104,6 +120,7 @@ const struct operation test_operations[] = {
 	{ TEST_SERVICE, TEST_JOB, "test", .job = true, .run = run_job },
 	{ TEST_SERVICE, TEST_JOBS, "test", .run = run_jobs },
 	{ TEST_SERVICE, TEST_RECORD, "test", .run = run_record },
+	{ TEST_SERVICE, TEST_APPEND, "test-file", KEEP_FILES, .run = run_append },
 	{ TEST_SERVICE, TEST_PROBE, "test", .run = run_probes },
 	{ TEST_SERVICE, TEST_PROBE_ROOT, "test", KEEP_ROOT, .run = run_probes },
 	{ TEST_SERVICE, TEST_PROBE_FORK, "test", KEEP_FORK, .run = run_probes },

@@ -13,6 +13,7 @@ enum test_op {
 	TEST_JOB = 5,
 	TEST_JOBS = 6,
 	TEST_RECORD = 7,
+	TEST_APPEND = 8,
 	/* The same probes with other rights; see test_probes.c. */
 	TEST_PROBE = 16,
 	TEST_PROBE_ROOT = 17,

@@ -3,6 +3,7 @@
  * The broker: see broker.h. One thread, one poll().
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,6 +25,7 @@
 
 #define STOP_MS		5000	/* workers have that long to end */
 #define FIRST_WORKER	3	/* of the descriptors that are polled */
+#define GRACE_MS	5000	/* and one whose stream the host has closed */
 #define ACCEPTS		16	/* requests in a row, before workers are heard */
 
 struct broker broker;
@@ -167,35 +169,6 @@ static void join_job(const struct arrival *arrival, const struct pvo_header *hea
 		refuse_arrival(arrival, PVC_BUSY, "the job takes no more streams now");
 }
 
-/* Limits: the slot for a new worker; NULL: it was refused. */
-static struct worker *find_slot(const struct arrival *arrival, const char *verb)
-{
-	unsigned long each = policy_limit(broker.policy, arrival->principal, "requests");
-	struct worker *slot = NULL;
-	unsigned int i, own = 0;
-
-	each = min_t(unsigned long, each, WORKERS_EACH);
-	for (i = 0; i < WORKERS_MAX; i++) {
-		struct worker *w = &broker.workers[i];
-
-		if (!w->pid)
-			slot = slot ? slot : w;
-		else if (!strcmp(w->principal, arrival->principal))
-			own++;
-	}
-	if (!slot) {
-		refuse_arrival(arrival, PVC_BUSY, "%s: %u requests are being dealt with, the most there can be",
-			       verb, WORKERS_MAX);
-		return NULL;
-	}
-	if (own >= each) {
-		refuse_arrival(arrival, PVC_BUSY, "%s: %u requests of '%s' are being dealt with, the most it may have",
-			       verb, own, arrival->principal);
-		return NULL;
-	}
-	return slot;
-}
-
 static void swap_ints(int *a, int *b)
 {
 	int c = *a;
@@ -266,6 +239,8 @@ static void start_worker(const struct arrival *arrival, const struct pvo_header 
 	}
 	w->pid = pid;
 	w->control = pair[0];
+	w->watch = fcntl(arrival->answer >= 0 ? arrival->answer : arrival->stream,
+			 F_DUPFD_CLOEXEC, 0);
 	w->operation = operation;
 	memcpy(w->principal, arrival->principal, sizeof(w->principal));
 	snprintf(w->user, sizeof(w->user), "%s",
@@ -284,6 +259,7 @@ static void dispatch(const struct arrival *arrival)
 {
 	const struct operation *operation;
 	struct pvo_header header;
+	char text[REQUEST_TEXT_MAX];
 	struct verdict verdict;
 	struct worker *slot;
 	const char *wrong;
@@ -317,8 +293,10 @@ static void dispatch(const struct arrival *arrival)
 			       operation->job ? "the job runs already" : "it begins no job");
 		return;
 	}
-	slot = find_slot(arrival, operation->verb);
-	if (slot)
+	slot = limits_admit(arrival->principal, operation->verb, header.job, text, sizeof(text));
+	if (!slot)
+		refuse_arrival(arrival, PVC_BUSY, "%s", text);
+	else
 		start_worker(arrival, &header, operation, verdict.text, slot);
 }
 
@@ -375,6 +353,8 @@ static void worker_ended(struct worker *w, int status)
 		log_line(LOG_WARNING, "%s by '%s' as %s: its worker was killed by signal %d",
 			 w->operation->verb, w->principal, w->user, WTERMSIG(status));
 	close(w->control);
+	if (w->watch >= 0)
+		close(w->watch);
 	w->pid = 0;
 }
 
@@ -460,31 +440,86 @@ static void start_kv(void)
 		log_line(LOG_ERR, "kv: no process for the values: %s", strerror(-pid));
 }
 
-/* Waits for something to do and does it; 0, or the daemon is to end. */
-static int turn(int timeout)
+/* The host has closed the stream, or it was answered: the worker is to end. */
+static void stream_is_closed(struct worker *w)
 {
-	struct pollfd pfds[FIRST_WORKER + WORKERS_MAX] = {
-		{ .fd = signals, .events = POLLIN },
-		{ .fd = broker.channel.fd, .events = POLLIN },
-		{ .fd = broker.kv_pid ? -1 : broker.kv, .events = POLLIN },
-	};
-	struct worker *of[WORKERS_MAX];
-	unsigned int i, n = FIRST_WORKER;
+	close(w->watch);
+	w->watch = -1;
+	w->closed_ms = now_ms();
+}
+
+static bool is_overdue(const struct worker *w)
+{
+	return w->pid && w->watch < 0 && !w->operation->job;
+}
+
+/* Kills workers that went on for too long; ms until there may be another, or @timeout. */
+static int kill_overdue(int timeout)
+{
+	__u64 now = now_ms();
+	unsigned int i;
+
+	for (i = 0; i < WORKERS_MAX; i++) {
+		struct worker *w = &broker.workers[i];
+		int left;
+
+		if (!is_overdue(w))
+			continue;
+		left = w->closed_ms + GRACE_MS > now ? w->closed_ms + GRACE_MS - now : 0;
+		if (!left) {
+			log_line(LOG_NOTICE, "%s by '%s': its worker is killed, since it goes on after its end",
+				 w->operation->verb, w->principal);
+			kill(w->pid, SIGKILL);
+			w->closed_ms = now;
+			left = GRACE_MS;
+		}
+		if (timeout < 0 || left < timeout)
+			timeout = left;
+	}
+	return timeout;
+}
+
+#define POLLED	(FIRST_WORKER + 2 * WORKERS_MAX)
+
+/* Each worker has two descriptors in @pfds, from @n on; how many there are then. */
+static unsigned int poll_workers(struct pollfd *pfds, struct worker **of, unsigned int n)
+{
+	unsigned int i;
 
 	for (i = 0; i < WORKERS_MAX; i++) {
 		struct worker *w = &broker.workers[i];
 
 		if (!w->pid)
 			continue;
-		of[n - FIRST_WORKER] = w;
+		of[n] = w;
 		pfds[n].fd = w->control;
 		pfds[n++].events = POLLIN;
+		of[n] = w;
+		pfds[n].fd = w->watch;
+		pfds[n++].events = 0;
 	}
-	if (poll(pfds, n, timeout) <= 0)
+	return n;
+}
+
+/* Waits for something to do and does it; 0, or the daemon is to end. */
+static int turn(int timeout)
+{
+	struct pollfd pfds[POLLED] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = broker.channel.fd, .events = POLLIN },
+		{ .fd = broker.kv_pid ? -1 : broker.kv, .events = POLLIN },
+	};
+	struct worker *of[POLLED];
+	unsigned int i, n = poll_workers(pfds, of, FIRST_WORKER);
+
+	if (poll(pfds, n, kill_overdue(timeout)) <= 0)
 		return 0;
-	for (i = FIRST_WORKER; i < n; i++)
+	for (i = FIRST_WORKER; i < n; i++) {
 		if (pfds[i].revents & POLLIN)
-			hear_worker(of[i - FIRST_WORKER]);
+			hear_worker(of[i]);
+		else if (!pfds[i].events && pfds[i].revents)
+			stream_is_closed(of[i]);
+	}
 	if (pfds[0].revents && take_signals())
 		return -ESHUTDOWN;
 	if (pfds[2].revents)

@@ -21,6 +21,9 @@
  * struct worker - a request that is being dealt with
  * @pid: of its process; 0: this slot is free
  * @control: socket whose other end is &request.broker
+ * @watch: descriptor of the stream, or in port mode of its answer, that tells when the host
+ *	has closed it; -1: it has
+ * @closed_ms: when that was seen, CLOCK_MONOTONIC; valid with @watch -1
  * @key: of the request, until the worker has told its answer; NULL
  * @operation: what was asked for
  * @principal: see &struct request
@@ -34,6 +37,8 @@
 struct worker {
 	pid_t pid;
 	int control;
+	int watch;
+	__u64 closed_ms;
 	struct pvs_key *key;
 	const struct operation *operation;
 	char principal[PVC_PRINCIPAL_MAX + 1];
@@ -79,6 +84,13 @@ extern struct broker broker;
 int broker_run(void);
 /* Reads the policy; what is wrong with it goes to the log, and closes it. */
 void broker_policy(void);
+
+/*
+ * limits.c: the slot for one more worker; NULL: a limit is reached, and @text of at most @size
+ * bytes says which. @job: it begins a job.
+ */
+struct worker *limits_admit(const char *principal, const char *verb, bool job, char *text,
+			    size_t size);
 
 /* keys.c: 0 or -errno. @dir: a directory that outlives the daemon, but not the boot. */
 int keys_open(const char *dir);

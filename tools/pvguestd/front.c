@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -338,6 +339,7 @@ void front_run(const struct port_config *port_config, int broker)
 	sandbox_close(keep, 2);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, "pvguestd-front");
 	broker_fd = broker;
 	uname(&names);
 	front_epoll = epoll_create1(EPOLL_CLOEXEC);

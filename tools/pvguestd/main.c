@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	umask(077);
+	signal(SIGPIPE, SIG_IGN);
 	open_standard();
 	audit_open(broker.journal, false);
 	prctl(PR_SET_DUMPABLE, 0);

@@ -76,7 +76,7 @@ void stream_close(struct stream *s)
 
 __u32 stream_closed(const struct stream *s)
 {
-	struct pollfd pfd = { .fd = s->fd };
+	struct pollfd pfd = { .fd = s->answer };
 	struct pvg_stream_status status;
 	__u32 told;
 

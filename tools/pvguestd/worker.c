@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,6 +19,12 @@
 #include "audit.h"
 #include "broker.h"
 #include "sandbox.h"
+
+#ifdef PVG_TEST
+#define RECORD_S	1u
+#else
+#define RECORD_S	30u	/* for all of the record to come */
+#endif
 
 static struct stream stream_of(const struct request *req)
 {
@@ -107,6 +114,31 @@ static bool find_user(struct request *req)
 	return pw;
 }
 
+/* As stream_read_all(), but not for longer than that: a worker is not the host's to keep. */
+static int read_soon(const struct stream *s, __u8 *at, __u32 len)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	struct timespec now, end;
+	ssize_t n;
+	int left;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += RECORD_S;
+	for (; len; len -= n, at += n) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = (end.tv_sec - now.tv_sec) * 1000 + (end.tv_nsec - now.tv_nsec) / 1000000;
+		if (left <= 0 || !poll(&pfd, 1, left))
+			return -ETIMEDOUT;
+		n = read(s->fd, at, len);
+		if (!n)
+			return -ENODATA;
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		n = n < 0 ? 0 : n;
+	}
+	return 0;
+}
+
 /* The record: what came with the request, and the rest as the first data of the stream. */
 static bool read_record(struct request *req, const __u8 *args, __u32 len)
 {
@@ -126,10 +158,13 @@ static bool read_record(struct request *req, const __u8 *args, __u32 len)
 		return false;
 	}
 	memcpy(record, args, len);
-	err = stream_read_all(&s, record + len, req->record_len - len);
+	err = read_soon(&s, record + len, req->record_len - len);
 	if (err == -ENODATA)
 		refuse(req, PVC_INVALID, "%s: the data ends within the record",
 		       req->operation->verb);
+	else if (err == -ETIMEDOUT)
+		refuse(req, PVC_TIMED_OUT, "%s: the record has not come within %u s",
+		       req->operation->verb, RECORD_S);
 	if (err) {
 		free(record);
 		return false;
@@ -148,9 +183,11 @@ void worker_run(struct request *req, const __u8 *args, __u32 args_len)
 {
 	const struct operation *operation = req->operation;
 	__u32 status;
+	char name[16];
 	int err;
 
-	signal(SIGPIPE, SIG_IGN);
+	snprintf(name, sizeof(name), "pvg-%s", operation->verb);
+	prctl(PR_SET_NAME, name);
 	audit_open(broker.journal, !audit_by_verb(operation->verb));
 	audit_worker(req->principal);
 	if (!find_user(req)) {

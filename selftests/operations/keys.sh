@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Requests with keys are carried out at most once: over the end of sessions, of their worker
+# and of the daemon.
+
+set -u
+# shellcheck disable=SC2034 # for ops.sh
+OPS_DAEMON=pvguestd-test
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/ops.sh
+. ../lib/ops.sh
+
+ECHO=1 CRASH=3 SLEEP=4 APPEND=8
+
+# times_done: how often APPEND was carried out
+times_done()
+{
+	stat -c %s "$OPS_DIR/root/times" 2> /dev/null || echo 0
+}
+
+# append KEY [OPTION...]
+append()
+{
+	client -k "$@" -r "$OPS_DIR/root/times" $APPEND
+}
+
+ops_begin
+ops_policy "[rule \"all\"]
+allow = @test
+user = *
+root = $OPS_DIR/root rw"
+mkdir "$OPS_DIR/root"
+ops_start
+
+tap_is "$(append 100 -q)" "not-found 0 intact " "a key of no request is not found"
+tap_is "$(append 100)" "ok 0 intact done" "a request with a key is carried out"
+tap_is "$(append 100)" "ok 0 intact done" "the same key again has the same answer"
+tap_is "$(times_done)" 1 "... and the request was carried out once"
+tap_is "$(append 100 -q)" "ok 0 intact done" "a query of its key has the answer"
+tap_is "$(client -k 100 $ECHO | cut -d ' ' -f 1)" "invalid" \
+	"the key with another operation is invalid"
+tap_is "$(client -q $ECHO | cut -d ' ' -f 1)" "invalid" "a query without a key is invalid"
+
+# The session ends while it is carried out.
+client -k 200 -l 300 $SLEEP > /dev/null
+tap_check "the worker of a session that ended goes on or ends" wait_for 10 ops_has_workers 0
+tap_is "$(client -k 200 -q $SLEEP)" "aborted 0 intact " \
+	"a request whose worker ended without an answer is known as aborted"
+client_begin -k 300 -l 20000 $SLEEP
+wait_for 10 ops_has_workers 1
+client_end
+wait_for 10 ops_has_workers 0
+tap_is "$(client -k 300 $SLEEP)" "aborted 0 intact " "... and is not carried out again"
+
+tap_is "$(client -k 400 $CRASH) $(client -k 400 -q $CRASH)" \
+	"aborted 0 intact  aborted 0 intact " "a request whose worker crashed is aborted"
+
+# The daemon is killed, and started again.
+append 500 > /dev/null
+client_begin -k 600 -l 20000 $SLEEP
+wait_for 10 ops_has_workers 1
+kill -9 "$OPS_PID"
+wait "$OPS_PID" 2> /dev/null
+client_end
+before=$(times_done)
+ops_start
+tap_is "$(append 500)" "ok 0 intact done" "a daemon that was killed and started again has the answer"
+tap_is "$(times_done)" "$before" "... and carries nothing out again"
+tap_is "$(client -k 600 $SLEEP)" "aborted 0 intact " \
+	"what was being carried out when it was killed is aborted"
+
+# More than are remembered.
+client -k 1000 -n 70 -o -r "$OPS_DIR/root/times" $APPEND > "$OPS_DIR/many"
+tap_is "$(sort "$OPS_DIR/many" | uniq -c | xargs)" "70 ok 0 intact done" \
+	"70 requests with keys are carried out"
+tap_is "$(append 1000 | cut -d ' ' -f 1)" "forgotten" \
+	"one so long ago that its answer is forgotten is not carried out again"
+tap_is "$(times_done)" $((before + 70)) "... nor was any of them twice"
+
+# A file that is not the daemon's.
+ops_stop
+echo garbage > "$OPS_DIR/run/keys"
+ops_start
+tap_is "$(append 2000)" "ok 0 intact done" "a file of keys that is damaged is begun again"
+ops_stop
+ln -sf /etc/passwd "$OPS_DIR/run/keys"
+tap_fails "a link in place of the file of keys is refused" \
+	"$OPS_TOOLS/$OPS_BUILD/$OPS_DAEMON" "${OPS_LISTEN[@]}" --policy "$OPS_DIR/policy.d" \
+	--run "$OPS_DIR/run"
+tap_done
