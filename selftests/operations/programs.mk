@@ -7,7 +7,7 @@ TOP := ../..
 include $(TOP)/protocol/files.mk
 PEER := ../control/peer.c
 
-all: client xxh3 tools
+all: client xxh3 pty tools
 
 # The daemon and the host's tool, which the tests have in tools/.
 tools:
@@ -16,6 +16,9 @@ tools:
 client: client.c test_operations.h $(PEER) ../control/peer.h ../lib/tap.h $(PVC_CORE) $(PVC_HEADERS)
 	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
 		-I../lib $(PVC_CFLAGS) -o $@ client.c $(PEER) $(PVC_CORE) -lz
+
+pty: pty.c
+	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ pty.c
 
 xxh3: xxh3.c
 	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -o $@ xxh3.c -lxxhash

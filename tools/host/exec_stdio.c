@@ -169,8 +169,11 @@ void stdio_pump(struct run *run)
 	for (i = 0; i < 64; i++) {
 		if (!send_some(run))
 			return;
-		if (!run->out[0].channel || !read_some(run))
+		if (!read_some(run))
 			break;
+		/* A key may have given it up. */
+		if (!run->out[0].channel)
+			return;
 	}
 	if (!run->out[0].channel || !send_some(run))
 		return;

@@ -322,7 +322,8 @@ struct job {
 };
 
 #define REATTACH_MS	60000u		/* a job whose session was lost waits so long */
-#define GRACE_MS	5000u		/* from SIGHUP to SIGKILL */
+#define GRACE_MS	5000u		/* from SIGHUP or SIGTERM to SIGKILL */
+#define STOP_MS		1000u		/* the same when the daemon ends */
 #define KEEP_MS		600000u		/* a status that was not fetched is kept */
 #define NOTE_MS		1000u		/* a job that lasts so long is noted */
 

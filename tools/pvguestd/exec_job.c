@@ -267,6 +267,7 @@ void job_join(struct job *job)
 			close(job->req->broker);
 			job->req->broker = -1;
 			job_abandon(job);
+			job->kill_at = exec_now_us() / 1000 + STOP_MS;
 		}
 		return;
 	}
