@@ -323,8 +323,10 @@ static bool handle_ping(struct pvc *p, const __u8 *payload)
 	struct pvc_ping ping;
 
 	memcpy(&ping, payload, sizeof(ping));
-	p->pong_token = le64_to_cpu(ping.token);
-	p->pending |= pvc_bit(PVC_PONG);
+	if (p->cfg.ops->ping)
+		p->cfg.ops->ping(p, le64_to_cpu(ping.token));
+	else
+		pvc_pong(p, le64_to_cpu(ping.token));
 	return true;
 }
 
@@ -483,6 +485,33 @@ void pvc_ping(struct pvc *p, __u64 token)
 		return;
 	p->ping_token = token;
 	p->pending |= pvc_bit(PVC_PING);
+}
+
+/**
+ * pvc_pong() - answer a PING of the peer
+ * @p: the side
+ * @token: of the PING
+ */
+void pvc_pong(struct pvc *p, __u64 token)
+{
+	if (p->state != PVC_UP)
+		return;
+	p->pong_token = token;
+	p->pending |= pvc_bit(PVC_PONG);
+}
+
+/**
+ * pvc_beat() - guest: a heartbeat is due now, and the next &pvc_config.quiet_ms later
+ * @p: the side
+ *
+ * For an owner that passes on the heartbeats of another.
+ */
+void pvc_beat(struct pvc *p)
+{
+	if (p->state != PVC_UP)
+		return;
+	p->pending |= pvc_bit(PVC_HEARTBEAT);
+	p->beat = p->now + p->cfg.quiet_ms;
 }
 
 /**

@@ -152,7 +152,7 @@ static void on_data(struct pvc *p, struct pvc_stream *s, const void *data, __u32
 		pvc_ready(p, s);
 	else if (sim->op == SIM_SLOW)
 		sim->kept += len;
-	else
+	else if (sim->op != SIM_HANG)
 		pvc_consumed(p, s, len);
 }
 

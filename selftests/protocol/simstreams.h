@@ -17,7 +17,7 @@ enum sim_op {
 	SIM_SLOW = 4,	/* the same, some KiB each millisecond */
 	SIM_RESET = 5,	/* is reset with DENIED */
 	SIM_REFUSE = 6,	/* is answered DENIED with a text that has control characters */
-	SIM_HANG = 7,	/* is not answered */
+	SIM_HANG = 7,	/* is not answered, and takes no data */
 	SIM_RECORD = 8,	/* the answer is the CRC-32 of the record */
 	SIM_ONCE = 9,	/* counts; the answer is how often. With a record the client is cut off */
 	SIM_WHO = 10,	/* the answer is the principal */

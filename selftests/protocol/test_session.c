@@ -457,6 +457,42 @@ static void test_host_silence(void **state)
 	pair_free(pair);
 }
 
+static __u64 asked;
+
+static void keep_token(struct pvc *p, __u64 token)
+{
+	(void)p;
+	asked = token;
+}
+
+/* An owner that passes on what is another's answers and beats when that does. */
+static void test_passed_on(void **state)
+{
+	struct pair *pair = pair_new();
+	struct pvc_ops ops = *pair->guest.pvc.cfg.ops;
+	__u32 before;
+
+	(void)state;
+	ops.ping = keep_token;
+	pair->guest.pvc.cfg.ops = &ops;
+	pair_up(pair);
+	pvc_ping(&pair->host.pvc, 77);
+	before = count_notes(&pair->host, EVENT);
+	pair_settle(pair);
+	assert_int_equal(asked, 77);
+	assert_int_equal(count_notes(&pair->host, EVENT), before);
+	pvc_pong(&pair->guest.pvc, asked);
+	pair_settle(pair);
+	assert_int_equal(count_notes(&pair->host, EVENT), before + 1);
+	assert_int_equal(noted(&pair->host, EVENT)->id, 77);
+	pair_wait(pair, 500);
+	pvc_beat(&pair->guest.pvc);
+	before = count_notes(&pair->host, EVENT);
+	pair_wait(pair, 900);
+	assert_int_equal(count_notes(&pair->host, EVENT), before + 1);
+	pair_free(pair);
+}
+
 /* A guest that was restored says so, whatever was in the way. */
 static void test_restored(void **state)
 {
@@ -737,6 +773,7 @@ int run_session_tests(void)
 		cmocka_unit_test(test_heartbeat),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_host_silence),
+		cmocka_unit_test(test_passed_on),
 		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_snapshot_listening),

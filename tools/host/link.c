@@ -521,9 +521,7 @@ void link_close(struct link *link)
 	/* What was given up has to be told first: nothing is sent after BYE. */
 	flush_link(link);
 	pvc_bye(&link->pvc, PVC_WHY_BYE);
-	while (link->pvc.state == PVC_UP && now_ms() < until)
-		if (link_turn(link, until) != DONE)
-			break;
+	flush_link(link);
 	while (link->out_at < link->out_len && now_ms() < until)
 		if (link_turn(link, until) != DONE)
 			break;

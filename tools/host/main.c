@@ -23,6 +23,7 @@ static const struct command *const lists[] = {
 	top_commands,
 	system_commands,
 	file_commands,
+	serve_commands,
 };
 
 static const struct option longopts[] = {

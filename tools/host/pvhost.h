@@ -31,6 +31,9 @@ extern const struct command exec_commands[];
 extern const struct command ps_commands[];
 int kernel_verb(struct client *c, int argc, char **argv);
 
+/* serve.c */
+extern const struct command serve_commands[];
+
 /* From the command line. */
 struct options {
 	struct client *client;

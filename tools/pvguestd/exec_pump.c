@@ -284,7 +284,10 @@ void job_abandon(struct job *job)
 		end_program(job, SIGHUP);
 }
 
-/* The host has closed the stream; one whose session was lost may come back. */
+/*
+ * The host has closed the stream; one whose session was lost may come back. ABORTED is what pvhost
+ * serve says when that was the session of its client.
+ */
 static void hear_closed(struct job *job)
 {
 	__u32 why = stream_closed(&job->out[OUT].stream);
@@ -293,7 +296,7 @@ static void hear_closed(struct job *job)
 	if (job->detached) {
 		if (job->exited)
 			job->patience = now_ms() + KEEP_MS;
-	} else if (why == PVC_LOST || why == PVC_OK) {
+	} else if (why == PVC_LOST || why == PVC_ABORTED || why == PVC_OK) {
 		job->patience = now_ms() + REATTACH_MS;
 		job_tell(job);
 	} else {

@@ -90,6 +90,11 @@ struct pvc_ops {
 	__u32 (*fill)(struct pvc *p, struct pvc_stream *s, enum pvc_type type,
 		      void *buf, __u32 max);
 	/*
+	 * The peer asks for a PONG, which pvc_pong() sends, now or later; missing: it
+	 * is sent at once.
+	 */
+	void (*ping)(struct pvc *p, __u64 token);
+	/*
 	 * A valid PVC_PONG, PVC_HEARTBEAT, PVC_NOTICE or PVC_SERVICES came; of the
 	 * last, what it says is in @p->peer.
 	 */
@@ -316,6 +321,8 @@ void pvc_tick(struct pvc *p, __u64 now);
 __u64 pvc_next_tick(const struct pvc *p);
 void pvc_bye(struct pvc *p, __u32 why);
 void pvc_ping(struct pvc *p, __u64 token);
+void pvc_pong(struct pvc *p, __u64 token);
+void pvc_beat(struct pvc *p);
 void pvc_notice(struct pvc *p);
 void pvc_announce(struct pvc *p);
 
