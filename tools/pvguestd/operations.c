@@ -12,12 +12,14 @@
 #include "worker.h"
 
 extern const struct operation exec_operations[];
+extern const struct operation forward_operations[];
 #ifdef PVG_TEST
 extern const struct operation test_operations[];
 #endif
 
 static const struct operation *const all[] = {
 	exec_operations,
+	forward_operations,
 #ifdef PVG_TEST
 	test_operations,
 #endif
