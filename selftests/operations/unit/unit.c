@@ -13,5 +13,6 @@ int main(void)
 	failed += test_policy_profiles();
 	failed += test_audit();
 	failed += test_kv();
+	failed += test_exec();
 	return failed != 0;
 }

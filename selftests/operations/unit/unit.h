@@ -12,5 +12,6 @@ int test_policy_files(void);
 int test_policy_profiles(void);
 int test_audit(void);
 int test_kv(void);
+int test_exec(void);
 
 #endif /* _SELFTESTS_OPERATIONS_UNIT_H */
