@@ -86,6 +86,14 @@ target = tcp:*:*, unix:/**'
 # shellcheck disable=SC2120
 ops_start()
 {
+	ops_launch "$@"
+	tap_check "the daemon is ready" _ops_ready
+}
+
+# ops_launch [OPTION]...: the same, without a check of its own.
+# shellcheck disable=SC2120
+ops_launch()
+{
 	ops_begin
 	[ -n "$(ls -A "$OPS_DIR/policy.d")" ] || ops_allow_all
 	# What a worker has at its end is the kernel's to take; nor may LeakSanitizer trace it.
@@ -94,7 +102,6 @@ ops_start()
 		--run "$OPS_DIR/run" "$@" 2>> "$OPS_DIR/log" &
 	OPS_PID=$!
 	wait_for 10 _ops_ready
-	tap_check "the daemon is ready" _ops_ready
 }
 
 _ops_ready()

@@ -5,7 +5,7 @@
  * is a pattern), and the answer's body.
  *
  *   client [-s SERVICE] [-p PRINCIPAL] [-u USER] [-k KEY] [-q] [-j JOB] [-d MS] [-r TEXT]
- *          [-R BYTES] [-b BYTES] [-m] [-h] [-n TIMES] [-o] [-l MS] [-w FILE] [-x BYTES] [-H OFFSET=VALUE]... OPERATION
+ *          [-R BYTES] [-b BYTES] [-m] [-h] [-n TIMES] [-o] [-e ENDED] [-l MS] [-w FILE] [-x BYTES] [-H OFFSET=VALUE]... OPERATION
  *
  *   -k  the key of the request; -q  only ask what became of it
  *   -r, -R  the record: a text, or so many bytes of the pattern
@@ -16,7 +16,8 @@
  *   -w  a file for the data that comes
  *   -H  OFFSET=VALUE: a byte of the arguments is another
  *   -x  so many bytes of the arguments, whatever they should have
- *   -l  the session is left after so long, whatever was answered
+ *   -e  the session is left once so many have ended, rather than all
+ *   -l  the session is left after so long, or upon SIGTERM, whatever was answered
  */
 #include <getopt.h>
 #include <unistd.h>
@@ -36,6 +37,8 @@ static __u64 more;		/* bytes of the record that go as data */
 static unsigned int times = 1;
 static bool in_turn;
 static int leave_ms;
+static unsigned int enough;
+static volatile sig_atomic_t stop;
 static FILE *data_file;
 
 #define POKES_MAX	64
@@ -76,7 +79,7 @@ static bool parse(int argc, char **argv)
 	model.service = TEST_SERVICE;
 	model.args_len = sizeof(header);
 	header.size = cpu_to_le16(sizeof(header));
-	while ((opt = getopt(argc, argv, "s:p:u:k:qj:d:r:R:b:mn:ol:x:w:H:h")) > 0) {
+	while ((opt = getopt(argc, argv, "s:p:u:k:qj:d:r:R:b:mn:ol:x:w:H:he:")) > 0) {
 		if (opt == 's')
 			model.service = atoi(optarg);
 		else if (opt == 'p')
@@ -103,6 +106,8 @@ static bool parse(int argc, char **argv)
 			times = atoi(optarg);
 		else if (opt == 'o')
 			in_turn = true;
+		else if (opt == 'e')
+			enough = atoi(optarg);
 		else if (opt == 'l')
 			leave_ms = atoi(optarg);
 		else if (opt == 'w')
@@ -152,14 +157,19 @@ static void print_call(const struct call *call)
 	putchar('\n');
 }
 
-static bool all_closed(void)
+static bool enough_closed(void)
 {
-	unsigned int i;
+	unsigned int i, n = 0;
 
 	for (i = 0; i < times; i++)
-		if (calls[i].s)
-			return false;
-	return true;
+		n += !calls[i].s;
+	return n >= enough;
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop = 1;
 }
 
 /* Each of several has a key and a job of its own. */
@@ -190,6 +200,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "client: no session at %s\n", argv[argc - 1]);
 		return 3;
 	}
+	enough = enough ? enough : times;
+	signal(SIGTERM, on_signal);
 	for (i = 0; i < times; i++) {
 		calls[i] = model;
 		if (model.key)
@@ -199,10 +211,10 @@ int main(int argc, char **argv)
 			return 4;
 	}
 	if (leave_ms) {
-		for (until = now_ms() + leave_ms; now_ms() < until;)
+		for (until = now_ms() + leave_ms; !stop && now_ms() < until;)
 			peer_turn(10);
 	} else {
-		peer_until(all_closed());
+		peer_until(stop || enough_closed());
 	}
 	for (i = 0; i < times; i++)
 		print_call(&calls[i]);

@@ -58,14 +58,16 @@ refused invalid "longer than 262144 bytes" "a record of more than 256 KiB" -H 4=
 refused invalid "reserved bytes" "reserved bytes of the header" -H 63=1 $ECHO
 refused invalid "has no end" "a user's name of 32 bytes" -u "$(printf 'u%.0s' {1..32})" $ECHO
 refused invalid "not filled up" "something behind the user's name" -u root -H 30=65 $ECHO
-refused not-found "/etc/passwd has no user '../root'" "a user that there is not" -u ../root $ECHO
+refused invalid "/etc/passwd has no user 'nosuch'" "a user that there is not" -u nosuch $ECHO
 refused unsupported "no operation 99 of service 63" "an operation that there is not" 99
 tap_is "$(client -s 62 1 | cut -d ' ' -f 1)" no-service "a service that there is not: no-service"
 
 # Jobs.
 refused invalid "it begins no job" "a job of an operation that begins none" -j 5 $ECHO
 refused not-found "no such job" "a stream for a job that there is not" -j 5 $JOIN
-client -j 5 -r "a note" -l 300 -p bob $JOB > /dev/null
+client_begin -j 5 -r "a note" -l 60000 -p bob $JOB
+wait_for 10 ops_has_workers 1
+client_end
 tap_is "$(client -j 5 -r hello -p bob $JOIN)" "ok 0 intact hello" "a stream joins a job"
 tap_is "$(client -j 5 -r hello -p eve $JOIN | cut -d ' ' -f 1)" not-found \
 	"... not that of another principal"

@@ -44,7 +44,9 @@ tap_is "$(client -k 100 $ECHO | cut -d ' ' -f 1)" "invalid" \
 tap_is "$(client -q $ECHO | cut -d ' ' -f 1)" "invalid" "a query without a key is invalid"
 
 # The session ends while it is carried out.
-client -k 200 -l 300 $SLEEP > /dev/null
+client_begin -k 200 -l 20000 $SLEEP
+wait_for 10 ops_has_workers 1
+client_end
 tap_check "the worker of a session that ended goes on or ends" wait_for 10 ops_has_workers 0
 tap_is "$(client -k 200 -q $SLEEP)" "aborted 0 intact " \
 	"a request whose worker ended without an answer is known as aborted"

@@ -85,12 +85,13 @@ for _ in {1..5}; do
 	kill -9 "$OPS_PID"
 	wait "$OPS_PID" 2> /dev/null
 	client_end
-	ops_start > /dev/null
+	ops_launch
 done
 answered "... and after five brokers that were killed at any moment"
 
 # SIGTERM, with a request under way and a job that goes on without its host.
-client -j 9 -l 300 $JOB > /dev/null
+WORKERS=1 sleeping -j 9 $JOB
+client_end
 WORKERS=2 sleeping $SLEEP
 ops_stop
 client_end

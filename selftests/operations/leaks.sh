@@ -14,14 +14,16 @@ OPS_DAEMON=pvguestd-test
 
 ECHO=1 CRASH=3 SLEEP=4 JOB=5 JOIN=0x101
 
-# round N: 5 x N requests
+# round N: 6 x N requests
 round()
 {
 	client -n "$1" -o -b 10000 $ECHO
 	client -n "$1" -b 100000 -p alice $ECHO
 	client -n "$1" -o $CRASH
 	client -n "$1" -d 100 $SLEEP
-	client -n "$1" -j 1000 -l 200 $JOB
+	client_begin -n "$1" -j 1000 -l 60000 $JOB
+	wait_for 30 ops_has_workers "$1"
+	client_end
 	client -n "$1" -j 1000 $JOIN
 } > /dev/null
 

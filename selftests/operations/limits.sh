@@ -15,15 +15,17 @@ OPS_DAEMON=pvguestd-test
 ECHO=1 BURN=2 SLEEP=4 JOB=5 JOIN=0x101
 
 ops_start
-client -p alice -n 100 -l 3000 $SLEEP > "$OPS_DIR/out"
+client -p alice -n 100 -e 4 $SLEEP > "$OPS_DIR/out"
 tap_is "$(grep -c '^open' "$OPS_DIR/out") $(grep -c '^busy' "$OPS_DIR/out")" "96 4" \
 	"one principal has 96 requests at a time, the next are busy"
 tap_check "... and hears the limit" \
 	grep -q "test: 96 requests of 'alice' are being dealt with, the most one principal may have" "$OPS_DIR/out"
 wait_for 20 ops_has_workers 0
 
-client -p alice -n 96 -j 100 -l 3000 $JOB > /dev/null
-client -p bob -n 40 -l 2000 $SLEEP > "$OPS_DIR/out"
+client_begin -p alice -n 96 -j 100 -l 60000 $JOB
+tap_check "96 jobs begin" wait_for 30 ops_has_workers 96
+client_end
+client -p bob -n 40 -e 8 $SLEEP > "$OPS_DIR/out"
 tap_is "$(grep -c '^open' "$OPS_DIR/out") $(grep -c '^busy' "$OPS_DIR/out")" "32 8" \
 	"all principals have 128 requests at a time"
 tap_check "... and hear the limit" \
@@ -43,7 +45,7 @@ jobs = 2
 [limits "seldom"]
 principal = carol
 rate = 3/min'
-client -p alice -n 3 -j 200 -l 500 $JOB > "$OPS_DIR/out"
+client -p alice -n 3 -j 200 -e 1 $JOB > "$OPS_DIR/out"
 tap_is "$(grep -c '^open' "$OPS_DIR/out") $(sed -n 's/^busy 0 intact //p' "$OPS_DIR/out")" \
 	"2 test: 2 jobs of 'alice' run, the most that the policy lets it have" \
 	"the policy's limit of jobs"

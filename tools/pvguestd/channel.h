@@ -57,11 +57,13 @@ int module_open(struct channel *ch, const char *path);
 
 /*
  * port.c: listens at the unix socket @listen, or opens the port @path, and starts the process
- * that speaks the protocol there. 0 or -errno.
+ * that speaks the protocol there; or, with @front, connects to a socket behind which such a
+ * process is started for each connection, with --speak. 0 or -errno.
  */
 struct port_config {
 	const char *path;
 	const char *listen;
+	const char *front;
 	int fd;			/* of either, once it is open; -1 */
 };
 

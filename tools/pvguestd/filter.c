@@ -300,6 +300,23 @@ static int make_one(__u32 keep)
 	return err;
 }
 
+int filter_make_front(void)
+{
+	int fds[2], err;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	/* A pipe has room for 64 KiB, and a filter 32 at most. */
+	err = make(FILTER_FRONT, fds[1]);
+	close(fds[1]);
+	if (!err)
+		err = read_filter(&filters[0], fds[0]);
+	close(fds[0]);
+	if (!err)
+		filters[nr_filters++].keep = FILTER_FRONT;
+	return err;
+}
+
 int filters_make(void)
 {
 	const struct operation *operation;

@@ -13,6 +13,8 @@
 
 /* Makes those that operation_at() needs, and the front's; 0 or -errno. */
 int filters_make(void);
+/* The front's alone, by this process itself; 0 or -errno. */
+int filter_make_front(void);
 /* No new privileges, and this filter, for good; 0 or -errno. */
 int filter_enter(__u32 keep);
 

@@ -327,6 +327,14 @@ static int timeout(void)
 	return next <= now ? 0 : min_t(__u64, next - now, 3600000);
 }
 
+/* The first message of requests may be longer than a socket takes by default. */
+static void make_room(int fd)
+{
+	int size = 4 * ARGS_MAX;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 void front_run(const struct port_config *port_config, int broker)
 {
 	struct epoll_event events[16];
@@ -341,6 +349,7 @@ void front_run(const struct port_config *port_config, int broker)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "pvguestd-front");
 	broker_fd = broker;
+	make_room(broker);
 	uname(&names);
 	front_epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!set_up() || front_epoll < 0 || sandbox_front())

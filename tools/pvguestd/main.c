@@ -31,6 +31,10 @@ static const char usage_text[] =
 	"  --module PATH    the module's device\n"
 	"  --port PATH      a port of the host's, without the module\n"
 	"  --listen SOCKET  a unix socket that takes the part of the port, for tests\n"
+	"  --front SOCKET   where another process speaks on the port, started with --speak for\n"
+	"                   each connection to this socket\n"
+	"  --speak          be that process: the port is standard input or --listen's, the\n"
+	"                   connection is descriptor 3; see pvguestd-front@.service\n"
 	"  --policy DIR     instead of " POLICY_DIR "\n"
 	"  --journal SOCKET instead of " AUDIT_JOURNAL "\n"
 	"  --state DIR      instead of " STATE_DIR "\n"
@@ -42,6 +46,8 @@ enum {
 	OPT_MODULE = 1,
 	OPT_PORT,
 	OPT_LISTEN,
+	OPT_FRONT,
+	OPT_SPEAK,
 	OPT_POLICY,
 	OPT_JOURNAL,
 	OPT_STATE,
@@ -54,6 +60,8 @@ static const struct option options[] = {
 	{ "module", required_argument, NULL, OPT_MODULE },
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "front", required_argument, NULL, OPT_FRONT },
+	{ "speak", no_argument, NULL, OPT_SPEAK },
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "journal", required_argument, NULL, OPT_JOURNAL },
 	{ "state", required_argument, NULL, OPT_STATE },
@@ -64,6 +72,7 @@ static const struct option options[] = {
 };
 
 static const char *module_path;
+static bool speak;
 
 static void parse(int argc, char **argv)
 {
@@ -79,6 +88,12 @@ static void parse(int argc, char **argv)
 			break;
 		case OPT_LISTEN:
 			broker.port.listen = optarg;
+			break;
+		case OPT_FRONT:
+			broker.port.front = optarg;
+			break;
+		case OPT_SPEAK:
+			speak = true;
 			break;
 		case OPT_POLICY:
 			broker.policy_dir = optarg;
@@ -158,7 +173,7 @@ static int open_channel(void)
 		err = module_open(&broker.channel, module_path ? module_path : MODULE_PATH);
 		if (!err)
 			return 0;
-		if (module_path || err != -ENOENT)
+		if (module_path || (err != -ENOENT && err != -ENXIO && err != -ENODEV))
 			return fail(module_path ? module_path : MODULE_PATH, err);
 		broker.port.path = PORT_PATH;
 	}
@@ -167,6 +182,29 @@ static int open_channel(void)
 		return fail(broker.port.listen ? broker.port.listen : broker.port.path, err);
 	broker.use_port = true;
 	return 0;
+}
+
+/* The process that speaks on the port, which a service manager has started. */
+static int speak_on_port(void)
+{
+	static struct port_config config;
+	int flags, broker_fd = fcntl(3, F_DUPFD_CLOEXEC, 4), err;
+
+	config.listen = broker.port.listen;
+	if (config.listen)
+		err = port_open(&config);
+	else
+		err = (config.fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 4)) < 0 ? -errno : 0;
+	if (broker_fd < 0 || err)
+		return fail("--speak", err ? err : -EBADF);
+	flags = fcntl(config.fd, F_GETFL);
+	if ((flags & O_ACCMODE) != O_RDWR || fcntl(config.fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return fail("--speak: the port", -EBADF);
+	open_standard();
+	err = filter_make_front();
+	if (err)
+		return fail("the filter of system calls", err);
+	front_run(&config, broker_fd);
 }
 
 int main(int argc, char **argv)
@@ -183,12 +221,14 @@ int main(int argc, char **argv)
 	broker.run_dir = RUN_DIR;
 	broker.port.fd = -1;
 	parse(argc, argv);
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	if (speak)
+		return speak_on_port();
 	if (geteuid()) {
 		fputs("pvguestd: it has to be started by root\n", stderr);
 		return 1;
 	}
-	umask(077);
-	signal(SIGPIPE, SIG_IGN);
 	open_standard();
 	audit_open(broker.journal, false);
 	prctl(PR_SET_DUMPABLE, 0);

@@ -45,6 +45,9 @@ int port_open(struct port_config *config)
 {
 	int fd;
 
+	/* Whoever starts the process has opened it. */
+	if (config->front)
+		return 0;
 	if (config->listen)
 		fd = listen_at(config->listen);
 	else
@@ -109,14 +112,37 @@ static int port_accept(struct channel *ch, struct arrival *arrival, void *args)
 	return 0;
 }
 
+static int connect_front(struct channel *ch, const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd, err;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	ch->fd = fd;
+	ch->accept = port_accept;
+	ch->pid = 0;
+	return 0;
+}
+
 int port_start(struct channel *ch, const struct port_config *config)
 {
-	int pair[2], size = 4 * ARGS_MAX;
+	int pair[2];
 	pid_t pid;
 
+	if (config->front)
+		return connect_front(ch, config->front);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	pid = fork();
 	if (!pid)
 		front_run(config, pair[1]);

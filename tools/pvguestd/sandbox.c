@@ -142,15 +142,17 @@ int sandbox_enter(const struct request *req)
 
 int sandbox_front(void)
 {
-	int err = drop_bounds(0);
+	/* As a unit of its own it was never root. */
+	bool root = !geteuid();
+	int err = root ? drop_bounds(0) : 0;
 
-	if (!err)
+	if (!err && root)
 		err = become("", NOBODY, NOBODY);
 	if (!err)
 		err = drop_caps(0);
 	if (!err)
 		err = limit(RLIMIT_CORE, 0);
-	if (!err && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0))
+	if (!err && prctl(PR_SET_DUMPABLE, 0) < 0)
 		err = -errno;
 	return err ? err : filter_enter(FILTER_FRONT);
 }
