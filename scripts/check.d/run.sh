@@ -29,6 +29,17 @@ suite_unit()
 	unit_tests protocol
 }
 
+# suite_operations: what needs no VM of the guest operations.
+suite_operations()
+{
+	if [ "$(id -u)" != 0 ]; then
+		say "unit-operations: left out, pvguestd has to be started by root"
+		return
+	fi
+	linux_parts || { failure "unit: kselftest from the kernel's source"; return; }
+	unit_tests operations
+}
+
 # suite_host SUITE [CASE...]: a suite that runs on this machine and boots what VMs it
 # needs itself.
 suite_host()

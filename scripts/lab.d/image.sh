@@ -213,7 +213,7 @@ image_run() {
 	mkdir -p "$root/pvguest" "$root/.lab" || return
 	cp "$LAB_DIR/guest-init" "$root/init" || return
 	for part in selftests scripts tools; do
-		[ -d "$TREE/$part" ] && rsync -a --exclude='*.o' --exclude='.*.cmd' \
+		[ -d "$TREE/$part" ] && rsync -a --exclude='*.o' --exclude='.*.cmd' --exclude=build-sanitized \
 			"$TREE/$part" "$root/pvguest/"
 	done
 	printf '%s\0' "$@" >"$root/.lab/argv"

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include "pvguest/services.h"
+#include "../../include/uapi/pvguest/operations.h"
 
 #define STRUCT(s)	{ "struct " #s, 0, sizeof(struct s) }
 #define FIELD(s, f)	{ "  " #f, offsetof(struct s, f), sizeof(((struct s *)0)->f) }
@@ -126,6 +127,13 @@ static const struct {
 	FIELD(pvc_freeze_state, last_end),
 	FIELD(pvc_freeze_state, errors),
 	FIELD(pvc_freeze_state, lease),
+	STRUCT(pvo_header),
+	FIELD(pvo_header, size),
+	FIELD(pvo_header, flags),
+	FIELD(pvo_header, record_len),
+	FIELD(pvo_header, job),
+	FIELD(pvo_header, user),
+	FIELD(pvo_header, reserved),
 };
 
 static const struct {
@@ -258,6 +266,53 @@ static const struct {
 	NUMBER(PVC_POWER_FLAGS),
 	NUMBER(PVC_LEASE_DEFAULT_MS),
 	NUMBER(PVC_LEASE_MAX_MS),
+	NUMBER(PVO_SERVICE_INFO),
+	NUMBER(PVO_SERVICE_EXEC),
+	NUMBER(PVO_SERVICE_FILE),
+	NUMBER(PVO_SERVICE_FORWARD),
+	NUMBER(PVO_SERVICE_SYSTEM),
+	NUMBER(PVO_SERVICE_KV),
+	NUMBER(PVO_INFO_GET),
+	NUMBER(PVO_INFO_WATCH),
+	NUMBER(PVO_INFO_TOP),
+	NUMBER(PVO_EXEC_RUN),
+	NUMBER(PVO_EXEC_PS),
+	NUMBER(PVO_EXEC_KILL),
+	NUMBER(PVO_EXEC_JOBS),
+	NUMBER(PVO_EXEC_STDERR),
+	NUMBER(PVO_EXEC_SIGNAL),
+	NUMBER(PVO_EXEC_WINSIZE),
+	NUMBER(PVO_EXEC_ATTACH),
+	NUMBER(PVO_EXEC_ATTACHED),
+	NUMBER(PVO_EXEC_DETACHED),
+	NUMBER(PVO_EXEC_CUT_OFF),
+	NUMBER(PVO_EXEC_EXITED),
+	NUMBER(PVO_FILE_PUT),
+	NUMBER(PVO_FILE_GET),
+	NUMBER(PVO_FILE_LIST),
+	NUMBER(PVO_FILE_STAT),
+	NUMBER(PVO_FILE_MKDIR),
+	NUMBER(PVO_FILE_RENAME),
+	NUMBER(PVO_FILE_REMOVE),
+	NUMBER(PVO_FILE_SUMS),
+	NUMBER(PVO_FILE_SETATTR),
+	NUMBER(PVO_FORWARD_CONNECT),
+	NUMBER(PVO_FORWARD_LISTEN),
+	NUMBER(PVO_FORWARD_ACCEPT),
+	NUMBER(PVO_SYSTEM_SHUTDOWN),
+	NUMBER(PVO_SYSTEM_REBOOT),
+	NUMBER(PVO_SYSTEM_SUSPEND),
+	NUMBER(PVO_SYSTEM_FSTRIM),
+	NUMBER(PVO_SYSTEM_ONLINE),
+	NUMBER(PVO_KV_GET),
+	NUMBER(PVO_KV_SET),
+	NUMBER(PVO_KV_DELETE),
+	NUMBER(PVO_KV_LIST),
+	NUMBER(PVO_KV_WATCH),
+	NUMBER(PVO_VERSION),
+	NUMBER(PVO_OP_JOB),
+	NUMBER(PVO_USER_MAX),
+	NUMBER(PVO_ARGS_MAX),
 };
 
 int main(void)
