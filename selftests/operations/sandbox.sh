@@ -102,7 +102,7 @@ awake
 sleeper -j 7 $JOB
 tap_is "$(status Seccomp)" 2 "a worker of a job has a filter"
 awake
-tap_is "$(client -u nosuch $SLEEP | cut -d ' ' -f 1)" "not-found" \
+tap_is "$(client -u nosuch $SLEEP | cut -d ' ' -f 1)" "invalid" \
 	"a user that /etc/passwd does not have is refused"
 if [ ${#OPS_LISTEN[@]} -gt 0 ]; then
 	OPS_FRONT=/proc/$(ops_front)/status
@@ -110,7 +110,7 @@ if [ ${#OPS_LISTEN[@]} -gt 0 ]; then
 		"65534 0000000000000000 0000000000000000 1 2" \
 		"the process that speaks the protocol is nobody, without capabilities"
 fi
-tap_is "$(stat -c '%a %u' "$OPS_DIR/run") $(stat -c %a "$OPS_DIR/run/keys")" "700 0 600" \
-	"the daemon's directory is root's alone"
+tap_is "$(stat -c '%a %u' "$OPS_DIR/run") $(stat -c %a "$OPS_DIR/run/keys")" "711 0 600" \
+	"the daemon's directory lets others reach its sockets, not see them; the keys are root's"
 ops_stop
 tap_done

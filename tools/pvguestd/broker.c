@@ -26,6 +26,8 @@
 #define STOP_MS		5000	/* workers have that long to end */
 #define FIRST_WORKER	3	/* of the descriptors that are polled */
 #define GRACE_MS	5000	/* and one whose stream the host has closed */
+#define RESTART_MS	1000	/* between two of what ends at once */
+#define RESTARTS	10
 #define ACCEPTS		16	/* requests in a row, before workers are heard */
 
 struct broker broker;
@@ -241,6 +243,7 @@ static void start_worker(const struct arrival *arrival, const struct pvo_header 
 	w->control = pair[0];
 	w->watch = fcntl(arrival->answer >= 0 ? arrival->answer : arrival->stream,
 			 F_DUPFD_CLOEXEC, 0);
+	w->closed_ms = now_ms();
 	w->operation = operation;
 	memcpy(w->principal, arrival->principal, sizeof(w->principal));
 	snprintf(w->user, sizeof(w->user), "%s",
@@ -310,6 +313,12 @@ static int accept_requests(void)
 		err = broker.channel.accept(&broker.channel, &arrival, args);
 		if (err == -EAGAIN || err == -EPROTO)
 			return 0;
+		if (err == -EMFILE || err == -ENFILE || err == -ENOMEM) {
+			/* The request is still there. */
+			log_line(LOG_ERR, "a request has to wait: %s", strerror(-err));
+			poll(NULL, 0, 100);
+			return 0;
+		}
 		if (err)
 			return err;
 		dispatch(&arrival);
@@ -569,21 +578,44 @@ static void stop_workers(void)
 			kill(broker.workers[i].pid, SIGKILL);
 }
 
-/* The process that speaks with the host has ended: another one, unless that was at once. */
+/* What comes back at once, again and again, is not started for ever. */
+static int wait_before_restart(void)
+{
+	static unsigned int quick;
+	static __u64 last;
+	__u64 now = now_ms(), until;
+	int err;
+
+	quick = last && now - last < RESTART_MS ? quick + 1 : 0;
+	if (quick == RESTARTS)
+		return -EIO;
+	for (until = quick ? now + RESTART_MS : now; now < until; now = now_ms()) {
+		err = turn(until - now);
+		if (err)
+			return err;
+	}
+	last = now_ms();
+	return 0;
+}
+
+/* The process that speaks with the host has ended: another one. */
 static int restart_channel(void)
 {
-	static time_t last;
-	struct timespec now;
+	int err;
 
 	if (!broker.use_port)
 		return -ENODEV;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (last && now.tv_sec - last < 2)
-		turn(1000);
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	last = now.tv_sec;
 	close(broker.channel.fd);
-	return port_start(&broker.channel, &broker.port);
+	broker.channel.fd = -1;
+	err = wait_before_restart();
+	if (err)
+		return err;
+	/* The port may be another by now, or none. */
+	if (broker.port.path && broker.port.fd >= 0) {
+		close(broker.port.fd);
+		err = port_open(&broker.port);
+	}
+	return err ? err : port_start(&broker.channel, &broker.port);
 }
 
 int broker_run(void)

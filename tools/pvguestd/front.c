@@ -224,19 +224,21 @@ static void host_gone(void)
 	pvc_stop(&front.pvc, now_ms());
 }
 
-static void host_connects(void)
+/* The next host, if there is none: one at a time. */
+static bool host_connects(void)
 {
 	int fd;
 
-	if (port >= 0)
-		return;
+	if (port >= 0 || !config->listen)
+		return false;
 	fd = accept4(config->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
-		return;
+		return false;
 	port = fd;
 	room = true;
 	await(port, EPOLLIN | EPOLLOUT | EPOLLRDHUP, FRONT_PORT);
 	pvc_start(&front.pvc, now_ms());
+	return true;
 }
 
 /* What the protocol has to send, as far as the port takes it. */
@@ -294,6 +296,14 @@ static void port_event(__u32 events)
 		read_input();
 }
 
+/* Sends what there is; a host that turns out to be gone makes way for the next. */
+static void serve(void)
+{
+	do {
+		send_output();
+	} while (host_connects());
+}
+
 static void handle(const struct epoll_event *event)
 {
 	enum front_source source = event->data.u64 >> 32;
@@ -310,8 +320,7 @@ static void handle(const struct epoll_event *event)
 		front_stream_event((__u32)event->data.u64, source, event->events);
 		break;
 	}
-	host_connects();
-	send_output();
+	serve();
 }
 
 /* How long to wait: until the protocol has something to do by time. */
@@ -357,7 +366,6 @@ void front_run(const struct port_config *port_config, int broker)
 	await(broker_fd, EPOLLIN | EPOLLRDHUP, FRONT_BROKER);
 	if (config->listen) {
 		await(config->fd, EPOLLIN, FRONT_LISTEN);
-		host_connects();
 	} else {
 		port = config->fd;
 		room = true;
@@ -365,7 +373,7 @@ void front_run(const struct port_config *port_config, int broker)
 		pvc_start(&front.pvc, now_ms());
 	}
 	for (;;) {
-		send_output();
+		serve();
 		n = epoll_wait(front_epoll, events, 16, timeout());
 		for (i = 0; i < n; i++)
 			handle(&events[i]);

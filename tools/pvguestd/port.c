@@ -58,14 +58,19 @@ int port_open(struct port_config *config)
 	return 0;
 }
 
-/* The descriptors of a message; false: there are not two of them. */
+/* The descriptors of a message; false: there are not two of them, and none is kept. */
 static bool take_fds(struct msghdr *msg, struct arrival *arrival)
 {
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
 	int fds[2];
 
-	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS || cmsg->cmsg_len != CMSG_LEN(sizeof(fds)))
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
 		return false;
+	if (cmsg->cmsg_len != CMSG_LEN(sizeof(fds))) {
+		memcpy(fds, CMSG_DATA(cmsg), sizeof(*fds));
+		close(*fds);
+		return false;
+	}
 	memcpy(fds, CMSG_DATA(cmsg), sizeof(fds));
 	arrival->stream = fds[0];
 	arrival->answer = fds[1];
