@@ -12,7 +12,7 @@
 readonly IMAGE_PACKAGES="bash dash coreutils util-linux mount kmod fio jq iperf3 \
 ethtool iproute2 e2fsprogs xfsprogs procps grep sed findutils diffutils \
 mawk bc socat libcmocka0 libaio1 libcjson1 libevent-core-2.1-7 libseccomp2 libcap-ng0 \
-libxxhash0 libmnl0 libmount1 libinih1 qemu-guest-agent"
+libxxhash0 libmnl0 libmount1 libinih1 libssl3 acl attr qemu-guest-agent"
 
 # Programs of theirs that nothing here needs, and that need much.
 readonly IMAGE_WITHOUT="xfs_scrub|perl.*|python.*"
@@ -70,7 +70,7 @@ user_programs() {
 
 	for package in $IMAGE_PACKAGES; do
 		dpkg -L "$package" 2>/dev/null || say "package $package is missing: run scripts/setup"
-	done | grep -E '^(/usr)?/s?bin/.|/lib(cmocka|aio|cjson|event_core-2.1|seccomp|cap-ng|xxhash|mnl|mount|inih)\.so' | while read -r file; do
+	done | grep -E '^(/usr)?/s?bin/.|/lib(cmocka|aio|cjson|event_core-2.1|seccomp|cap-ng|xxhash|mnl|mount|inih|crypto)\.so' | while read -r file; do
 		[ -f "$file" ] && printf '%s\n' "$file"
 	done | sort -u | grep -vE "/($IMAGE_WITHOUT)$" >"$root.files"
 	user_stubs "$root/usr$STUB_DIR" || return

@@ -5,11 +5,14 @@
 
 FILES_DIR=
 
-# files_begin: $FILES_DIR has two directories, host and guest.
+# files_begin: $FILES_DIR has two directories, host and guest. It is in memory, since what a
+# disk has to do for others has no bounds.
 files_begin()
 {
 	FILES_DIR=$(mktemp -d "${TMPDIR:-/tmp}/files.XXXXXX")
-	tap_at_exit rm -rf "$FILES_DIR"
+	tap_at_exit rmdir "$FILES_DIR"
+	mount -t tmpfs -o size=600m,mode=755 files "$FILES_DIR" || tap_absent "no tmpfs can be mounted"
+	tap_at_exit umount -l "$FILES_DIR"
 	mkdir "$FILES_DIR/host" "$FILES_DIR/guest"
 }
 

@@ -7,7 +7,14 @@ TOP := ../..
 include $(TOP)/protocol/files.mk
 PEER := ../control/peer.c
 
-all: client xxh3 pty tools
+# Both sides of a transfer of files, for the programs that test it alone.
+TRANSFER := $(wildcard $(TOP)/tools/transfer/*.c) $(TOP)/tools/host/sha256.c
+TRANSFER_FLAGS := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$(TOP)/tools \
+	-I$(TOP)/tools/generated -I$(TOP)/include $(PVC_CFLAGS)
+TRANSFER_LIBS := $(TOP)/tools/generated/file.pb.c -lxxhash -lprotobuf-nanopb -lcrypto
+SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
+
+all: client xxh3 pty cut tools
 
 # The daemon and the host's tool, which the tests have in tools/.
 tools:
@@ -22,5 +29,19 @@ pty: pty.c
 
 xxh3: xxh3.c
 	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -o $@ xxh3.c -lxxhash
+
+cut: cut.c
+	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ cut.c
+
+# For transfer.sh alone, on the build machine.
+unit_transfer: unit_transfer.c $(TRANSFER) $(wildcard $(TOP)/tools/transfer/*.h)
+	@$(MAKE) -s -C $(TOP)/tools generated
+	$(CC) $(CFLAGS) $(TRANSFER_FLAGS) $(SANITIZE) -o $@ unit_transfer.c $(TRANSFER) \
+		$(TRANSFER_LIBS) -lcmocka
+
+fuzz_files: fuzz_files.c $(TRANSFER) $(wildcard $(TOP)/tools/transfer/*.h)
+	@$(MAKE) -s -C $(TOP)/tools generated
+	clang $(CFLAGS) $(TRANSFER_FLAGS) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ fuzz_files.c $(TRANSFER) $(TRANSFER_LIBS)
 
 .PHONY: all tools

@@ -29,6 +29,7 @@ struct attempt {
 	bool begun;		/* what the guest has already is known */
 	bool ended;
 	bool moved;		/* something went over */
+	__u32 exact;		/* flags of the next one; 0: where it goes is not known */
 	size_t have, at;
 	__u32 status;
 	size_t len;
@@ -83,6 +84,8 @@ static bool take_reply(void *priv)
 	case PVO_FILE_RESUME:
 		if (a->begun)
 			return false;
+		/* The next session finds there what this one has made. */
+		a->exact = rec->name.size ? PVO_FILE_EXACT : PVO_FILE_INTO;
 		if (rec->offset && rec->xxh3.size == DIGEST_XXH3) {
 			a->sender->offset = rec->offset;
 			memcpy(a->sender->prefix, rec->xxh3.bytes, DIGEST_XXH3);
@@ -213,7 +216,7 @@ static bool prepare(struct attempt *a)
 		return false;
 	}
 	strcpy(a->sender->after, a->done);
-	a->begun = !put->id;
+	a->begun = false;
 	a->ended = false;
 	a->moved = false;
 	a->have = 0;
@@ -224,6 +227,25 @@ static bool prepare(struct attempt *a)
 	a->reader.taken = take_reply;
 	a->reader.priv = a;
 	return true;
+}
+
+static void make_request(const struct attempt *a, struct channel_request *req)
+{
+	static pvo_file_put msg;
+	static __u8 record[PVO_ARGS_MAX];
+	const struct put *put = a->put;
+
+	memset(&msg, 0, sizeof(msg));
+	guest_path(put->opt->verb, put->target, msg.path.bytes, &msg.path.size);
+	msg.flags = put->opt->flags & ~PVO_FILE_RECURSIVE;
+	if (!(msg.flags & PVO_FILE_CONTENTS))
+		msg.flags |= a->exact;
+	if (put->id) {
+		memcpy(msg.id.bytes, put->id, 16);
+		msg.id.size = 16;
+	}
+	req->record = record;
+	req->record_len = encode_record(pvo_file_put_fields, &msg, record);
 }
 
 /* Over one session; DONE: a->status says more. */
@@ -255,6 +277,7 @@ static enum outcome attempts(struct attempt *a, struct channel_request *req)
 			return out;
 		memcpy(boot_id, client_boot_id(put->c), sizeof(boot_id));
 		req->key = client_random(put->c);
+		make_request(a, req);
 		out = attempt_once(a, req);
 		if (out != DONE && out != NO_CONNECTION)
 			return out;
@@ -277,25 +300,15 @@ static enum outcome attempts(struct attempt *a, struct channel_request *req)
 
 enum outcome put_run(struct put *put)
 {
-	static pvo_file_put msg;
-	static __u8 record[PVO_ARGS_MAX];
 	struct channel_request req = {
 		.service = PVO_SERVICE_FILE, .op = PVO_FILE_PUT, .user = put->opt->user,
-		.record = record, .bulk = true,
+		.bulk = true,
 	};
 	struct attempt *a = calloc(1, sizeof(*a));
 	enum outcome out;
 
 	if (!a)
 		return FAILED;
-	memset(&msg, 0, sizeof(msg));
-	guest_path(put->opt->verb, put->target, msg.path.bytes, &msg.path.size);
-	msg.flags = put->opt->flags & ~PVO_FILE_RECURSIVE;
-	if (put->id) {
-		memcpy(msg.id.bytes, put->id, 16);
-		msg.id.size = 16;
-	}
-	req.record_len = encode_record(pvo_file_put_fields, &msg, record);
 	req.priv = a;
 	a->put = put;
 	out = attempts(a, &req);

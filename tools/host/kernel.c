@@ -38,8 +38,7 @@ const struct command kernel_commands[] = {
 	  "  -c, --count=N        so many pings (1)\n"
 	  "  -i, --interval=MS    between pings, default 1000\n" },
 	{ "status", "", "what the guest says of itself", kernel_verb, NULL },
-	{ "watch", "[-c N] [-K] [-T]", "heartbeats, notices, and what changes in the guest",
-	  kernel_verb,
+	{ "watch", "[-c N] [-K] [-T]", "heartbeats, notices, and what changes in the guest", kernel_verb,
 	  "  -c, --count=N        end after so many heartbeats; default: no end\n"
 	  "  -K, --kernel         only what the kernel tells: nothing of the daemon\n"
 	  "  -T, --serve-time     give the guest the time when it asks for it\n" },

@@ -273,7 +273,8 @@ void sync_compare(struct sync_list *from, struct sync_list *to, bool sums, bool 
 			entry->action = SYNC_COPY;
 		if (entry->action == SYNC_REFUSED)
 			refused = entry->name;
-		else if (entry->action != SYNC_SAME && !(other && S_ISDIR(entry->attr.mode)))
+		else if (entry->action == SYNC_REPLACE ||
+			 (entry->action == SYNC_COPY && !(other && S_ISDIR(entry->attr.mode))))
 			mark_parent(from, entry->name);
 	}
 	if (delete)

@@ -89,7 +89,7 @@ void files_refuse_new(struct request *req, int error, __u32 flags)
 	struct trouble trouble;
 
 	trouble_errno(&trouble, error, flags & PVO_FILE_SHA256 ?
-		      "SHA-256 of the guest's kernel (algif_hash), without which XXH3-128 is checked" :
+		      "SHA-256 of the guest's kernel (algif_hash); XXH3-128 is there" :
 		      "a transfer");
 	files_refuse(req, &trouble);
 }

@@ -13,7 +13,7 @@
 #include "transfer/send.h"
 
 #define PUT_FLAGS (PVO_FILE_PRESERVE | PVO_FILE_SHA256 | PVO_FILE_INTO | PVO_FILE_CONTENTS | \
-		   PVO_FILE_NO_REPLACE | PVO_FILE_DELETE)
+		   PVO_FILE_NO_REPLACE | PVO_FILE_DELETE | PVO_FILE_EXACT)
 #define GET_FLAGS (PVO_FILE_RECURSIVE | PVO_FILE_PRESERVE | PVO_FILE_SHA256 | PVO_FILE_GLOB | \
 		   PVO_FILE_CONTENTS | PVO_FILE_LISTED)
 
@@ -105,12 +105,13 @@ static int find_base(struct put *put, const pvo_file_put *msg, char *top, struct
 {
 	struct place place;
 	struct trouble inner = { 0 };
-	__u32 status;
+	__u32 status = PVC_NOT_FOUND;
 	const char *last;
 	int fd;
 
-	status = place_find(put->f, msg->path.bytes, msg->path.size, PLACE_FILE, true, &place,
-			    &inner);
+	if (!(msg->flags & PVO_FILE_EXACT))
+		status = place_find(put->f, msg->path.bytes, msg->path.size, PLACE_FILE, true,
+				    &place, &inner);
 	if (!status) {
 		fd = open_base(&place);
 		if (fd >= 0) {
@@ -151,13 +152,14 @@ static bool tell_resume(struct put *put, struct receiver *r, const pvo_file_put 
 {
 	__u64 offset;
 
-	if (msg->id.size != 16)
-		return true;
 	record_begin(&put->rec, PVO_FILE_RESUME);
-	if (receiver_resume(r, msg->id.bytes, &offset, put->rec.xxh3.bytes))
-		return false;
-	put->rec.offset = offset;
-	put->rec.xxh3.size = DIGEST_XXH3;
+	record_name(&put->rec, r->top);
+	if (msg->id.size == 16) {
+		if (receiver_resume(r, msg->id.bytes, &offset, put->rec.xxh3.bytes))
+			return false;
+		put->rec.offset = offset;
+		put->rec.xxh3.size = DIGEST_XXH3;
+	}
 	return !files_put(put->f, pvo_file_record_fields, &put->rec) && !files_flush(put->f);
 }
 

@@ -20,7 +20,8 @@
 #define PVO_FILE_CHECKSUM	0x0400u	/* SUMS: with XXH3 of each file */
 #define PVO_FILE_DIRECTORY	0x0800u	/* LIST: the directory, not what is in it */
 #define PVO_FILE_DELETE		0x1000u	/* PUT: records REMOVE may come */
-#define PVO_FILE_FLAGS		0x1fffu
+#define PVO_FILE_EXACT		0x2000u	/* PUT: never into the path, if that is a directory */
+#define PVO_FILE_FLAGS		0x3fffu
 
 /**
  * enum pvo_file_kind - kinds of struct file_record of the schema
@@ -37,7 +38,8 @@
  * @PVO_FILE_ERROR: this entry is left out, or not what it was when it began: @name,
  *	@status, @text
  * @PVO_FILE_END: the transfer is complete
- * @PVO_FILE_RESUME: from the receiver, first: @offset bytes with this @xxh3 are there
+ * @PVO_FILE_RESUME: from the receiver, first: @offset bytes with this @xxh3 are there. @name is
+ *	what takes the place of the names' first component; none: they are beneath the path
  * @PVO_FILE_DONE: from the receiver: all up to @name is in its place
  * @PVO_FILE_WANT: from the receiver of a GET: @name is wanted
  * @PVO_FILE_KIND_NR: how many there are
