@@ -281,6 +281,21 @@ static __u32 output_stream(struct pvc *p, struct pvc_stream *s, __u32 bit,
 	return len;
 }
 
+/* Of the streams whose OPEN is to go, @s among them, the one that was opened first. */
+static struct pvc_stream *first_opened(struct pvc *p, struct pvc_stream *s)
+{
+	__u32 i;
+
+	for (i = 0; i < p->top; i++) {
+		struct pvc_stream *other = &p->cfg.streams[i];
+
+		if (pvc_is_used(other) && other->pending & PVC_SEND_OPEN &&
+		    (__s32)(other->order - s->order) < 0)
+			s = other;
+	}
+	return s;
+}
+
 /*
  * The next frame of a stream, 0 if there is none of this kind. OPEN comes
  * first; data before its end, and its end before the answer.
@@ -295,8 +310,8 @@ static __u32 output_next(struct pvc *p, struct pvc_stream *s, bool bulk,
 			return output_stream(p, s, PVC_SEND_RESET, PVC_RESET,
 					     buf, max);
 		if (s->pending & PVC_SEND_OPEN)
-			return output_stream(p, s, PVC_SEND_OPEN, PVC_OPEN,
-					     buf, max);
+			return output_stream(p, first_opened(p, s), PVC_SEND_OPEN,
+					     PVC_OPEN, buf, max);
 		if (s->pending & PVC_SEND_CREDIT)
 			return output_stream(p, s, PVC_SEND_CREDIT, PVC_CREDIT,
 					     buf, max);

@@ -122,7 +122,8 @@ void pvc_close_all(struct pvc *p)
  * @req: what for
  *
  * Its number is given and OPEN's arguments are asked of &pvc_ops.fill when that
- * is written, so that numbers rise whatever the order in which streams get there.
+ * is written, so that numbers rise. Streams get there in the order in which they were opened,
+ * since one may be about another.
  *
  * Return: the stream, or NULL if there is no session, or if as many streams
  * are open as the peer or our own table allows.
@@ -159,6 +160,7 @@ struct pvc_stream *pvc_open(struct pvc *p, const struct pvc_request *req)
 	s->flags |= PVC_STREAM_LOCAL;
 	if (req->flags & PVC_OPEN_NODATA)
 		s->flags |= PVC_STREAM_EOF;
+	s->order = p->next_order++;
 	s->pending = PVC_SEND_OPEN;
 	return s;
 }

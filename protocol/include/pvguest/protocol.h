@@ -121,6 +121,7 @@ struct pvc_ops {
  * struct pvc_stream - one of the streams of a session
  * @priv: the owner's; everything else is only read by the owner
  * @id: number, odd if the host opened it; 0 until OPEN is written
+ * @order: of those we opened, which was first; wraps
  * @service: as in OPEN, like @op, @version, @prio, @open_flags, @deadline_ms,
  *	@window and @key
  * @op: see @service
@@ -145,6 +146,7 @@ struct pvc_ops {
 struct pvc_stream {
 	void *priv;
 	__u32 id;
+	__u32 order;
 	__u16 service;
 	__u16 op;
 	__u8 version;
@@ -280,6 +282,7 @@ struct pvc {
 	__u32 tx_seq;		/* of the next frame */
 	__u32 rx_seq;
 	__u32 next_id;		/* of the next stream we open */
+	__u32 next_order;
 	__u32 last_peer_id;	/* highest stream number the peer used */
 	__u64 conn_tx_bytes, conn_tx_limit;
 	__u64 conn_rx_bytes, conn_rx_limit, conn_rx_done;
