@@ -30,6 +30,16 @@ beat-both beat 64 answer sink source
 ping-idle ping 100 ping
 ping-out ping 100 ping sink
 ping-both ping 100 ping sink source
+op-session op session:20 ops
+op-exec op exec:20 ops
+op-put op put:64 ops
+op-get op get:64 ops
+op-ping op ping:200 ops
+op-ping-put op ping-put:200 ops
+op-ping-get op ping-get:200 ops
+op-agent-exec op agent-exec:10 ops agent
+op-agent-put op agent-put:100 ops agent
+op-agent-get op agent-get:100 ops agent
 END
 }
 
@@ -48,6 +58,33 @@ ping()
 	exec {port}>&-
 	[ ${#loads[@]} -eq 0 ] || kill "${loads[@]}"
 	echo "$figures"
+	[[ $figures == '{'* ]]
+}
+
+# operation LOAD:COUNT PORT [AGENT]: the host asks pvguestd for guest operations, or
+# qemu-ga where its port is given. Its figures.
+operation()
+{
+	local daemon figures dir=/tmp/bench-operations
+
+	mkdir -p "$dir/policy.d" "$dir/state"
+	printf '[rule "all"]\nallow = @all\nuser = *\ncommand = /** **\nroot = / rw\n' > "$dir/policy.d/all.conf"
+	if [ -n "${3:-}" ]; then
+		qemu-ga -m virtio-serial -p "$3" -t "$dir/state" -f "$dir/pid" > "$dir/log" 2>&1 &
+	else
+		"$HERE/../../tools/build/pvguestd" --policy "$dir/policy.d" --run "$dir/run" 2> "$dir/log" &
+	fi
+	daemon=$!
+	exec {port}<> "$2" || return
+	sleep 1
+	echo "${1%:*} ${1#*:}" >&"$port"
+	read -r figures <&"$port"
+	exec {port}>&-
+	kill $daemon
+	wait $daemon
+	rm -f /tmp/bench-data /tmp/bench-agent
+	echo "$figures"
+	[[ $figures == '{'* ]] || cat "$dir/log" >&2
 	[[ $figures == '{'* ]]
 }
 
@@ -115,6 +152,9 @@ for ((round = 1; round <= ALTERNATIONS; round++)); do
 			if [ "$load" = ping ]; then
 				[ $driver = pvg_ctl ] || continue
 				result=$(ping "$chunk" "${paths[@]}")
+			elif [ "$load" = op ]; then
+				[ $driver = pvg_ctl ] || continue
+				result=$(operation "$chunk" "${paths[@]}")
 			else
 				result=$("$HERE/control-load" "$SECONDS_TIMED" "$load" "$chunk" "${paths[@]}")
 			fi || fail "$name with $driver failed: $result"

@@ -14,7 +14,9 @@ or one at a time, each answered by the host; the same, many in flight, to a QEMU
 forgets what it gets instead of passing it on to a program (null); throughput to the
 guest (in); the round trip of a small message each 10 ms (beat), alone and while
 other ports move bulk data; that of a ping on the control channel's port, which the
-kernel answers (ours only). Prints medians, ratios to the in-tree driver and the
+kernel answers (ours only). Then the guest operations of pvhost and pvguestd, and
+beside them qemu-ga's on a port of its own (op-*, ours only): a session and a ping (op-session),
+exec of /bin/true, put and get, pings while files move. Prints medians, ratios to the in-tree driver and the
 targets.
 
   --kernel K          kernel of the VM (see scripts/lab kernels; default 6.1)
@@ -28,7 +30,9 @@ targets.
   --loads A,B         only these loads (out-32k-many, out-64k-many, out-32k-one,
                       out-64k-one, null-32k-many, null-64k-many, in-64k,
                       beat-idle, beat-out, beat-both, ping-idle, ping-out,
-                      ping-both)
+                      ping-both, op-session, op-exec, op-put, op-get, op-ping,
+                      op-ping-put, op-ping-get, op-agent-exec, op-agent-put,
+                      op-agent-get)
   --json FILE         write every run and what it was measured with to FILE
 END
 }
@@ -64,7 +68,7 @@ control_qemu_args()
 	local port name backend nr=0
 
 	printf '%s ' "-device virtio-serial-pci,id=bench,max_ports=$ports"
-	for port in sink source answer ping control null; do
+	for port in sink source answer ping control null ops agent; do
 		nr=$((nr + 1))
 		name=bench.$port
 		backend=socket,path=$tmp/$port,server=on,wait=off
@@ -91,7 +95,7 @@ control_build()
 {
 	local flags=(-O2 -std=gnu11 -Wall -Wextra)
 
-	make -s -C "$HERE/../tools" pvhost &&
+	make -s -C "$HERE/../tools" &&
 		cc "${flags[@]}" -o "$tmp/peer" "$PARTS/control-peer.c" &&
 		cc "${flags[@]}" -static -pthread -o "$PARTS/control-load" "$PARTS/control-load.c"
 }
@@ -102,6 +106,13 @@ control_ping()
 	# shellcheck disable=SC2016 # for the peer's shell
 	printf '%q -j -s %q ping -c "$LINE" -i 10 | jq -s -c -f %q' \
 		"$HERE/../tools/pvhost" "$tmp/control" "$PARTS/control-ping.jq"
+}
+
+# What the guest gets for its line "LOAD COUNT": the figures of a guest operation.
+control_operation()
+{
+	# shellcheck disable=SC2016 # for the peer's shell
+	printf '%q %q $LINE 2> %q' "$PARTS/control-operations" "$tmp" "$tmp/operations"
 }
 
 bench_control()
@@ -120,6 +131,8 @@ bench_control()
 		peers+=($!)
 	done
 	"$tmp/peer" for "$tmp/ping" "$(control_ping)" &
+	peers+=($!)
+	"$tmp/peer" for "$tmp/ops" "$(control_operation)" &
 	peers+=($!)
 	mapfile -d '' -t command < <(environment_in_guest scripts/bench.d/control-guest.sh)
 	"$HERE/lab" run --disk none --qmp "$tmp/qmp" --timeout $((120 + alternations * 20 * (seconds + 4))) \
