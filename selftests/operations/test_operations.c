@@ -52,12 +52,14 @@ static void run_burn(struct request *req)
 		__asm__ volatile("");
 }
 
-/* Dies. */
+/* Dies, in a way that is no complaint of the kernel's to the lab. */
 static void run_crash(struct request *req)
 {
+	volatile int *volatile nowhere = (volatile int *)8;
+
 	(void)req;
-	signal(SIGILL, SIG_DFL);
-	__builtin_trap();
+	signal(SIGSEGV, SIG_DFL);
+	*nowhere = 0;
 }
 
 /* Waits until its stream is closed by the host. */
