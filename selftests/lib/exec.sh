@@ -107,7 +107,7 @@ serve_begin()
 	local direct=$PVHOST_SOCKET
 
 	export PVHOST_SOCKET=$OPS_DIR/serve
-	"$PVHOST" -s "$direct" serve "$PVHOST_SOCKET" 2> "$OPS_DIR/serve.log" &
+	"$PVHOST" -s "$direct" serve --listen="$PVHOST_SOCKET" 2> "$OPS_DIR/serve.log" &
 	SERVE_PID=$!
 	tap_at_exit _serve_end
 	wait_for 10 test -S "$PVHOST_SOCKET"
