@@ -64,8 +64,10 @@ PVHOST_PID=$!
 wait_for 10 test -s "$OPS_DIR/out"
 kill -9 "$(pvhost_pid)"
 wait "$PVHOST_PID" 2> /dev/null
-wait_for 15 is_gone "$(< "$OPS_DIR/out")"
-tap_check "a program whose pvhost was killed beneath pvhost serve is ended" is_gone "$(< "$OPS_DIR/out")"
+JOB=$(pvhost -j jobs | jq -r "select(.pid == $(< "$OPS_DIR/out")) | .job")
+wait_for 10 has_state "$JOB" "cut off"
+tap_is "$(job_state "$JOB")" "cut off" "a program whose pvhost was killed beneath pvhost serve is cut off"
+pvhost kill -J -s KILL "$JOB"
 kill "$SERVE_PID"
 wait "$SERVE_PID" 2> /dev/null
 PVHOST_SOCKET=$DIRECT

@@ -63,6 +63,8 @@ static size_t take_head(struct run *run, const __u8 *buf, size_t len)
 		run_cancel(run, EXIT_OWN);
 		return len;
 	}
+	if (run->out[1].channel)
+		channel_resume(run->out[1].channel);
 	stdio_pump(run);
 	return used;
 }
@@ -75,6 +77,9 @@ static size_t on_data(struct channel *ch, const void *buf, size_t len)
 
 	if (run->cancelled)
 		return len;
+	/* Where stderr goes on is in the head, too. */
+	if (sink == &run->out[1] && run->head_due)
+		return 0;
 	if (sink == &run->out[0] && run->head_due) {
 		used = take_head(run, buf, len);
 		if (run->head_due || run->cancelled)
@@ -227,9 +232,10 @@ static void on_winch(evutil_socket_t number, short what, void *arg)
 	tell_job(run, PVO_EXEC_WINSIZE, pvo_winsize_fields, &msg, &size_ops);
 }
 
-static size_t attach_record(struct run *run, pb_byte_t *buf, size_t size)
+static size_t attach_record(struct run *run, __u64 token, pb_byte_t *buf, size_t size)
 {
 	pvo_exec_attach msg = {
+		.token = token,
 		.stdout_at = run->out[0].got, .stderr_at = run->out[1].got,
 		.replay = run->replay, .separate = true,
 	};
@@ -250,7 +256,9 @@ static size_t attach_record(struct run *run, pb_byte_t *buf, size_t size)
 /* Both streams in one go, so that they share a doorbell. */
 static bool open_streams(struct run *run)
 {
-	pb_byte_t buf[64];
+	pvo_exec_stderr msg = { .token = run->attach ? client_random(run->client) : 0 };
+	pb_byte_t buf[pvo_exec_attach_size], err_buf[pvo_exec_stderr_size];
+	pb_ostream_t os = pb_ostream_from_buffer(err_buf, sizeof(err_buf));
 	struct channel_request req = {
 		.service = PVO_SERVICE_EXEC, .op = PVO_EXEC_RUN, .user = run->user,
 		.job = run->job, .record = run->record, .record_len = run->record_len,
@@ -258,15 +266,17 @@ static bool open_streams(struct run *run)
 	};
 	struct channel_request err = {
 		.service = PVO_SERVICE_EXEC, .op = PVO_EXEC_STDERR, .user = run->user,
-		.job = run->job, .nodata = true, .priv = &run->out[1],
+		.job = run->job, .record = err_buf, .nodata = true, .priv = &run->out[1],
 	};
 
 	if (run->attach) {
 		req.op = PVO_EXEC_ATTACH;
 		req.key = 0;
 		req.record = buf;
-		req.record_len = attach_record(run, buf, sizeof(buf));
+		req.record_len = attach_record(run, msg.token, buf, sizeof(buf));
 	}
+	pb_encode(&os, pvo_exec_stderr_fields, &msg);
+	err.record_len = os.bytes_written;
 	run->head_due = run->attach;
 	run->head_len = 0;
 	run->lost = false;

@@ -287,6 +287,7 @@ struct output {
  * @detached: it goes on without a host
  * @noted: the broker has a note of it
  * @wait_err: the host said that PVO_EXEC_STDERR follows, and it has not
+ * @err_token: that names the stream which it waits for
  * @exited: the program has ended, and @result is known
  * @timed_out: timeout_ms was over
  * @result: see @exited
@@ -316,6 +317,7 @@ struct job {
 	bool detached;
 	bool noted;
 	bool wait_err;
+	__u64 err_token;
 	bool exited;
 	bool timed_out;
 	pvo_exec_result result;

@@ -130,8 +130,12 @@ static bool decode(struct joined *j, const pb_msgdesc_t *fields, void *msg, __u3
 
 static void join_err(struct job *job, struct joined *j)
 {
-	if (!job->wait_err) {
-		/* There is none, since it goes with stdout, or this is the second. */
+	pvo_exec_stderr msg = pvo_exec_stderr_init_zero;
+
+	if (!decode(j, pvo_exec_stderr_fields, &msg, pvo_exec_stderr_token_tag))
+		return;
+	if (!job->wait_err || msg.token != job->err_token) {
+		/* There is none, since it goes with stdout, or it is another host's. */
 		stream_reply(&j->stream, PVC_OK, "", 0);
 		return;
 	}
@@ -229,7 +233,7 @@ static void join_attach(struct job *job, struct joined *j)
 {
 	pvo_exec_attach msg = pvo_exec_attach_init_zero;
 
-	if (!decode(j, pvo_exec_attach_fields, &msg, pvo_exec_attach_size_tag))
+	if (!decode(j, pvo_exec_attach_fields, &msg, pvo_exec_attach_token_tag))
 		return;
 	if (job_attached(job)) {
 		refuse_joined(j, PVC_BUSY, "exec: a host is attached to this job");
@@ -248,6 +252,7 @@ static void join_attach(struct job *job, struct joined *j)
 	j->stream.fd = -1;
 	j->stream.answer = -1;
 	job->wait_err = msg.separate && job->exec.msg.separate;
+	job->err_token = msg.token;
 	job->err_by = exec_now_us() / 1000 + ERR_MS;
 	job->patience = 0;
 	job->in_eof = j->flags & PVC_OPEN_NODATA;
