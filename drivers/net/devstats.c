@@ -36,28 +36,51 @@ static_assert(sizeof(struct stats_reply) == 8);
 
 #define VALUES_MAX	6
 
-/* A type of statistics: its number, which is also its bit, and its values. */
+/* A type of statistics: its number, which is also its bit, and its values. @qstat: where a
+ * value goes in what netlink asks for (qstat.c), in bytes; 0: nowhere, since the driver
+ * counts what is first there.
+ */
 struct type {
 	u8 number;
 	const char *names[VALUES_MAX];
+	u16 qstat[VALUES_MAX];
 };
+
+#ifdef PVG_HAVE_NETDEV_STAT_OPS
+#define RX(field)	offsetof(struct netdev_queue_stats_rx, field)
+#define TX(field)	offsetof(struct netdev_queue_stats_tx, field)
+static_assert(!RX(bytes) && !TX(bytes));
+#else
+#define RX(field)	0
+#define TX(field)	0
+#endif
 
 static const struct type rx_types[] = {
 	{ 0, { "kicks", "packets", "bytes", "interrupts", "drops",
-	       "overruns" } },
-	{ 1, { "csum_valid", "needs_csum", "csum_none", "csum_bad" } },
+	       "overruns" },
+	  { [4] = RX(hw_drops), RX(hw_drop_overruns) } },
+	{ 1, { "csum_valid", "needs_csum", "csum_none", "csum_bad" },
+	  { RX(csum_unnecessary), 0, RX(csum_none), RX(csum_bad) } },
 	{ 2, { "gso_packets", "gso_bytes", "gso_merged_packets",
-	       "gso_merged_bytes" } },
-	{ 3, { "over_speed_packets", "over_speed_bytes" } },
+	       "gso_merged_bytes" },
+	  { RX(hw_gro_packets), RX(hw_gro_bytes), RX(hw_gro_wire_packets),
+	    RX(hw_gro_wire_bytes) } },
+	{ 3, { "over_speed_packets", "over_speed_bytes" },
+	  { RX(hw_drop_ratelimits) } },
 };
 
 static const struct type tx_types[] = {
 	{ 16, { "kicks", "packets", "bytes", "interrupts", "drops",
-		"malformed" } },
-	{ 17, { "csum_none", "needs_csum" } },
+		"malformed" },
+	  { [4] = TX(hw_drops), TX(hw_drop_errors) } },
+	{ 17, { "csum_none", "needs_csum" },
+	  { TX(csum_none), TX(needs_csum) } },
 	{ 18, { "gso_packets", "gso_bytes", "gso_segments",
-		"gso_segment_bytes", "gso_whole_packets", "gso_whole_bytes" } },
-	{ 19, { "over_speed_packets", "over_speed_bytes" } },
+		"gso_segment_bytes", "gso_whole_packets", "gso_whole_bytes" },
+	  { TX(hw_gso_packets), TX(hw_gso_bytes), TX(hw_gso_wire_packets),
+	    TX(hw_gso_wire_bytes) } },
+	{ 19, { "over_speed_packets", "over_speed_bytes" },
+	  { TX(hw_drop_ratelimits) } },
 };
 
 static const struct type ctrl_types[] = {
@@ -241,20 +264,34 @@ static void find_values(const void *answer, size_t len, u8 number,
 	}
 }
 
+/* Bytes of the longest answer about a queue. */
+static size_t answer_size(void)
+{
+	return ARRAY_SIZE(rx_types) * (sizeof(struct stats_reply) +
+				       VALUES_MAX * sizeof(__le64));
+}
+
+/* Have the device tell what it counts for a queue. Return: 0 or a negative errno. */
+static int ask(struct pvg_net *net, unsigned int queue, void *answer, size_t len)
+{
+	struct stats_want want = {
+		.vq_index = cpu_to_le16(vq_index(net, queue)),
+		.types = cpu_to_le64(types_of(net, kind_of(net, queue))),
+	};
+
+	if (!want.types)
+		return -ENODATA;
+	return pvg_net_ctrl_query(net, CTRL_STATS, CTRL_STATS_GET, &want,
+				  sizeof(want), answer, len);
+}
+
 static u64 *read_queue(struct pvg_net *net, unsigned int queue, void *answer,
 		       size_t len, u64 *at)
 {
 	const struct kind *kind = kind_of(net, queue);
-	struct stats_want want = {
-		.vq_index = cpu_to_le16(vq_index(net, queue)),
-		.types = cpu_to_le64(types_of(net, kind)),
-	};
+	int err = ask(net, queue, answer, len);
 	unsigned int i, n;
-	int err = -ENODATA;
 
-	if (want.types)
-		err = pvg_net_ctrl_query(net, CTRL_STATS, CTRL_STATS_GET, &want,
-					 sizeof(want), answer, len);
 	for (i = 0; i < kind->nr_types; i++) {
 		if (!has_type(net, &kind->types[i]))
 			continue;
@@ -276,8 +313,7 @@ static u64 *read_queue(struct pvg_net *net, unsigned int queue, void *answer,
  */
 u64 *pvg_net_devstats_read(struct pvg_net *net, u64 *at)
 {
-	size_t len = ARRAY_SIZE(rx_types) * (sizeof(struct stats_reply) +
-					     VALUES_MAX * sizeof(__le64));
+	size_t len = answer_size();
 	unsigned int i;
 	void *answer;
 
@@ -293,3 +329,47 @@ u64 *pvg_net_devstats_read(struct pvg_net *net, u64 *at)
 	kfree(answer);
 	return at;
 }
+
+#ifdef PVG_HAVE_NETDEV_STAT_OPS
+
+/* Put the values of @type where netlink wants them. */
+static void fill(const struct type *type, const void *answer, size_t len,
+		 void *stats)
+{
+	u64 values[VALUES_MAX] = {};
+	unsigned int i;
+
+	find_values(answer, len, type->number, nr_values(type), values);
+	for (i = 0; i < VALUES_MAX; i++)
+		if (type->qstat[i])
+			*(u64 *)(stats + type->qstat[i]) = values[i];
+}
+
+/**
+ * pvg_net_devstats_fill() - ask the device for those of a queue that netlink knows
+ * @net: the device
+ * @queue: of the device; receive queues have even numbers
+ * @stats: a struct netdev_queue_stats_rx or netdev_queue_stats_tx, in which only these
+ *	values are set, and none if the device does not tell
+ *
+ * Context: may sleep.
+ */
+void pvg_net_devstats_fill(struct pvg_net *net, unsigned int queue, void *stats)
+{
+	const struct kind *kind = kind_of(net, queue);
+	size_t len = answer_size();
+	unsigned int i;
+	void *answer;
+
+	if (!net->stats_types)
+		return;
+	answer = kzalloc(len, GFP_KERNEL);
+	if (answer && !ask(net, queue, answer, len)) {
+		for (i = 0; i < kind->nr_types; i++)
+			if (has_type(net, &kind->types[i]))
+				fill(&kind->types[i], answer, len, stats);
+	}
+	kfree(answer);
+}
+
+#endif /* PVG_HAVE_NETDEV_STAT_OPS */

@@ -341,6 +341,7 @@ void pvg_net_init_netdev(struct pvg_net *net)
 
 	dev->netdev_ops = &pvg_net_netdev_ops;
 	dev->ethtool_ops = &pvg_net_ethtool_ops;
+	pvg_net_init_qstat(dev);
 	dev->watchdog_timeo = 5 * HZ;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = net->max_mtu;

@@ -84,6 +84,7 @@ struct pvg_net_tx_stats {
 	u64_stats_t xdp_packets;	/* by XDP_TX and redirection */
 	u64_stats_t xdp_dropped;
 	u64_stats_t stopped;		/* times that the ring was full */
+	u64_stats_t woken;		/* times that such a queue took packets again */
 	u64_stats_t timeouts;
 };
 
@@ -536,6 +537,14 @@ int pvg_net_devstats_query(struct pvg_net *net);
 unsigned int pvg_net_devstats_count(const struct pvg_net *net);
 u8 *pvg_net_devstats_names(const struct pvg_net *net, u8 *at);
 u64 *pvg_net_devstats_read(struct pvg_net *net, u64 *at);
+void pvg_net_devstats_fill(struct pvg_net *net, unsigned int queue, void *stats);
+
+/* qstat.c: statistics of queues by netlink */
+#ifdef PVG_HAVE_NETDEV_STAT_OPS
+void pvg_net_init_qstat(struct net_device *dev);
+#else
+static inline void pvg_net_init_qstat(struct net_device *dev) { }
+#endif
 
 /* rss.c */
 int pvg_net_rss_read(struct pvg_net *net);

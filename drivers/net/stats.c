@@ -37,6 +37,7 @@ static const struct counter tx_counters[] = {
 	COUNTER(pvg_net_tx_stats, xdp_packets),
 	COUNTER(pvg_net_tx_stats, xdp_dropped),
 	COUNTER(pvg_net_tx_stats, stopped),
+	COUNTER(pvg_net_tx_stats, woken),
 	COUNTER(pvg_net_tx_stats, timeouts),
 };
 

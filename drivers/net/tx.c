@@ -115,12 +115,20 @@ static void count_drop(struct pvg_net_txq *txq)
 	u64_stats_update_end(&txq->stats.sync);
 }
 
-/* The ring is full; wake the queue if it no longer is. */
+/* The ring is full. */
 static void stop_queue(struct pvg_net_txq *txq, struct netdev_queue *nq)
 {
 	netif_tx_stop_queue(nq);
 	u64_stats_update_begin(&txq->stats.sync);
 	u64_stats_inc(&txq->stats.stopped);
+	u64_stats_update_end(&txq->stats.sync);
+}
+
+/* The queue was stopped, and is not any more. */
+static void count_wake(struct pvg_net_txq *txq)
+{
+	u64_stats_update_begin(&txq->stats.sync);
+	u64_stats_inc(&txq->stats.woken);
 	u64_stats_update_end(&txq->stats.sync);
 }
 
@@ -180,8 +188,10 @@ netdev_tx_t pvg_net_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	} else if (netif_xmit_stopped(nq)) {
 		commit_unlock(txq, flags, true);
 		/* What was reaped meanwhile saw the queue not stopped yet. */
-		if (netif_tx_queue_stopped(nq) && has_room(txq))
+		if (netif_tx_queue_stopped(nq) && has_room(txq)) {
 			netif_tx_start_queue(nq);
+			count_wake(txq);
+		}
 	} else {
 		commit_unlock(txq, flags, last);
 	}
@@ -240,8 +250,10 @@ static void finish(struct pvg_net_txq *txq, struct pvg_done *done, int budget)
 		xsk_tx_completed(txq->xsk, xsk);
 	if (packets)
 		netdev_tx_completed_queue(nq, packets, bytes);
-	if (txq->open && netif_tx_queue_stopped(nq) && has_room(txq))
+	if (txq->open && netif_tx_queue_stopped(nq) && has_room(txq)) {
 		netif_tx_wake_queue(nq);
+		count_wake(txq);
+	}
 }
 
 /* Reaped by pvg_net_start_xmit(), so its lock is held. */

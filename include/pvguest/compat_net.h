@@ -18,6 +18,10 @@
 #include <net/page_pool.h>
 #endif
 
+#ifdef PVG_HAVE_NETDEV_STAT_OPS
+#include <net/netdev_queues.h>
+#endif
+
 #ifndef PP_FLAG_PAGE_FRAG
 #define PP_FLAG_PAGE_FRAG	0	/* always possible by then */
 #endif

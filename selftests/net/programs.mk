@@ -12,16 +12,19 @@ CLANG ?= clang
 # Where the headers are that belong to the machine.
 INCLUDES := -I/usr/include/$(shell $(CC) -dumpmachine)
 
-all: peer xdp.bpf
+all: peer genl xdp.bpf
 
 peer: peer.c serve.c common.c map.c stall.c vlan.c xsk.c peer.h
 	$(CC) $(CFLAGS) -static -o $@.tmp$$$$ $(filter %.c,$^) && mv $@.tmp$$$$ $@
+
+genl: genl.c peer.h
+	$(CC) $(CFLAGS) -static -o $@.tmp$$$$ $< && mv $@.tmp$$$$ $@
 
 xdp.bpf: xdp.bpf.c
 	$(CLANG) -O2 -g -Wall -Wextra -Werror -target bpf $(INCLUDES) -c -o $@.tmp$$$$ $< && \
 	mv $@.tmp$$$$ $@
 
 clean:
-	rm -f peer xdp.bpf *.tmp*
+	rm -f peer genl xdp.bpf *.tmp*
 
 .PHONY: all clean

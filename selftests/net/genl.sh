@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the netlink family "netdev" shows of an interface: statistics, which lose
+# nothing when rings and queues change.
+
+set -u
+# shellcheck source=../lib/tap.sh
+. ../lib/tap.sh
+# shellcheck source=../lib/net.sh
+. ../lib/net.sh
+
+GENL=./genl
+TMP=$(mktemp -d)
+tap_at_exit rm -rf "$TMP"
+
+# values NAME WORD [FILTER]: of that name in the answers to WORD, of those with FILTER.
+values()
+{
+	"$GENL" "$2" "$DEV" | grep -- "${3:-}" | grep -oE "(^| )$1=[0-9]+" | cut -d= -f2 | xargs
+}
+
+# restart HOW: the ways in which a queue ends and begins again.
+restart()
+{
+	case $1 in
+	"another ring size")
+		ethtool -G "$DEV" rx 64 && ethtool -G "$DEV" rx 256 ;;
+	"fewer queues and more")
+		ethtool -L "$DEV" combined 1 && ethtool -L "$DEV" combined 2 ;;
+	"a reset of the device")
+		net_suspend devices ;;
+	esac
+}
+
+# between NAME BEFORE VALUE AFTER
+between()
+{
+	tap_num "${2:-0} <= ${3:--1} && ${3:--1} <= ${4:-0}" "$1" "$2, ${3:-none}, $4"
+}
+
+# same_as_sysfs WHEN: netlink counts for the interface what its statistics count.
+same_as_sysfs()
+{
+	local name before value
+
+	for name in rx_packets rx_bytes tx_packets tx_bytes; do
+		before=$(net_count $name)
+		value=$(values ${name/_/-} totals)
+		between "net$N: $1: netlink has the $name of the interface" "$before" "$value" \
+			"$(net_count $name)"
+	done
+}
+
+counter()
+{
+	ethtool -S "$DEV" | awk -v name="$1:" '$1 == name { print $2 }'
+}
+
+statistics()
+{
+	local queue name before how stop wake
+
+	tap_check "net$N: a stream each way is intact" net_intact "$(scaled 2000000)"
+	same_as_sysfs "after a transfer"
+	for queue in 0 1; do
+		for name in packets bytes; do
+			before=$(counter rx${queue}_$name)
+			between "net$N: netlink has the received $name of queue $queue" "$before" \
+				"$(values rx-$name qstats "type=0 id=$queue ")" "$(counter rx${queue}_$name)"
+			before=$(counter tx${queue}_$name)
+			between "net$N: netlink has the sent $name of queue $queue" "$before" \
+				"$(values tx-$name qstats "type=1 id=$queue ")" "$(counter tx${queue}_$name)"
+		done
+	done
+	for how in "another ring size" "fewer queues and more" "a reset of the device"; do
+		restart "$how"
+		net_answers
+		same_as_sysfs "after $how"
+	done
+	ethtool -L "$DEV" combined 1
+	tap_is "$(values id qstats)" "0 0" "net$N: with one queue pair netlink has one queue of a direction"
+	same_as_sysfs "with one queue pair"
+	ethtool -L "$DEV" combined 2
+
+	ethtool -G "$DEV" tx 32
+	stop=$(values tx-stop totals) wake=$(values tx-wake totals)
+	"$PEER" send "$HOST" 1 200 > /dev/null
+	wait_for 10 net_answers
+	stop=$(($(values tx-stop totals) - stop)) wake=$(($(values tx-wake totals) - wake))
+	tap_num "$stop > 0 && $wake == $stop" \
+		"net$N: a full queue counts that it stops and goes on" "$stop and $wake"
+	ethtool -G "$DEV" tx 256
+}
+
+# device_statistics: what a device with DEVICE_STATS tells is there, too.
+device_statistics()
+{
+	local drops
+
+	tap_check "the interface of pvg_fakehost's device appears" net_fake || return
+	N=20
+	net_up $N
+	net_fake_answers
+	drops=$(counter rx0_device_drops)
+	between "net$N: netlink has what the device dropped" "${drops:--}" "$(values rx-hw-drops totals)" \
+		"$(counter rx0_device_drops)"
+	tap_num "$(values tx-hw-drop-errors totals | wc -w) == 1" \
+		"net$N: netlink has what the device refused to send"
+	same_as_sysfs "with statistics of the device"
+}
+
+"$GENL" queues lo > /dev/null 2>&1 || tap_skip_all "this kernel has no netlink family netdev"
+[ "$(nproc)" -gt 1 ] || tap_absent "the machine has one CPU, so one queue"
+net_fakehost
+N=8
+net_need $N
+tap_check "net$N: the host answers" net_answers || tap_done
+statistics
+device_statistics
+
+tap_done
