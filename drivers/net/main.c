@@ -168,7 +168,7 @@ static void init_pair(struct pvg_net *net, unsigned int i)
 	u64_stats_init(&rxq->stats.sync);
 	INIT_DELAYED_WORK(&rxq->refill_work, pvg_net_rx_refill_work);
 	pvg_queue_init(&rxq->pvg, &pvg_net_rx_ops);
-	netif_napi_add(net->dev, &rxq->napi, pvg_net_rx_poll);
+	pvg_napi_add_rx(net->dev, &rxq->napi, pvg_net_rx_poll, i);
 
 	txq->net = net;
 	txq->index = i;

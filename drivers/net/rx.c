@@ -400,6 +400,7 @@ void pvg_net_rx_start(struct pvg_net_rxq *rxq)
 	rxq->napi_on = true;
 	pvg_net_rx_refill(rxq, GFP_KERNEL);
 	napi_enable(&rxq->napi);
+	pvg_show_rx_napi(rxq->net->dev, rxq->index, &rxq->napi);
 	/* What came while NAPI was disabled has not been noticed by anyone. */
 	local_bh_disable();
 	napi_schedule(&rxq->napi);
@@ -417,6 +418,7 @@ void pvg_net_rx_stop(struct pvg_net_rxq *rxq)
 	if (!rxq->napi_on)
 		return;
 	rxq->napi_on = false;
+	pvg_show_rx_napi(rxq->net->dev, rxq->index, NULL);
 	napi_disable(&rxq->napi);
 	/* NAPI, which has ended, was the last to schedule it. */
 	cancel_delayed_work_sync(&rxq->refill_work);

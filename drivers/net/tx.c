@@ -564,6 +564,7 @@ void pvg_net_tx_start(struct pvg_net_txq *txq)
 	if (txq->napi_on)
 		return;
 	napi_enable(&txq->napi);
+	pvg_show_tx_napi(txq->net->dev, txq->index, &txq->napi);
 	txq->napi_on = true;
 }
 
@@ -624,6 +625,7 @@ void pvg_net_tx_stop(struct pvg_net_txq *txq)
 		return;
 	close(txq);
 	txq->napi_on = false;
+	pvg_show_tx_napi(txq->net->dev, txq->index, NULL);
 	napi_disable(&txq->napi);
 }
 

@@ -64,6 +64,39 @@
 #define VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM_MAPPED	47
 #endif
 
+/*
+ * Add the NAPI context of receive queue @queue: what a user sets for it lasts as long as
+ * @dev does. Before Linux 6.13 there is nothing to set.
+ */
+static inline void pvg_napi_add_rx(struct net_device *dev,
+				   struct napi_struct *napi,
+				   int (*poll)(struct napi_struct *napi, int budget),
+				   unsigned int queue)
+{
+#ifdef PVG_HAVE_NAPI_ADD_CONFIG
+	netif_napi_add_config(dev, napi, poll, queue);
+#else
+	netif_napi_add(dev, napi, poll);
+#endif
+}
+
+/* Show users which NAPI context serves a queue; NULL: none. Context: rtnl. */
+static inline void pvg_show_rx_napi(struct net_device *dev, unsigned int queue,
+				    struct napi_struct *napi)
+{
+#ifdef PVG_HAVE_QUEUE_SET_NAPI
+	netif_queue_set_napi(dev, queue, NETDEV_QUEUE_TYPE_RX, napi);
+#endif
+}
+
+static inline void pvg_show_tx_napi(struct net_device *dev, unsigned int queue,
+				    struct napi_struct *napi)
+{
+#ifdef PVG_HAVE_QUEUE_SET_NAPI
+	netif_queue_set_napi(dev, queue, NETDEV_QUEUE_TYPE_TX, napi);
+#endif
+}
+
 static inline void pvg_skb_frag_fill(skb_frag_t *frag, struct page *page,
 				     u32 offset, u32 size)
 {

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the netlink family "netdev" shows of an interface: statistics, which lose
+# What the netlink family "netdev" shows of an interface: which NAPI context serves a
+# queue, whose settings last as long as the device; statistics, which lose
 # nothing when rings and queues change.
 
 set -u
@@ -20,17 +21,80 @@ values()
 	"$GENL" "$2" "$DEV" | grep -- "${3:-}" | grep -oE "(^| )$1=[0-9]+" | cut -d= -f2 | xargs
 }
 
+# napis: those of the receive queues, in order.
+napis()
+{
+	values napi queues "type=0"
+}
+
 # restart HOW: the ways in which a queue ends and begins again.
 restart()
 {
 	case $1 in
+	"down and up")
+		ip link set "$DEV" down && ip link set "$DEV" up ;;
 	"another ring size")
 		ethtool -G "$DEV" rx 64 && ethtool -G "$DEV" rx 256 ;;
 	"fewer queues and more")
 		ethtool -L "$DEV" combined 1 && ethtool -L "$DEV" combined 2 ;;
 	"a reset of the device")
 		net_suspend devices ;;
+	"AF_XDP on one queue")
+		attach_xsk ;;
 	esac
+}
+
+attach_xsk()
+{
+	local pid
+
+	ip link set dev "$DEV" xdpdrv obj xdp.bpf sec xdp/xsk || return
+	"$PEER" xsk "$DEV" 0 zerocopy > "$TMP/xsk" 2>&1 &
+	pid=$!
+	wait_for 10 grep -qx ready "$TMP/xsk" || cat "$TMP/xsk"
+	kill $pid
+	wait $pid
+	ip link set dev "$DEV" xdpdrv off
+}
+
+settings()
+{
+	"$GENL" napis "$DEV" | grep -o "id=$1 .*" | grep -oE "(defer|gro|suspend)=[0-9]+" | sort | xargs
+}
+
+links()
+{
+	local ids id how wanted="defer=3 gro=70000 suspend=20000000"
+
+	ids=$(napis)
+	tap_num "$(wc -w <<< "$ids") == 2 && $(tr ' ' '\n' <<< "$ids" | sort -u | wc -l) == 2" \
+		"net$N: each of 2 receive queues has a NAPI context" "$ids"
+	for id in $ids; do
+		tap_check "net$N: the NAPI context of a queue is one of the interface" \
+			grep -qw "$id" <<< "$(values id napis)"
+	done
+	if [ -z "$(values suspend napis)" ]; then
+		tap_skip "settings of a NAPI context" "this kernel has none"
+		return
+	fi
+	for id in $ids; do
+		tap_check "net$N: settings of a NAPI context are taken" \
+			"$GENL" napi-set "$id" defer=3 gro=70000 suspend=20000000
+		tap_is "$(settings "$id")" "$wanted" "net$N: settings of a NAPI context are read back"
+	done
+	for how in "down and up" "another ring size" "fewer queues and more" \
+		"AF_XDP on one queue" "a reset of the device"; do
+		tap_check "net$N: $how" restart "$how"
+		tap_is "$(napis)" "$ids" "net$N: after $how the queues have the same NAPI contexts"
+		for id in $ids; do
+			tap_is "$(settings "$id")" "$wanted" "net$N: after $how a NAPI context has its settings"
+		done
+	done
+	net_answers
+	for id in $ids; do
+		"$GENL" napi-set "$id" defer=0 gro=0 suspend=0
+	done
+	tap_check "net$N: the host answers afterwards" net_answers
 }
 
 # between NAME BEFORE VALUE AFTER
@@ -116,6 +180,7 @@ net_fakehost
 N=8
 net_need $N
 tap_check "net$N: the host answers" net_answers || tap_done
+links
 statistics
 device_statistics
 
