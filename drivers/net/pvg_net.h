@@ -293,6 +293,7 @@ struct pvg_net_rss {
  * @active_pairs: those in use; rtnl
  * @halt: main.c: stop it if it is live; rtnl held
  * @state: written under @state_lock
+ * @pools_gone: what page pools that are no longer there have counted; rtnl
  * @guest_offloads: GUEST_* feature bits the device is allowed; rtnl
  * @guest_offloads_all: those that were negotiated
  */
@@ -305,6 +306,7 @@ struct pvg_net {
 	struct pvg_net_ctrl ctrl;
 	struct pvg_net_rss rss;
 	struct failover *failover;
+	struct pvg_pool_stats pools_gone;
 
 	/* Set by probe, then only read. */
 	unsigned int pairs;

@@ -541,7 +541,17 @@ static struct page_pool *create_pool(struct pvg_net_rxq *rxq, u32 order,
 		.dma_dir = DMA_FROM_DEVICE,
 	};
 
+	pvg_page_pool_of(&params, rxq->net->dev, &rxq->napi);
 	return page_pool_create(&params);
+}
+
+/* @pool may be NULL. */
+static void destroy_pool(struct pvg_net_rxq *rxq, struct page_pool *pool)
+{
+	if (!pool)
+		return;
+	pvg_pool_stats_add(&rxq->net->pools_gone, pool);
+	page_pool_destroy(pool);
 }
 
 static int alloc_pools(struct pvg_net_rxq *rxq, u32 ring_size)
@@ -639,10 +649,8 @@ void pvg_net_rx_free(struct pvg_net_rxq *rxq)
 	forget_all(rxq);
 	if (xdp_rxq_info_is_reg(&rxq->xdp_rxq))
 		xdp_rxq_info_unreg(&rxq->xdp_rxq);
-	if (rxq->blocks)
-		page_pool_destroy(rxq->blocks);
-	if (rxq->pages)
-		page_pool_destroy(rxq->pages);
+	destroy_pool(rxq, rxq->blocks);
+	destroy_pool(rxq, rxq->pages);
 	kvfree(rxq->bufs);
 	rxq->blocks = NULL;
 	rxq->pages = NULL;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ethtool -S: what happened on each queue. Names are rxN_ and txN_ with what
- * stands in the tables here; Documentation/ABI.md explains them. What the device
- * counts comes behind it, see devstats.c.
+ * stands in the tables here; Documentation/ABI.md explains them. What the page pools
+ * of all queues count follows where the kernel has them do so, and then what the device
+ * counts, see devstats.c.
  */
 #include <linux/ethtool.h>
 
@@ -60,6 +61,7 @@ int pvg_net_get_sset_count(struct net_device *dev, int set)
 	if (set != ETH_SS_STATS)
 		return -EOPNOTSUPP;
 	return net->pairs * (RX_COUNTERS + TX_COUNTERS) +
+	       page_pool_ethtool_stats_get_count() +
 	       pvg_net_devstats_count(net);
 }
 
@@ -95,6 +97,7 @@ void pvg_net_get_strings(struct net_device *dev, u32 set, u8 *at)
 		at = put_names(at, "tx", i, ring_counters,
 			       ARRAY_SIZE(ring_counters));
 	}
+	at = page_pool_ethtool_stats_get_strings(at);
 	pvg_net_devstats_names(net, at);
 }
 
@@ -125,6 +128,19 @@ static u64 *put_ring_values(u64 *at, struct pvg_queue *q)
 	return at;
 }
 
+/* Those of pools that are gone are among them, so that no value ever falls. */
+static u64 *put_pool_values(const struct pvg_net *net, u64 *at)
+{
+	struct pvg_pool_stats stats = net->pools_gone;
+	unsigned int i;
+
+	for (i = 0; i < net->pairs; i++) {
+		pvg_pool_stats_add(&stats, net->rxqs[i].pages);
+		pvg_pool_stats_add(&stats, net->rxqs[i].blocks);
+	}
+	return page_pool_ethtool_stats_get(at, &stats);
+}
+
 void pvg_net_get_ethtool_stats(struct net_device *dev,
 			       struct ethtool_stats *stats, u64 *at)
 {
@@ -145,5 +161,6 @@ void pvg_net_get_ethtool_stats(struct net_device *dev,
 				ARRAY_SIZE(tx_counters));
 		at = put_ring_values(at, &txq->pvg);
 	}
+	at = put_pool_values(net, at);
 	pvg_net_devstats_read(net, at);
 }

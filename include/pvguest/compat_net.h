@@ -65,6 +65,40 @@
 #endif
 
 /*
+ * A page pool that @napi alone takes pages from: what is freed there goes straight back to
+ * the pool's cache, and users see the pool.
+ */
+static inline void pvg_page_pool_of(struct page_pool_params *params,
+				    struct net_device *dev,
+				    struct napi_struct *napi)
+{
+#ifdef PVG_HAVE_PAGE_POOL_NETDEV
+	params->netdev = dev;
+	params->napi = napi;
+#endif
+}
+
+/**
+ * struct pvg_pool_stats - what page pools count, nothing where the kernel has them not
+ * @sum: of several pools
+ */
+struct pvg_pool_stats {
+#ifdef CONFIG_PAGE_POOL_STATS
+	struct page_pool_stats sum;
+#endif
+};
+
+/* Add what @pool, which may be NULL, has counted. */
+static inline void pvg_pool_stats_add(struct pvg_pool_stats *stats,
+				      struct page_pool *pool)
+{
+#ifdef CONFIG_PAGE_POOL_STATS
+	if (pool)
+		page_pool_get_stats(pool, &stats->sum);
+#endif
+}
+
+/*
  * Add the NAPI context of receive queue @queue: what a user sets for it lasts as long as
  * @dev does. Before Linux 6.13 there is nothing to set.
  */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the netlink family "netdev" shows of an interface: which NAPI context serves a
-# queue, whose settings last as long as the device; statistics, which lose
+# queue, whose settings last as long as the device; page pools; statistics, which lose
 # nothing when rings and queues change.
 
 set -u
@@ -19,6 +19,12 @@ tap_at_exit rm -rf "$TMP"
 values()
 {
 	"$GENL" "$2" "$DEV" | grep -- "${3:-}" | grep -oE "(^| )$1=[0-9]+" | cut -d= -f2 | xargs
+}
+
+# sum NAME WORD: of all answers.
+sum()
+{
+	values "$1" "$2" | tr ' ' '\n' | awk '{ n += $1 } END { print n + 0 }'
 }
 
 # napis: those of the receive queues, in order.
@@ -174,12 +180,57 @@ device_statistics()
 	same_as_sysfs "with statistics of the device"
 }
 
+# same_as_ethtool NAME COUNTER: netlink's sum over all pools.
+same_as_ethtool()
+{
+	local before
+
+	before=$(counter "rx_pp_$2")
+	between "net$N: ethtool -S has $2 of the page pools" "$before" "$(sum "$1" pool-stats)" \
+		"$(counter "rx_pp_$2")"
+}
+
+page_pools()
+{
+	local id before cached
+
+	for id in $(napis); do
+		tap_num "$(values id pools "napi=$id " | wc -w) >= 1" \
+			"net$N: a NAPI context has a page pool" "$("$GENL" pools "$DEV")"
+	done
+	tap_num "$(sum memory pools) > 0" "net$N: page pools show their memory"
+	if ! "$GENL" pool-stats "$DEV" > /dev/null 2>&1; then
+		tap_is "$(ethtool -S "$DEV" | grep -c rx_pp_)" 0 \
+			"net$N: ethtool -S has no statistics of page pools if the kernel has none"
+		return
+	fi
+	cached=$(counter rx_pp_recycle_cached)
+	for _ in 1 2 3; do
+		timeout 60 "$PEER" push "$HOST" "10.9.$N.2" 9 200 1200 500 8 > /dev/null
+	done
+	tap_num "$(counter rx_pp_recycle_cached) > ${cached:-0}" \
+		"net$N: pages of packets that end in a NAPI context go back to its cache" \
+		"$cached, $(counter rx_pp_recycle_cached)"
+	same_as_ethtool fast alloc_fast
+	same_as_ethtool slow alloc_slow
+	same_as_ethtool cached recycle_cached
+	same_as_ethtool ring recycle_ring
+	before=$(counter rx_pp_alloc_fast)
+	restart "a reset of the device"
+	tap_num "$(counter rx_pp_alloc_fast) >= $before" \
+		"net$N: statistics of page pools lose nothing in a reset of the device" \
+		"$before, $(counter rx_pp_alloc_fast)"
+	net_answers
+}
+
 "$GENL" queues lo > /dev/null 2>&1 || tap_skip_all "this kernel has no netlink family netdev"
 [ "$(nproc)" -gt 1 ] || tap_absent "the machine has one CPU, so one queue"
 net_fakehost
 N=8
 net_need $N
 tap_check "net$N: the host answers" net_answers || tap_done
+# Before the device is reset: its pools go then, and netlink forgets their statistics.
+page_pools
 links
 statistics
 device_statistics
