@@ -368,6 +368,7 @@ void pvg_net_init_netdev(struct pvg_net *net)
 	dev->vlan_features = dev->features & ~(NETIF_F_HW_VLAN_CTAG_FILTER |
 					       NETIF_F_RXHASH);
 
+	pvg_net_init_xdp_metadata(dev);
 	pvg_set_xdp_features(dev, pvg_net_has(net, VIRTIO_F_RING_RESET));
 	if (pvg_net_has(net, VIRTIO_NET_F_CTRL_RX))
 		dev->priv_flags |= IFF_UNICAST_FLT;

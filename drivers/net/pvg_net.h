@@ -556,6 +556,12 @@ void pvg_net_rss_spread(struct pvg_net *net, unsigned int pairs);
 void pvg_net_set_hash(struct sk_buff *skb,
 		      const struct virtio_net_hdr_v1_hash *hdr);
 
+#ifdef PVG_HAVE_XDP_RX_HASH
+void pvg_net_init_xdp_metadata(struct net_device *dev);
+#else
+static inline void pvg_net_init_xdp_metadata(struct net_device *dev) { }
+#endif
+
 /* rxfh.c: struct ethtool_ops, in each kernel's form */
 #ifdef PVG_HAVE_RXFH_FIELDS
 u32 pvg_net_get_rx_ring_count(struct net_device *dev);

@@ -164,6 +164,13 @@ int pvg_net_rss_send(struct pvg_net *net, unsigned int pairs)
 			   net->rss.types : 0, 0);
 }
 
+/* How the value is declared differs between kernels. */
+static u32 hash_value(const struct virtio_net_hdr_v1_hash *hdr)
+{
+	return get_unaligned_le32((const u8 *)hdr +
+				  sizeof(struct virtio_net_hdr_v1));
+}
+
 /**
  * pvg_net_set_hash() - take over the hash the device reported
  * @skb: the packet
@@ -172,8 +179,6 @@ int pvg_net_rss_send(struct pvg_net *net, unsigned int pairs)
 void pvg_net_set_hash(struct sk_buff *skb,
 		      const struct virtio_net_hdr_v1_hash *hdr)
 {
-	/* How the value is declared differs between kernels. */
-	const u8 *value = (const u8 *)hdr + sizeof(struct virtio_net_hdr_v1);
 	enum pkt_hash_types type;
 
 	switch (le16_to_cpu(hdr->hash_report)) {
@@ -193,5 +198,58 @@ void pvg_net_set_hash(struct sk_buff *skb,
 	default:
 		return;
 	}
-	skb_set_hash(skb, get_unaligned_le32(value), type);
+	skb_set_hash(skb, hash_value(hdr), type);
 }
+
+#ifdef PVG_HAVE_XDP_RX_HASH
+
+static const enum xdp_rss_hash_type xdp_types[] = {
+	[VIRTIO_NET_HASH_REPORT_IPv4]		= XDP_RSS_TYPE_L3_IPV4,
+	[VIRTIO_NET_HASH_REPORT_TCPv4]		= XDP_RSS_TYPE_L4_IPV4_TCP,
+	[VIRTIO_NET_HASH_REPORT_UDPv4]		= XDP_RSS_TYPE_L4_IPV4_UDP,
+	[VIRTIO_NET_HASH_REPORT_IPv6]		= XDP_RSS_TYPE_L3_IPV6,
+	[VIRTIO_NET_HASH_REPORT_TCPv6]		= XDP_RSS_TYPE_L4_IPV6_TCP,
+	[VIRTIO_NET_HASH_REPORT_UDPv6]		= XDP_RSS_TYPE_L4_IPV6_UDP,
+	[VIRTIO_NET_HASH_REPORT_IPv6_EX]	= XDP_RSS_TYPE_L3_IPV6_EX,
+	[VIRTIO_NET_HASH_REPORT_TCPv6_EX]	= XDP_RSS_TYPE_L4_IPV6_TCP_EX,
+	[VIRTIO_NET_HASH_REPORT_UDPv6_EX]	= XDP_RSS_TYPE_L4_IPV6_UDP_EX,
+};
+
+/* xmo_rx_hash: the program runs on the packet that its queue is at, whose header the queue
+ * has a copy of, wherever the program has moved the start of the packet to.
+ */
+static int xdp_rx_hash(const struct xdp_md *ctx, u32 *hash,
+		       enum xdp_rss_hash_type *type)
+{
+	const struct xdp_rxq_info *info = ((const struct xdp_buff *)ctx)->rxq;
+	const struct pvg_net *net = netdev_priv(info->dev);
+	const struct virtio_net_hdr_v1_hash *hdr;
+	u16 report;
+
+	if (!(info->dev->features & NETIF_F_RXHASH))
+		return -ENODATA;
+	hdr = &net->rxqs[info->queue_index].packet.hdr.hash;
+	report = le16_to_cpu(hdr->hash_report);
+	if (report >= ARRAY_SIZE(xdp_types) || !xdp_types[report])
+		return -ENODATA;
+	*hash = hash_value(hdr);
+	*type = xdp_types[report];
+	return 0;
+}
+
+static const struct xdp_metadata_ops xdp_metadata_ops = {
+	.xmo_rx_hash = xdp_rx_hash,
+};
+
+/**
+ * pvg_net_init_xdp_metadata() - let XDP programs ask for what the device says of packets
+ * @dev: the device
+ *
+ * Context: probe, before register_netdev().
+ */
+void pvg_net_init_xdp_metadata(struct net_device *dev)
+{
+	dev->xdp_metadata_ops = &xdp_metadata_ops;
+}
+
+#endif /* PVG_HAVE_XDP_RX_HASH */

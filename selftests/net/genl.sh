@@ -3,7 +3,7 @@
 #
 # What the netlink family "netdev" shows of an interface: which NAPI context serves a
 # queue, whose settings last as long as the device; page pools; statistics, which lose
-# nothing when rings and queues change.
+# nothing when rings and queues change. And the hash that an XDP program may ask for.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -223,6 +223,54 @@ page_pools()
 	net_answers
 }
 
+# hashes WHAT WANTED: of 50 datagrams a program has asked for the hash; WANTED is a
+# condition of jq on what it was told.
+hashes()
+{
+	local pid said
+
+	"$PEER" rxhash "$DEV" > "$TMP/hash" 2>&1 &
+	pid=$!
+	if ! wait_for 10 grep -qx ready "$TMP/hash"; then
+		tap_not_ok "net$N: $1: a program that asks for hashes is attached" "$(cat "$TMP/hash")"
+		wait $pid
+		return
+	fi
+	timeout 60 "$PEER" push "$HOST" "10.9.$N.2" 9 50 64 1000 4 > /dev/null
+	kill $pid
+	wait $pid
+	said=$(tail -1 "$TMP/hash")
+	if jq -e ".packets == 50 and .failed == 0 and $2" <<< "$said" > /dev/null; then
+		tap_ok "net$N: $1"
+	else
+		tap_not_ok "net$N: $1" "$said is not $2"
+	fi
+}
+
+kernel_has_hashes()
+{
+	grep -q ' bpf_xdp_metadata_rx_hash$' /proc/kallsyms
+}
+
+all_hashes()
+{
+	local zeros key
+
+	hashes "a program gets the hash of IPv4 and UDP of each packet" '.hashed == 50 and .hash != 0 and .type == 41'
+	zeros=$(printf '00:%.0s' {1..39})00
+	key=$(ethtool -x "$DEV" | grep -E '^([0-9a-f]{2}:){39}')
+	ethtool -X "$DEV" hkey "$zeros"
+	hashes "with a key of zeros a program gets hashes of 0" '.hashed == 50 and .hash == 0'
+	ethtool -X "$DEV" hkey "$key"
+	ethtool -K "$DEV" rxhash off
+	hashes "with rxhash off a program gets no hash" '.nodata == 50'
+	ethtool -K "$DEV" rxhash on
+	N=1
+	net_need $N
+	net_answers
+	hashes "of a device without hash reports a program gets no hash" '.nodata == 50'
+}
+
 "$GENL" queues lo > /dev/null 2>&1 || tap_skip_all "this kernel has no netlink family netdev"
 [ "$(nproc)" -gt 1 ] || tap_absent "the machine has one CPU, so one queue"
 net_fakehost
@@ -233,6 +281,11 @@ tap_check "net$N: the host answers" net_answers || tap_done
 page_pools
 links
 statistics
+if kernel_has_hashes; then
+	all_hashes
+else
+	tap_skip "hashes for XDP programs" "this kernel has no bpf_xdp_metadata_rx_hash"
+fi
 device_statistics
 
 tap_done

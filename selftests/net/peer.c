@@ -39,6 +39,8 @@ static const char usage[] =
 "                                      with FILL frames at first, the rest a second\n"
 "                                      after these were used\n"
 "       peer map NAME                  counter of the BPF map\n"
+"       peer rxhash DEV                an XDP program that asks for hashes, until SIGTERM;\n"
+"                                      then what it was told (JSON)\n"
 "Streams follow from PEER_SEED and from the length of the file PEER_STREAMS.\n";
 
 static int fail(const char *what)
@@ -382,6 +384,11 @@ static int do_xsk(char **arg)
 	return serve_xsk(arg[0], atoi(arg[1]), arg[2], arg[3] ? atoi(arg[3]) : 0);
 }
 
+static int do_rxhash(char **arg)
+{
+	return ask_for_hashes(arg[0]);
+}
+
 static const struct {
 	const char *name;
 	int args;
@@ -391,7 +398,7 @@ static const struct {
 	{ "echo", 2, do_echo }, { "send", 3, do_send },
 	{ "receive", 3, do_receive }, { "push", 5, do_push },
 	{ "map", 1, do_map }, { "flow", 2, do_flow }, { "vlans", 1, do_vlans },
-	{ "xsk", 3, do_xsk },
+	{ "xsk", 3, do_xsk }, { "rxhash", 1, do_rxhash },
 };
 
 int main(int argc, char **argv)

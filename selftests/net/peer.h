@@ -71,6 +71,7 @@ int serve_vlans(const char *interface);
 int serve_stalled(void);
 int serve_xsk(const char *dev, int queue, const char *mode, int first);
 int count_of_map(const char *name, __u64 *count);
+int ask_for_hashes(const char *dev);
 int put_in_map(const char *name, __u32 key, __u32 value);
 
 #endif /* PEER_H */

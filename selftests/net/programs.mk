@@ -14,7 +14,7 @@ INCLUDES := -I/usr/include/$(shell $(CC) -dumpmachine)
 
 all: peer genl xdp.bpf
 
-peer: peer.c serve.c common.c map.c stall.c vlan.c xsk.c peer.h
+peer: peer.c serve.c common.c map.c stall.c vlan.c xsk.c rxhash.c peer.h
 	$(CC) $(CFLAGS) -static -o $@.tmp$$$$ $(filter %.c,$^) && mv $@.tmp$$$$ $@
 
 genl: genl.c peer.h
