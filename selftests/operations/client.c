@@ -5,7 +5,8 @@
  * is a pattern), and the answer's body.
  *
  *   client [-s SERVICE] [-p PRINCIPAL] [-u USER] [-k KEY] [-q] [-j JOB] [-d MS] [-r TEXT]
- *          [-R BYTES] [-b BYTES] [-m] [-h] [-n TIMES] [-o] [-e ENDED] [-l MS] [-w FILE] [-x BYTES] [-H OFFSET=VALUE]... OPERATION
+ *          [-R BYTES] [-b BYTES] [-m] [-h] [-n TIMES] [-o] [-e ENDED] [-l MS] [-w FILE] [-x BYTES]
+ *          [-H OFFSET=VALUE]... OPERATION
  *
  *   -k  the key of the request; -q  only ask what became of it
  *   -r, -R  the record: a text, or so many bytes of the pattern
@@ -85,7 +86,8 @@ static bool parse(int argc, char **argv)
 		else if (opt == 'p')
 			model.principal = optarg;
 		else if (opt == 'u')
-			memcpy(header.user, optarg, min_t(size_t, strlen(optarg), sizeof(header.user)));
+			memcpy(header.user, optarg,
+			       min_t(size_t, strlen(optarg), sizeof(header.user)));
 		else if (opt == 'k')
 			model.key = strtoull(optarg, NULL, 0);
 		else if (opt == 'q')

@@ -6,7 +6,8 @@
  *
  *   simguest SOCKET
  *
- * It also has a service that tests streams, see simstreams.h. What the services do to the system is printed to stdout, what a guest would
+ * It also has a service that tests streams, see simstreams.h. What the services
+ * do to the system is printed to stdout, what a guest would
  * do by itself is read from stdin, a line each; see commands[].
  */
 #include <errno.h>

@@ -287,7 +287,8 @@ static void test_calls(void)
 	      count_of(&reply) == crc32(0, record, 3897), "a record a byte longer arrives");
 	check(call(SIM_HANG, NULL, 0, 0, 100, &reply) == NO_ANSWER,
 	      "a request that is not answered ends with its deadline");
-	check(call(SIM_WHO, NULL, 0, 0, 0, &reply) == DONE && pw && reply.len == strlen(pw->pw_name) &&
+	check(call(SIM_WHO, NULL, 0, 0, 0, &reply) == DONE && pw &&
+	      reply.len == strlen(pw->pw_name) &&
 	      !memcmp(reply.body, pw->pw_name, reply.len), "the principal is the user's name");
 	check(call(SIM_REFUSE, NULL, 0, 0, 0, &reply) == DONE && reply.status == PVC_DENIED &&
 	      !strcmp(client_printable(reply.body, reply.len),

@@ -47,7 +47,7 @@ struct client {
 	struct link link;
 	struct channels open;
 	struct channels graves;		/* freed when no callback of theirs can be on the stack */
-	struct event *wake;		/* verbs are called from here, as from the core's callbacks */
+	struct event *wake;		/* verbs are called from here, as by the core */
 	bool json;
 	bool given_timeout;
 	bool stopped;

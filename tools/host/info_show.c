@@ -117,9 +117,11 @@ static char *offset_text(char *to, size_t size, __s32 offset)
 
 static void json_os(cJSON *object, const pvo_InfoOs *os)
 {
-	add_text(object, "release", text_of((char[TEXT]){ }, TEXT, os->release, strlen(os->release)));
+	add_text(object, "release",
+		 text_of((char[TEXT]){ }, TEXT, os->release, strlen(os->release)));
 	add_text(object, "build", text_of((char[TEXT]){ }, TEXT, os->build, strlen(os->build)));
-	add_text(object, "machine", text_of((char[TEXT]){ }, TEXT, os->machine, strlen(os->machine)));
+	add_text(object, "machine",
+		 text_of((char[TEXT]){ }, TEXT, os->machine, strlen(os->machine)));
 	add_bytes_field(object, "id", os->id);
 	add_bytes_field(object, "version_id", os->version);
 	add_bytes_field(object, "name", os->name);

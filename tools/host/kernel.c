@@ -38,7 +38,8 @@ const struct command kernel_commands[] = {
 	  "  -c, --count=N        so many pings (1)\n"
 	  "  -i, --interval=MS    between pings, default 1000\n" },
 	{ "status", "", "what the guest says of itself", kernel_verb, NULL },
-	{ "watch", "[-c N] [-K] [-T]", "heartbeats, notices, and what changes in the guest", kernel_verb,
+	{ "watch", "[-c N] [-K] [-T]", "heartbeats, notices, and what changes in the guest",
+	  kernel_verb,
 	  "  -c, --count=N        end after so many heartbeats; default: no end\n"
 	  "  -K, --kernel         only what the kernel tells: nothing of the daemon\n"
 	  "  -T, --serve-time     give the guest the time when it asks for it\n" },
@@ -46,7 +47,8 @@ const struct command kernel_commands[] = {
 	  "  -S, --sync           have the guest step its clock, if its policy allows\n"
 	  "  -R, --restored       a snapshot was restored: backward too\n"
 	  "  -n, --dry-run        say what --sync would do\n" },
-	{ "shutdown", "[-g SEC] [-m TEXT] [-f] [-w] [-n]", "power off", kernel_verb, POWER_OPTIONS },
+	{ "shutdown", "[-g SEC] [-m TEXT] [-f] [-w] [-n]", "power off", kernel_verb,
+	  POWER_OPTIONS },
 	{ "reboot", "[-g SEC] [-m TEXT] [-f] [-w] [-n]", "boot again", kernel_verb, POWER_OPTIONS },
 	{ "thaw", "[-l N]", "thaw what a freeze lease holds", kernel_verb, LEASE_OPTIONS },
 	{ "renew", "[-l N] SECONDS", "renew a freeze lease", kernel_verb, LEASE_OPTIONS },

@@ -61,7 +61,8 @@ static enum outcome power(struct link *link, const struct options *opt,
 	if (out == DONE) {
 		if (opt->wait && !opt->dry_run)
 			out = reboot ? wait_for_boot(link, before) : wait_for_end(link);
-		add_text(object, what, opt->dry_run ? "not begun" : out != DONE ? "begun, not finished" :
+		add_text(object, what, opt->dry_run ? "not begun" :
+				       out != DONE ? "begun, not finished" :
 				       opt->wait ? "done" : "begun");
 		print_object(opt, object);
 	} else {

@@ -418,7 +418,8 @@ static void add_foot(struct frame *f)
 		snprintf(left_out, sizeof(left_out), "; %u disks, %u interfaces, %u devices left out",
 			 end->disks_left_out, end->nics_left_out, end->devices_left_out);
 	add_line(f, FAINT, "%s%u processes%s, %.1f ms of CPU to look",
-		 f->look->colour ? "q quit  p pause  m memory  c CPU   " : "", end->processes, left_out, end->cost_ns / 1e6);
+		 f->look->colour ? "q quit  p pause  m memory  c CPU   " : "", end->processes,
+		 left_out, end->cost_ns / 1e6);
 }
 
 void top_render(struct screen *s, struct top_model *m, const struct top_look *look)

@@ -68,8 +68,8 @@ static __u32 exec_prepare(struct request *req)
 	p->pid = fork();
 	if (!p->pid) {
 		/* The host has to hear it when the supervisor ends, and so has the launcher. */
-		close_all((int []){ p->control[0], p->in[1], p->out[0], p->err[0],
-				    req->stream, req->answer, req->broker }, 7);
+		close_all((int []){ p->control[0], p->in[1], p->out[0], p->err[0], req->stream,
+			  req->answer, req->broker }, 7);
 		launch.control = p->control[1];
 		launch.board = p->board;
 		launch.in = p->in[0];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Patterns of the policy. Within a component of a path: "?" is any byte, "*" any number of
- * bytes, "[a-z]" and "[!a-z]" one byte of a set. A component "**" is any number of components, also none.
- * There is no escape; "[*]" is a star. Time is bounded by the product of both lengths.
+ * bytes, "[a-z]" and "[!a-z]" one byte of a set. A component "**" is any number of
+ * components, also none. There is no escape; "[*]" is a star. Time is bounded by the product
+ * of both lengths.
  */
 #ifndef _PVGUESTD_GLOB_H
 #define _PVGUESTD_GLOB_H

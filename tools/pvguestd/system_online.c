@@ -169,7 +169,8 @@ static void change_all(struct doer *d, const struct system_order *order, const _
 	}
 	if (order->count && met < order->count)
 		doer_done(d, PVC_NOT_FOUND, "online: of %s %u to %llu this guest has %u",
-			  kinds[order->kind].prefix, order->first, (unsigned long long)end - 1, met);
+			  kinds[order->kind].prefix, order->first,
+			  (unsigned long long)end - 1, met);
 	else
 		doer_done(d, d->cancelled ? PVC_CANCELLED : PVC_OK, "%s",
 			  d->cancelled ? "cancelled" : "");

@@ -284,7 +284,8 @@ void suspend_do(struct doer *d, const struct system_order *order)
 	ret = !lstat("/run/systemd/system", &st) && S_ISDIR(st.st_mode) ?
 		suspend_systemd(order->mode) : suspend_kernel(order->mode);
 	if (ret)
-		doer_done(d, PVC_FAILED, "suspend: %s: %s", modes[order->mode].name, strerror(-ret));
+		doer_done(d, PVC_FAILED, "suspend: %s: %s", modes[order->mode].name,
+			  strerror(-ret));
 	else
 		report_slept(d, slept_ms() - before);
 }

@@ -109,7 +109,8 @@ static void set_cpu(pvo_TopSystem *sys, const struct stat_sample *now,
 				  b->t[CPU_IRQ] + b->t[CPU_SOFTIRQ]), all);
 	for (i = 0; i < TOP_CPUS_MAX; i++)
 		if (now->each[i].t[CPU_IDLE] || now->each[i].t[CPU_USER])
-			sys->cpu_busy[sys->cpu_busy_count++] = busy(&now->each[i], &before->each[i]);
+			sys->cpu_busy[sys->cpu_busy_count++] =
+				busy(&now->each[i], &before->each[i]);
 	sys->switches = top_rise(now->switches, before->switches);
 	sys->interrupts = top_rise(now->interrupts, before->interrupts);
 }

@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		 zero ? (const char *)zero + 1 : "");
 	errors = 0;
 	policy_parse(policy, "t", (const char *)data, len, report, NULL);
-	if (policy->closed != (errors != 0))
+	if (policy->closed != !!errors)
 		abort();
 	ask(policy, asked);
 	ask(policy, "/srv/a");

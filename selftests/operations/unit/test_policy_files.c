@@ -70,7 +70,7 @@ static void expect(const char *error)
 		fail_msg("%s", text);
 	if (error && !strstr(text, error))
 		fail_msg("'%s' is not in '%s'", error, text);
-	assert_int_equal(policy->closed, error != NULL);
+	assert_int_equal(policy->closed, !!error);
 	if (error)
 		assert_false(v.allowed);
 	policy_verb(policy, "", "info", "", &v);

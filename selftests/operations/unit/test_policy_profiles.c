@@ -49,7 +49,7 @@ static void expect_verbs(const char *verbs)
 	for (i = 0; (verb = verb_at(i)); i++) {
 		sprintf(word, " %s ", verb->name);
 		policy_verb(policy, "p", verb->name, "root", &v);
-		if (v.allowed != (strstr(verbs, word) != NULL))
+		if (v.allowed != !!strstr(verbs, word))
 			fail_msg("%s: %s", verb->name, v.text);
 	}
 }
