@@ -125,6 +125,7 @@ struct reply {
 	size_t data_len;
 	__u8 *data;	/* malloc()ed */
 };
+
 enum outcome client_call(struct client *c, const struct channel_request *req, size_t max,
 			 struct reply *reply);
 /*

@@ -23,6 +23,8 @@ static const struct command *const lists[] = {
 	top_commands,
 	system_commands,
 	file_commands,
+	connect_commands,
+	forward_commands,
 	serve_commands,
 };
 
@@ -43,8 +45,8 @@ static void print_usage(FILE *to)
 	fputs("usage: pvhost -s SOCKET [-j] [-t SECONDS] VERB [OPTION...]\n"
 	      "       pvhost VERB --help\n\n"
 	      "SOCKET is the unix socket of the guest's virtio-serial port "
-	      PVC_PORT_NAME ",\nor that of pvhost serve, or a character device that leads there.\n\n",
-	      to);
+	      PVC_PORT_NAME ",\nor that of pvhost serve, or a character device that leads "
+	      "there.\n\n", to);
 	for (i = 0; i < sizeof(lists) / sizeof(*lists); i++)
 		for (cmd = lists[i]; cmd->name; cmd++)
 			fprintf(to, "  %-9s %s\n", cmd->name, cmd->help);

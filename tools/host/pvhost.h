@@ -31,6 +31,9 @@ extern const struct command exec_commands[];
 extern const struct command ps_commands[];
 int kernel_verb(struct client *c, int argc, char **argv);
 
+/* connect.c and forward.c */
+extern const struct command connect_commands[];
+extern const struct command forward_commands[];
 /* serve.c */
 extern const struct command serve_commands[];
 

@@ -317,7 +317,7 @@ static void run(struct server *s)
 		serve_client_free(LIST_FIRST(&s->clients));
 }
 
-static bool allow(struct server *s, const char *name)
+static bool permit(struct server *s, const char *name)
 {
 	const struct passwd *pw = getpwnam(name);
 	char *end;
@@ -350,7 +350,7 @@ static const char *parse(struct server *s, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "l:u:", longopts, NULL)) != -1) {
 		if (c == 'l')
 			path = optarg;
-		else if (c != 'u' || !allow(s, optarg))
+		else if (c != 'u' || !permit(s, optarg))
 			return NULL;
 	}
 	s->listener = activation();

@@ -140,7 +140,8 @@ struct server {
 };
 
 /* serve.c: a line to stderr, at most 50 in 10 s. */
-void serve_log(struct server *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void serve_log(struct server *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /*
  * serve_client.c: takes over @fd, the connection of a user who may connect. NULL: no memory;

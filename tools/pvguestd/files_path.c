@@ -13,15 +13,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "files.h"
 #include "policy.h"
+
+#define LOGGED	4	/* allowed paths of a request in the audit log */
 
 __u32 place_allowed(struct files *f, const char *verb, const char *path, bool write,
 		    struct trouble *trouble)
 {
+	static unsigned int told;
 	struct verdict verdict;
 
 	policy_path(f->req->policy, f->req->principal, verb, f->req->user, path, write, &verdict);
+	/* Of a tree, or a pattern, the log has the first paths and those that are denied. */
+	if (!verdict.allowed || told++ < LOGGED)
+		audit_verdict(f->req, &verdict, path, strlen(path));
 	if (verdict.allowed)
 		return PVC_OK;
 	trouble_set(trouble, PVC_DENIED, "%s", verdict.text);

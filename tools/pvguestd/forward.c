@@ -112,11 +112,11 @@ static bool is_allowed(struct request *req, const char *target)
 	return verdict.allowed;
 }
 
-static bool decode_target(struct request *req, pvo_ForwardTarget *record)
+static bool decode_target(struct request *req, pvo_forward_target *record)
 {
 	pb_istream_t in = pb_istream_from_buffer(req->record, req->record_len);
 
-	if (pb_decode(&in, pvo_ForwardTarget_fields, record))
+	if (pb_decode(&in, pvo_forward_target_fields, record))
 		return true;
 	refuse(req, PVC_INVALID, "%s: the record is not one of a target of at most 127 bytes",
 	       req->operation->verb);
@@ -191,7 +191,7 @@ static void run_relay(struct request *req, struct relay *r, const char *target)
 static void connect_run(struct request *req)
 {
 	const struct stream stream = { .fd = req->stream, .answer = req->answer };
-	pvo_ForwardTarget record = pvo_ForwardTarget_init_zero;
+	pvo_forward_target record = pvo_forward_target_init_zero;
 	struct relay *r;
 	bool connecting;
 	int sock;
@@ -211,13 +211,13 @@ static void connect_run(struct request *req)
 
 /* LISTEN */
 
-static bool tell(struct listener *l, const pvo_ForwardEvent *event)
+static bool tell(struct listener *l, const pvo_forward_event *event)
 {
 	const struct stream stream = { .fd = l->req->stream, .answer = l->req->answer };
-	pb_byte_t buf[pvo_ForwardEvent_size + 5];
+	pb_byte_t buf[pvo_forward_event_size + 5];
 	pb_ostream_t out = pb_ostream_from_buffer(buf, sizeof(buf));
 
-	return pb_encode_ex(&out, pvo_ForwardEvent_fields, event, PB_ENCODE_DELIMITED) &&
+	return pb_encode_ex(&out, pvo_forward_event_fields, event, PB_ENCODE_DELIMITED) &&
 	       !stream_write_all(&stream, buf, out.bytes_written);
 }
 
@@ -235,7 +235,7 @@ static void name_peer(const union address *from, char *name, size_t size)
 }
 
 /* Takes the address of LISTEN; -1: it was refused. */
-static int listen_socket(struct request *req, const char *target, pvo_ForwardEvent *event)
+static int listen_socket(struct request *req, const char *target, pvo_forward_event *event)
 {
 	union address at;
 	socklen_t len;
@@ -279,7 +279,7 @@ static void end_connection(struct connection *c)
 /* false: the host does not hear it. */
 static bool accept_one(struct listener *l, struct connection *c)
 {
-	pvo_ForwardEvent event = pvo_ForwardEvent_init_zero;
+	pvo_forward_event event = pvo_forward_event_init_zero;
 	union address from;
 	socklen_t len = sizeof(from);
 	int one = 1;
@@ -300,7 +300,7 @@ static bool accept_one(struct listener *l, struct connection *c)
 static bool join(struct listener *l)
 {
 	static struct joined joined;
-	pvo_ForwardAccept record = pvo_ForwardAccept_init_zero;
+	pvo_forward_accept record = pvo_forward_accept_init_zero;
 	static const char gone[] = "listen: there is no such connection, or it was taken";
 	struct connection *c = NULL;
 	pb_istream_t in;
@@ -310,7 +310,7 @@ static bool join(struct listener *l)
 		return err != -ENOTCONN;
 	in = pb_istream_from_buffer(joined.record, joined.record_len);
 	if (joined.op == PVO_FORWARD_ACCEPT &&
-	    pb_decode(&in, pvo_ForwardAccept_fields, &record) && record.id)
+	    pb_decode(&in, pvo_forward_accept_fields, &record) && record.id)
 		c = find(l, record.id);
 	if (c && !c->relay) {
 		c->relay = relay_new(&joined.stream, c->sock, false);
@@ -392,8 +392,8 @@ static void serve(struct listener *l)
 static void listen_run(struct request *req)
 {
 	static struct listener l;
-	pvo_ForwardTarget record = pvo_ForwardTarget_init_zero;
-	pvo_ForwardEvent event = pvo_ForwardEvent_init_zero;
+	pvo_forward_target record = pvo_forward_target_init_zero;
+	pvo_forward_event event = pvo_forward_event_init_zero;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (!decode_target(req, &record) || !is_allowed(req, record.target))

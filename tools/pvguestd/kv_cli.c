@@ -171,7 +171,7 @@ static __u32 find_op(const char *name)
 
 int kv_main(int argc, char **argv)
 {
-	const char *run_dir = RUN_DIR;
+	const char *run_dir = RUN_DIR, *what;
 	int err, fd;
 
 	if (argc < 2)
@@ -193,5 +193,6 @@ int kv_main(int argc, char **argv)
 		return fail(run_dir, fd == -ENOENT || fd == -ECONNREFUSED ?
 			    "pvguestd is not running" : strerror(-fd));
 	err = kv_send_request(fd, &request, &value);
-	return err ? fail(request.key, strerror(-err)) : hear_all(fd, argv[0]);
+	what = *request.key ? request.key : argv[0];
+	return err ? fail(what, strerror(-err)) : hear_all(fd, what);
 }

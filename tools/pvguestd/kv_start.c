@@ -107,10 +107,12 @@ static int filter_calls(void)
 
 int kv_confine(const struct kv_ids *ids)
 {
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_apply(CAPNG_SELECT_BOUNDS))
+		return -EPERM;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || setgroups(0, NULL) ||
 	    setresgid(ids->gid, ids->gid, ids->gid) || setresuid(ids->uid, ids->uid, ids->uid))
 		return -errno;
-	capng_clear(CAPNG_SELECT_ALL);
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return -EPERM;
 	/* A change of the user forgets these. A daemon that is gone has no use for the process. */

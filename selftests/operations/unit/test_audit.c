@@ -140,27 +140,36 @@ static void tell(const char *principal, unsigned int denials, unsigned int other
 	left_out += denials + others;
 }
 
+static unsigned int flood(const char *format, unsigned int names, bool denial)
+{
+	unsigned int i, written = 0;
+	char name[16];
+
+	for (i = 0; i < 10000; i++) {
+		sprintf(name, format, i % names);
+		written += audit_limit(name, denial, tell);
+	}
+	return written;
+}
+
 /* A flood is cut off, others are heard all the same, and what was left out is told. */
 static void test_flood(void **state)
 {
-	unsigned int i, written = 0;
+	unsigned int written;
 
 	(void)state;
-	for (i = 0; i < 10000; i++)
-		written += audit_limit("flood", true, tell);
+	told = 0;
+	left_out = 0;
+	written = flood("flood", 1, true);
 	assert_in_range(written, AUDIT_BURST, AUDIT_BURST + 50);
 	assert_true(audit_limit("flood", false, tell));
 	assert_int_equal(told, 1);
 	assert_int_equal(left_out, 10000 - written);
 	assert_true(audit_limit("other", true, tell));
-	/* A new name for each line is no way around it: those share what all have. */
-	for (i = 0, written = 0; i < 10000; i++) {
-		char name[16];
-
-		sprintf(name, "p%u", i);
-		written += audit_limit(name, true, tell);
-	}
-	assert_in_range(written, AUDIT_BURST, AUDIT_ALL * AUDIT_BURST + 50);
+	/* Ten that have a share each have no more than four together. */
+	assert_in_range(flood("q%u", 10, false), AUDIT_BURST, AUDIT_ALL * AUDIT_BURST + 50);
+	/* A new name for each line is no way around it. */
+	assert_in_range(flood("p%u", 10000, true), 0, AUDIT_BURST + 50);
 }
 
 /* What is left out and nobody asks again for is told all the same, later. */

@@ -270,9 +270,12 @@ static void test_reserve(void **state)
 int test_kv(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(test_keys, end), cmocka_unit_test_teardown(test_values, end),
-		cmocka_unit_test_teardown(test_limits, end), cmocka_unit_test_teardown(test_undo, end),
-		cmocka_unit_test_teardown(test_watch, end), cmocka_unit_test_teardown(test_file, end),
+		cmocka_unit_test_teardown(test_keys, end),
+		cmocka_unit_test_teardown(test_values, end),
+		cmocka_unit_test_teardown(test_limits, end),
+		cmocka_unit_test_teardown(test_undo, end),
+		cmocka_unit_test_teardown(test_watch, end),
+		cmocka_unit_test_teardown(test_file, end),
 		cmocka_unit_test_teardown(test_full_file, end),
 		cmocka_unit_test_teardown(test_reserve, end),
 	};

@@ -53,7 +53,8 @@ static void test_errors(void **state)
 		const char *text;
 		const char *error;	/* NULL: none */
 	} table[] = {
-		{ "", NULL }, { "\n\n", NULL }, { "# x\n; y\n", NULL }, { RULE "allow = info\n", NULL },
+		{ "", NULL }, { "\n\n", NULL }, { "# x\n; y\n", NULL },
+		{ RULE "allow = info\n", NULL },
 		{ RULE "allow = info", NULL }, { RULE "  allow  =  info  \r\n", NULL },
 		{ RULE "allow=info,top\n", NULL }, { RULE "allow = info top\n", NULL },
 		{ RULE "allow = info\nallow = top\n", NULL }, { RULE "deny = @all\n", NULL },
@@ -277,13 +278,17 @@ static void test_built_in(void **state)
 	static const struct question table[] = {
 		{ "", "", "ping" }, { "", "", "status" }, { "", "", "info" }, { "", "", "watch" },
 		{ "", "", "top" }, { "x", "root", "shutdown" }, { "", "", "reboot" },
-		{ "", "", "kv-get", { "a" } }, { "", "", "kv-set", { "a" } }, { "", "", "kv-delete" },
-		{ "", "", "kv-list" }, { "", "", "kv-watch" }, { "", "", "!exec" }, { "", "", "!ps" },
+		{ "", "", "kv-get", { "a" } }, { "", "", "kv-set", { "a" } },
+		{ "", "", "kv-delete" },
+		{ "", "", "kv-list" }, { "", "", "kv-watch" }, { "", "", "!exec" },
+		{ "", "", "!ps" },
 		{ "", "", "!kill" }, { "", "", "!jobs" }, { "", "", "!put" }, { "", "", "!get" },
 		{ "", "", "!ls" }, { "", "", "!stat" }, { "", "", "!mkdir" }, { "", "", "!mv" },
-		{ "", "", "!rm" }, { "", "", "!sync" }, { "", "", "!setattr" }, { "", "", "!connect" },
+		{ "", "", "!rm" }, { "", "", "!sync" }, { "", "", "!setattr" },
+		{ "", "", "!connect" },
 		{ "", "", "!listen" }, { "", "", "!suspend" }, { "", "", "!fstrim" },
-		{ "", "", "!online" }, { "", "", "!customize" }, { "", "", "!" }, { "", "", "!@info" },
+		{ "", "", "!online" }, { "", "", "!customize" }, { "", "", "!" },
+		{ "", "", "!@info" },
 	};
 	struct policy *policy = policy_closed();
 	struct errors errors;
@@ -317,8 +322,10 @@ static void test_decisions(void **state)
 		"[rule \"no top\"]\ndeny = top\nuser = root\n";
 	static const struct question table[] = {
 		/* principals and users */
-		{ "backup", "backup", "put" }, { "backup", "root", "!put" }, { "backup", "", "!put" },
-		{ "backupx", "backup", "!put" }, { "Backup", "backup", "!put" }, { "", "backup", "!put" },
+		{ "backup", "backup", "put" }, { "backup", "root", "!put" },
+		{ "backup", "", "!put" },
+		{ "backupx", "backup", "!put" }, { "Backup", "backup", "!put" },
+		{ "", "backup", "!put" },
 		{ "ci-1", "ci", "exec" }, { "ci-0", "ci", "!exec" }, { "ci-", "ci", "exec" },
 		{ "ci", "ci", "!exec" }, { "ci-1", "root", "!exec" }, { "ci-1", "", "!exec" },
 		{ "ci-1", "ci", "kill" }, { "ci-1", "ci", "!ps" },
@@ -337,7 +344,8 @@ static void test_decisions(void **state)
 		{ "backup", "backup", "!put", { "/srv/backup//x" } },
 		{ "backup", "backup", "get", { "/var/log/syslog" } },
 		{ "backup", "backup", "!put", { "/var/log/syslog" } },
-		{ "backup", "backup", "put", { "/in/x" } }, { "backup", "backup", "!get", { "/in/x" } },
+		{ "backup", "backup", "put", { "/in/x" } },
+		{ "backup", "backup", "!get", { "/in/x" } },
 		{ "backup", "backup", "get", { "/home/a/data/x" } },
 		{ "backup", "backup", "!get", { "/home/a/x" } },
 		{ "backup", "backup", "!get", { "/home/a/b/data/x" } },
@@ -373,8 +381,10 @@ static void test_decisions(void **state)
 		{ "ci-1", "ci", "exec", { "/usr/bin/tar", "-x", "--dir=/srv/a" } },
 		{ "ci-1", "ci", "!exec", { "/usr/bin/tar", "-x", "--dir=/srv/a/b" } },
 		{ "ci-1", "ci", "!exec", { "/usr/bin/tar", "-x", "--dir=/srv/.." } },
-		{ "ci-1", "ci", "exec", { "/opt/x/run" } }, { "ci-1", "ci", "!exec", { "/opt/x/y/run" } },
-		{ "ci-1", "ci", "!exec", { "/opt/run" } }, { "ci-1", "ci", "!exec", { "/opt/../run" } },
+		{ "ci-1", "ci", "exec", { "/opt/x/run" } },
+		{ "ci-1", "ci", "!exec", { "/opt/x/y/run" } },
+		{ "ci-1", "ci", "!exec", { "/opt/run" } },
+		{ "ci-1", "ci", "!exec", { "/opt/../run" } },
 		/* targets */
 		{ "net", "", "connect", { "tcp:127.0.0.1:22" } },
 		{ "net", "", "connect", { "tcp:[::1]:22" } },
@@ -466,16 +476,20 @@ static void test_protected(void **state)
 		{ "", "", "put", { "/etc/x" } }, { "", "", "put", { "/etc/pvguestx" } },
 		{ "", "", "!put", { "/etc/pvguest" } }, { "", "", "!get", { "/etc/pvguest/x" } },
 		{ "", "", "!rm", { "/etc/pvguest/policy.d/a.conf" } },
-		{ "", "", "!mv", { "/etc/pvguest/policy.d" } }, { "", "", "!mkdir", { "/etc/pvguest" } },
+		{ "", "", "!mv", { "/etc/pvguest/policy.d" } },
+		{ "", "", "!mkdir", { "/etc/pvguest" } },
 		{ "", "", "!setattr", { "/etc/pvguest/policy.d" } },
 		{ "", "", "!sync", { "/etc/pvguest/policy.d/x" } },
-		{ "", "", "!put", { "/run/pvguest/x" } }, { "", "", "!get", { "/run/pvguest/keys" } },
+		{ "", "", "!put", { "/run/pvguest/x" } },
+		{ "", "", "!get", { "/run/pvguest/keys" } },
 		{ "", "", "!put", { "/var/lib/pvguest/kv/values" } },
 		{ "", "", "!put", { "/var/run/pvguest/x" } },
-		{ "", "", "!mv", { "/etc" } }, { "", "", "!mv", { "/" } }, { "", "", "!rm", { "/" } },
+		{ "", "", "!mv", { "/etc" } }, { "", "", "!mv", { "/" } },
+		{ "", "", "!rm", { "/" } },
 		{ "", "", "!rm", { "/var/lib" } }, { "", "", "!mv", { "/run" } },
 		{ "", "", "!setattr", { "/etc" } }, { "", "", "mv", { "/etc/x" } },
-		{ "", "", "ls", { "/etc" } }, { "", "", "ls", { "/" } }, { "", "", "rm", { "/srv" } },
+		{ "", "", "ls", { "/etc" } }, { "", "", "ls", { "/" } },
+		{ "", "", "rm", { "/srv" } },
 	};
 	struct errors errors;
 	struct policy *policy = parse("[rule \"a\"]\nallow = @files\nuser = *\nroot = / rw\n",
