@@ -8,6 +8,7 @@
 #include <cjson/cJSON.h>
 
 #include "records.h"
+#include "units.h"
 #include "info.pb.h"
 
 /* The values of a record, added to @object. */
@@ -26,12 +27,5 @@ const char *info_label(const pvo_InfoRecord *rec);
  * it says nothing within a few seconds: for pvhost status.
  */
 void info_print(struct client *c);
-
-/* "1.5 GiB" */
-char *bytes_text(char *to, size_t size, __u64 bytes);
-/* "3 d 04:05" */
-char *duration_text(char *to, size_t size, __u64 seconds);
-/* "2026-11-30 04:05 UTC" */
-char *time_text(char *to, size_t size, __s64 seconds);
 
 #endif /* _TOOLS_HOST_INFO_H */

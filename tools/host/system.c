@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "info.h"
 #include "records.h"
@@ -155,11 +156,51 @@ static enum outcome ask_again(struct going *g, const struct channel_request *req
 
 	if (out != DONE)
 		return out;
-	g->status = reply.status == PVC_IN_PROGRESS ? PVC_OK : reply.status;
+	g->status = reply.status;
 	g->len = reply.len;
 	memcpy(g->body, reply.body, g->len);
 	free(reply.data);
 	return DONE;
+}
+
+/* To the end of it, of which the guest may not be there any more to tell. */
+static enum outcome follow_up(struct going *g, const struct channel_request *req,
+			      const __u8 *boot_id)
+{
+	bool known = false;
+	enum outcome out;
+
+	while ((out = ask_again(g, req, boot_id)) == DONE && g->status == PVC_IN_PROGRESS) {
+		known = true;
+		usleep(200000);
+	}
+	if (!known || (out == DONE && g->status != PVC_FORGOTTEN))
+		return out;
+	g->status = PVC_OK;
+	return DONE;
+}
+
+/* Ctrl-C: whether it came in time is for the guest to say, within a few seconds. */
+static enum outcome cancel(struct going *g, const struct channel_request *req,
+			   const __u8 *boot_id)
+{
+	enum outcome out = DONE;
+	int i;
+
+	for (i = 0; i < 100 && out == DONE; i++) {
+		out = ask_again(g, req, boot_id);
+		if (g->status != PVC_IN_PROGRESS)
+			break;
+		usleep(50000);
+	}
+	if (out != DONE)
+		return out;
+	if (g->status == PVC_OK)
+		fprintf(stderr, "pvhost: %s: too late to cancel\n", g->verb);
+	else
+		fprintf(stderr, "pvhost: %s: %s\n", g->verb, g->status == PVC_IN_PROGRESS ?
+			"it is not known whether it was cancelled" : pvc_status_name(g->status));
+	return g->status == PVC_OK ? DONE : FAILED;
 }
 
 /* To the answer, or the end of the session once the guest has said that it goes. */
@@ -192,15 +233,11 @@ static enum outcome carry_out(struct going *g, struct channel_request *req)
 	event_free(interrupt);
 	if (g->malformed)
 		return bad_answer(g->verb);
-	if (g->cancelled) {
-		fprintf(stderr, "pvhost: %s: cancelled\n", g->verb);
-		return FAILED;
-	}
+	if (g->cancelled)
+		return cancel(g, req, boot_id);
 	if (g->is_going && (out == NO_CONNECTION || (out == DONE && g->status == PVC_LOST)))
 		return DONE;
-	if (out == DONE && g->status == PVC_LOST)
-		out = ask_again(g, req, boot_id);
-	return out;
+	return out == DONE && g->status == PVC_LOST ? follow_up(g, req, boot_id) : out;
 }
 
 bool daemon_power(const struct options *opt, bool reboot, cJSON *object, enum outcome *out)
@@ -231,7 +268,8 @@ bool daemon_power(const struct options *opt, bool reboot, cJSON *object, enum ou
 		.object = object,
 	};
 	*out = carry_out(&g, &req);
-	if (*out != DONE || g.is_going || g.status == PVC_OK)
+	/* The guest was gone before it could answer. */
+	if (*out != DONE || g.status == PVC_OK || (g.is_going && g.status == PVC_LOST))
 		return true;
 	/* What only the daemon can is not left out silently. */
 	if (!g.begun && (g.status == PVC_NO_SERVICE || g.status == PVC_UNSUPPORTED) &&

@@ -60,6 +60,7 @@ static inline uint64_t top_used(uint64_t all, uint64_t left)
 	return all > left ? all - left : 0;
 }
 
+/* top_json.c */
 cJSON *top_json(const struct top_turn *turn);
 
 /* How it is to look. */

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "info.h"
 #include "top.h"
+#include "units.h"
 
 #define LINE	1024
 /* Rows of a table of disks, interfaces or devices where there is room for it */
@@ -317,7 +317,7 @@ static void add_devices(struct frame *f, unsigned int rows)
 {
 	const struct top_turn *turn = f->turn;
 	const pvo_TopDevice *d;
-	char name[64], driver[64], balloon[64];
+	char name[64], driver[64], actual[32], target[32];
 	struct rates r;
 	size_t i;
 
@@ -326,16 +326,19 @@ static void add_devices(struct frame *f, unsigned int rows)
 	add_line(f, HEADER, "PVGUEST    driver          done  interrupts    (each)   doorbells    (each)");
 	for (i = 0; i < turn->devices && i < rows; i++) {
 		d = &turn->device[i];
-		*balloon = '\0';
+		cell_field(name, f, d->name, 10);
+		cell_field(driver, f, d->driver, 12);
+		/* A balloon is of interest for its size. */
 		if (d->balloon)
-			snprintf(balloon, sizeof(balloon), "  balloon %s of %s",
-				 bytes_text((char[32]){ }, 32, d->balloon_actual),
-				 bytes_text((char[32]){ }, 32, d->balloon_target));
-		add_line(f, PLAIN, "%s %s %7s %11s %9.3f %11s %9.3f%s",
-			 cell_field(name, f, d->name, 10), cell_field(driver, f, d->driver, 12),
-			 rate(&r, 0, f, d->completions), rate(&r, 1, f, d->interrupts),
-			 each(d->interrupts, d->completions), rate(&r, 2, f, d->doorbells),
-			 each(d->doorbells, d->submissions), balloon);
+			add_line(f, PLAIN, "%s %s %7s  has %s, wanted are %s", name, driver,
+				 rate(&r, 0, f, d->completions),
+				 bytes_text(actual, sizeof(actual), d->balloon_actual),
+				 bytes_text(target, sizeof(target), d->balloon_target));
+		else
+			add_line(f, PLAIN, "%s %s %7s %11s %9.3f %11s %9.3f", name, driver,
+				 rate(&r, 0, f, d->completions), rate(&r, 1, f, d->interrupts),
+				 each(d->interrupts, d->completions), rate(&r, 2, f, d->doorbells),
+				 each(d->doorbells, d->submissions));
 	}
 }
 

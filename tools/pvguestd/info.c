@@ -41,7 +41,6 @@ static __u32 open_files(struct request *req, bool watch)
 	req->priv = f;
 	f->utmp = open(_PATH_UTMP, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	read_text("/etc/os-release", f->os_release, sizeof(f->os_release));
-	tzset();
 	mounts_load();
 	f->dump = net_open(false);
 	f->changes = -1;

@@ -64,6 +64,15 @@ int host_collect(struct info_table *t)
 	return table_put(t, pvo_InfoSection_INFO_OS, &rec);
 }
 
+/* tzset() looks at the file only when it has another name than before. */
+static void load_zone(void)
+{
+	static unsigned int turn;
+
+	setenv("TZ", turn++ % 2 ? ":/etc//localtime" : ":/etc/localtime", 1);
+	tzset();
+}
+
 int zone_collect(struct info_table *t)
 {
 	info_record rec = { .which_what = pvo_InfoRecord_zone_tag };
@@ -81,41 +90,36 @@ int zone_collect(struct info_table *t)
 			set_bytes(rec.what.zone.name, name, strlen(name));
 		}
 	}
-	tzset();
+	load_zone();
 	if (localtime_r(&now, &tm))
 		rec.what.zone.offset = tm.tm_gmtoff;
 	return table_put(t, pvo_InfoSection_INFO_OS, &rec);
 }
 
-/* The value of NAME=VALUE or NAME="VALUE" in os-release(5), with its length; NULL: none. */
-static const char *release_value(const char *text, const char *name, size_t *len)
+/* The value of NAME=VALUE or NAME="VALUE" in os-release(5); its length, 0: there is none. */
+static size_t release_value(const char *text, const char *name, char *value, size_t size)
 {
-	const char *line = text, *end;
-	size_t n = strlen(name);
+	const char *line = text;
+	size_t n = strlen(name), len = 0;
 	char quote;
 
 	while (strncmp(line, name, n) || line[n] != '=') {
 		line = strchr(line, '\n');
 		if (!line++)
-			return NULL;
+			return 0;
 	}
 	line += n + 1;
-	end = line + strcspn(line, "\n");
-	quote = *line;
-	if ((quote == '"' || quote == '\'') && end - line >= 2 && end[-1] == quote) {
-		line++;
-		end--;
+	quote = *line == '"' || *line == '\'' ? *line++ : '\n';
+	for (; *line && *line != quote && *line != '\n' && len < size; line++) {
+		if (quote == '"' && *line == '\\' && line[1] && line[1] != '\n')
+			line++;
+		value[len++] = *line;
 	}
-	*len = end - line;
-	return line;
+	return len;
 }
 
-#define set_release(field, text, name) do {			\
-	const char *value = release_value(text, name, &len);	\
-								\
-	if (value)						\
-		set_bytes(field, value, len);			\
-} while (0)
+#define set_release(field, text, name) \
+	((field).size = release_value(text, name, (char *)(field).bytes, sizeof((field).bytes)))
 
 static void set_boot_id(pvo_InfoOs *os)
 {
@@ -157,7 +161,6 @@ int os_collect(struct info_table *t, const char *os_release)
 	static info_record rec;
 	pvo_InfoOs *os = &rec.what.os;
 	struct utsname uts;
-	size_t len;
 
 	memset(&rec, 0, sizeof(rec));
 	rec.which_what = pvo_InfoRecord_os_tag;

@@ -74,6 +74,9 @@ static int add_rules(const struct request *req, struct ruleset *r)
 		err = add_root("/proc", false, r);
 	if (!err && keep & KEEP_PROC)
 		err = add_root("/sys", false, r);
+	/* For the local time, which may become another while a worker runs. */
+	if (!err && keep & KEEP_PROC)
+		err = add_root("/usr/share/zoneinfo", false, r);
 	if (!err && keep & KEEP_FILES)
 		err = policy_roots(req->policy, req->principal, req->operation->verb, req->user,
 				   add_root, r);

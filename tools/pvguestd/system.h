@@ -73,6 +73,13 @@ struct doer {
 	__u32 failed;		/* records that said so */
 };
 
+/*
+ * system_order.c: makes an order of the record of @req; false: it was refused. For the worker.
+ */
+bool order_parse(struct request *req, struct system_order *order);
+/* For the doer, of an order from whomever: are all fields that its @op has in range? */
+bool order_is_valid(const struct system_order *order);
+
 /* system_do.c: the doer's process; does not return. @op: the only one that it takes. */
 void doer_main(int fd, __u32 op) __attribute__((noreturn));
 /* Reports @rec; a worker that is gone is no error. */

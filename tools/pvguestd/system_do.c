@@ -116,40 +116,6 @@ bool doer_frozen(struct doer *d, const char *verb)
 	return frozen;
 }
 
-static bool is_text(const struct system_order *order)
-{
-	__u32 i;
-
-	if (order->text_len > sizeof(order->text))
-		return false;
-	for (i = 0; i < order->text_len; i++)
-		if ((unsigned char)order->text[i] < ' ' || order->text[i] == 0x7f)
-			return false;
-	return true;
-}
-
-static bool is_valid(const struct system_order *order)
-{
-	switch (order->op) {
-	case PVO_SYSTEM_SHUTDOWN:
-	case PVO_SYSTEM_REBOOT:
-		return order->grace_s <= GRACE_MAX_S && order->dry_run <= 1 &&
-			order->hook_timeout_s >= 1 &&
-			order->hook_timeout_s <= HOOK_TIMEOUT_MAX_S && is_text(order);
-	case PVO_SYSTEM_SUSPEND:
-		return order->mode >= pvo_SuspendMode_SUSPEND_MEM &&
-			order->mode <= pvo_SuspendMode_SUSPEND_HYBRID;
-	case PVO_SYSTEM_FSTRIM:
-		return order->text_len < sizeof(order->text) &&
-			!memchr(order->text, '\0', order->text_len);
-	case PVO_SYSTEM_ONLINE:
-		return order->action <= pvo_OnlineAction_ONLINE_OFF &&
-			order->kind <= pvo_OnlineKind_ONLINE_MEMORY &&
-			order->count <= ONLINE_COUNT_MAX;
-	}
-	return false;
-}
-
 /* What none of them needs it gives up. A hook is the owner's own, and keeps all. */
 static void drop(__u32 op)
 {
@@ -180,7 +146,7 @@ void doer_main(int fd, __u32 op)
 	/* A worker that ends without an order has refused the request. */
 	if (recv(fd, &order, sizeof(order), 0) != (ssize_t)sizeof(order))
 		_exit(0);
-	if (order.op != op || !is_valid(&order))
+	if (order.op != op || !order_is_valid(&order))
 		doer_done(&d, PVC_INVALID, "the order is out of range");
 	else if (op == PVO_SYSTEM_SUSPEND)
 		suspend_do(&d, &order);

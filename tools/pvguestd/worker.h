@@ -73,7 +73,7 @@ struct request {
 #define KEEP_EXEC	0x04u	/* and execute */
 #define KEEP_NET	0x08u	/* and make sockets, connect, bind, listen, accept */
 #define KEEP_FILES	0x10u	/* and open and change files, within Landlock's roots */
-#define KEEP_PROC	0x20u	/* and read /proc and /sys, nothing else of the file system */
+#define KEEP_PROC	0x20u	/* and read /proc, /sys and time zones, no other file */
 /* and kill(), pidfd_open(), pidfd_send_signal(), waitid(), recvmsg() of descriptors */
 #define KEEP_SIGNAL	0x40u
 /*
