@@ -141,8 +141,9 @@ user_etc() {
 	local root=$1
 
 	ln -s /proc/self/mounts "$root/etc/mtab"
-	printf 'root:x:0:0:root:/root:/bin/bash\n' >"$root/etc/passwd"
-	printf 'root:x:0:\n' >"$root/etc/group"
+	printf '%s\n' 'root:x:0:0:root:/root:/bin/bash' 'daemon:x:1:1:daemon:/usr/sbin:/bin/sh' \
+		'nobody:x:65534:65534:nobody:/nonexistent:/bin/sh' >"$root/etc/passwd"
+	printf '%s\n' root:x:0: daemon:x:1: adm:x:4: tty:x:5: nogroup:x:65534: >"$root/etc/group"
 	printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 	cp "$LAB_DIR/guest-fstab" "$root/etc/fstab" || return
 	cp /etc/protocols /etc/services "$root/etc/" 2>/dev/null

@@ -8,6 +8,7 @@ ex()
 {
 	# shellcheck disable=SC2034 # for the tests
 	OUT=$(pvhost exec -n "$@" 2> "$OPS_DIR/err")
+	# shellcheck disable=SC2034
 	STATUS=$?
 	# shellcheck disable=SC2034
 	ERR=$(< "$OPS_DIR/err")

@@ -65,7 +65,7 @@ for _ in 1 2 3 4 5 6; do
 done > "$OPS_DIR/results"
 tap_is "$(grep -cvx -e '0 out' -e '125 ' "$OPS_DIR/results")" 0 \
 	"a session that is lost at the begin costs no program its output" "$(< "$OPS_DIR/results")"
-tap_is "$(cat "$OPS_DIR/runs3" | wc -l)" "$(grep -cx '0 out' "$OPS_DIR/results")" \
+tap_is "$(wc -l < "$OPS_DIR/runs3")" "$(grep -cx '0 out' "$OPS_DIR/results")" \
 	"none is run twice, and each that was run is told of"
 
 cut_off

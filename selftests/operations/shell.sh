@@ -3,6 +3,7 @@
 #
 # Terminals: a login shell, its size, its keys, and pvhost's own terminal as it was before,
 # however it ends.
+# shellcheck disable=SC2016 # what stands in quotes is for the guest to expand
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -91,7 +92,7 @@ for signal in 15 1 11 6; do
 		expect UP
 		expect 101
 		signal $signal
-		$([ "$signal" = 11 ] || [ "$signal" = 6 ] || echo 'type \r~.')
+		$([ "$signal" = 11 ] || [ "$signal" = 6 ] || printf '%s' 'type \r~.')
 		exit
 	END
 	tap_check "pvhost's terminal is restored after signal $signal" shown "restored"

@@ -119,15 +119,24 @@ wait "$PVHOST_PID"
 tap_is "$?" 137 "a program that is killed gives 137"
 
 # Nothing is left behind.
-descriptors=$(ls "/proc/$OPS_PID/fd" | wc -l)
-seq 200 | OPS_LIMIT=$OPS_LIMIT xargs -P 4 -I {} timeout "$OPS_LIMIT" "$PVHOST" -t "$OPS_LIMIT" exec -n \
+# descriptors: how many the broker has
+descriptors()
+{
+	find "/proc/$OPS_PID/fd" -mindepth 1 | wc -l
+}
+
+before=$(descriptors)
+# A port has one host at a time.
+at_once=4
+[ -z "${PVG_QMP:-}" ] || at_once=1
+seq 200 | xargs -P "$at_once" -I {} timeout "$OPS_LIMIT" "$PVHOST" -t "$OPS_LIMIT" exec -n \
 	sh -c 'echo {}; echo {} >&2' 2> "$OPS_DIR/err" | sort -n > "$OPS_DIR/out"
 tap_check "200 programs, several at a time, say what they have to say" \
 	cmp <(seq 200) "$OPS_DIR/out"
 tap_check "on stderr, too" cmp <(seq 200) <(sort -n "$OPS_DIR/err")
 wait_for 10 ops_has_workers 0
 tap_check "no worker is left" ops_has_workers 0
-tap_is "$(ls "/proc/$OPS_PID/fd" | wc -l)" "$descriptors" "and no descriptor"
+tap_is "$(descriptors)" "$before" "and no descriptor"
 
 ops_stop
 tap_done

@@ -235,7 +235,7 @@ static void test_refused(void **state)
 	msg.rlimits[0].soft = 1;
 	assert_int_equal(status_of(&msg), PVC_INVALID);
 	/* A field that is not known. */
-	assert_int_equal(exec_decode(&exec, (const __u8 *)"\xc0\x02\x01", 3, (char [512]){ 0 }),
+	assert_int_equal(exec_decode(&exec, (const __u8 *)"\xc0\x02\x01", 3, (char [512]) { 0 }),
 			 PVC_UNSUPPORTED);
 	free(exec.strings);
 }
