@@ -155,7 +155,7 @@ wait "$writer" 2> /dev/null
 tap_fails "nothing is left of that" test -e "$H/growing"
 
 # A part of a transfer that somebody else has made, in a directory for all.
-if getent passwd nobody > /dev/null; then
+if grep -q ^nobody: /etc/passwd; then
 	mkdir -m 1777 "$G/open/all"
 	chmod 711 "$FILES_DIR" "$G" "$G/open"
 	head -c 2000000 /dev/urandom > "$H/big"

@@ -136,7 +136,7 @@ tap_check "rm removes a link, not what it leads to" pvhost rm "$G/l"
 tap_check "rm removes a fifo" pvhost rm "$G/fifo"
 
 # In the name of a user.
-if getent passwd nobody > /dev/null; then
+if grep -q ^nobody: /etc/passwd; then
 	mkdir -m 777 "$G/pub"
 	chmod 711 "$FILES_DIR" "$G"
 	echo mine > "$G/pub/secret"

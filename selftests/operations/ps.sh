@@ -24,8 +24,11 @@ tap_num "($(jq .rss "$OPS_DIR/ps") > 65536) && ($(date +%s) - $(jq .began "$OPS_
 tap_is "$(pvhost ps "$SLEEPER" | tail -n 1 | awk '{ print $1, $2, $4 }')" "root $SLEEPER S" \
 	"for a terminal it is a table"
 tap_is "$(pvhost -j ps | jq -r .pid | grep -cx -e 1 -e "$SLEEPER")" 2 "ps alone lists all processes"
+# There is one of that user.
+NOBODYS=$(pvhost exec -d -u nobody -C / sleep 60)
 tap_is "$(pvhost -j ps -U nobody | jq -r .user | sort -u)" "$(ps -U nobody -o user= | sort -u)" \
 	"-U only those of a user"
+pvhost kill -J "$NOBODYS" 2> /dev/null
 exec 8< <(exec -a $'e\e[31mvil\n' sleep 100)
 wait_for 5 grep -q vil "/proc/$!/cmdline"
 tap_is "$(pvhost ps $! | tail -n 1 | grep -c $'\e')" 0 "a name does not reach the terminal as it is"

@@ -104,7 +104,7 @@ tap_check "--delete replaces the link" pvhost sync -q --delete "$H/three" "guest
 tap_is "$(cat "$FILES_DIR/away/file")" precious "and not what it leads to"
 
 # What cannot be read is not taken for what is not there.
-if getent passwd nobody > /dev/null; then
+if grep -q ^nobody: /etc/passwd; then
 	mkdir -m 755 "$G/four" "$H/four"
 	mkdir -m 700 "$G/four/closed"
 	touch "$G/four/closed/x"
