@@ -99,7 +99,7 @@ END
 hook 50-open 777 <<< "echo open >> $OPS_DIR/note"
 hook 60-plain 644 <<< "echo plain >> $OPS_DIR/note"
 hook 70-nobody 755 <<< "echo nobody >> $OPS_DIR/note"
-chown nobody "$HOOKS/70-nobody"
+chown 65534 "$HOOKS/70-nobody"
 ln -s 10-good "$HOOKS/80-link"
 hook 90-old.bak 755 <<< "echo old >> $OPS_DIR/note"
 hook 95-last 755 <<< "echo last >> $OPS_DIR/note"

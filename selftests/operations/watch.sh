@@ -32,7 +32,7 @@ expect()
 begin_watch()
 {
 	: > "$OPS_DIR/watch"
-	"$PVHOST" -j watch "$@" > "$OPS_DIR/watch" 2> "$OPS_DIR/err" &
+	"$PVHOST" -j watch > "$OPS_DIR/watch" 2> "$OPS_DIR/err" &
 	watcher=$!
 	wait_for 10 has_event '.event == "synced"'
 }

@@ -327,17 +327,23 @@ static void text_fs(char *to, size_t size, const pvo_InfoFs *fs)
 			 fs->readonly ? ", read only" : "");
 }
 
+/* 0 where a guest says that more is left than there is */
+static __u64 used_of(__u64 all, __u64 left)
+{
+	return all > left ? all - left : 0;
+}
+
 static void text_load(char *to, size_t size, const pvo_InfoLoad *load)
 {
 	char used[32], all[32], swap[32];
-	__u64 memory_used = load->memory - load->memory_available;
+	__u64 memory_used = used_of(load->memory, load->memory_available);
 
 	snprintf(to, size, "%u of %u CPUs, load %u.%02u %u.%02u %u.%02u, memory %s of %s used (%u%%), swap %s of %s",
 		 load->cpus, load->cpus_present, load->load1 / 100, load->load1 % 100,
 		 load->load5 / 100, load->load5 % 100, load->load15 / 100, load->load15 % 100,
 		 bytes_text(used, sizeof(used), memory_used),
 		 bytes_text(all, sizeof(all), load->memory), percent(memory_used, load->memory),
-		 bytes_text(swap, sizeof(swap), load->swap - load->swap_free),
+		 bytes_text(swap, sizeof(swap), used_of(load->swap, load->swap_free)),
 		 bytes_text((char[32]){ }, 32, load->swap));
 }
 

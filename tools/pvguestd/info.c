@@ -14,13 +14,15 @@
 #include <sys/inotify.h>
 #include <time.h>
 #include <unistd.h>
-#include <utmpx.h>
 
 #include "pvguest/version.h"
 #include "info.h"
 #include "info_ops.h"
 #include "mounts.h"
 #include "policy.h"
+
+/* _PATH_UTMP is in /var/run, which is a link to here, or an old directory. */
+#define UTMP	"/run/utmp"
 
 #define BIT(section)	(1u << (section))
 #define ALL_SECTIONS	(BIT(INFO_SECTIONS) - 1)
@@ -39,7 +41,7 @@ static __u32 open_files(struct request *req, bool watch)
 	if (!f)
 		return PVC_FAILED;
 	req->priv = f;
-	f->utmp = open(_PATH_UTMP, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	f->utmp = open(UTMP, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	read_text("/etc/os-release", f->os_release, sizeof(f->os_release));
 	mounts_load();
 	f->dump = net_open(false);
@@ -50,7 +52,7 @@ static __u32 open_files(struct request *req, bool watch)
 	f->events = net_open(true);
 	f->changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (f->changes >= 0) {
-		f->utmp_watch = inotify_add_watch(f->changes, _PATH_UTMP, IN_MODIFY);
+		f->utmp_watch = inotify_add_watch(f->changes, UTMP, IN_MODIFY);
 		inotify_add_watch(f->changes, "/etc", IN_CREATE | IN_MOVED_TO | IN_DELETE);
 	}
 	return PVC_OK;

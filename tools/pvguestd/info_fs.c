@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
@@ -38,11 +39,20 @@ static bool is_storage(const struct mount_entry *m)
 	return !m->pseudo || is_one_of(m->type, storage);
 }
 
-static void ask(pvo_InfoFs *info, const char *target)
+/* What another one is mounted over is not asked: its name leads to the other. */
+static bool is_hidden(const struct mount_entry *m)
+{
+	struct stat st;
+
+	/* btrfs has numbers of its own for each subvolume. */
+	return stat(m->target, &st) || (st.st_dev != m->dev && strcmp(m->type, "btrfs"));
+}
+
+static void ask(pvo_InfoFs *info, const struct mount_entry *m)
 {
 	struct statvfs st;
 
-	if (statvfs(target, &st))
+	if (is_hidden(m) || statvfs(m->target, &st))
 		return;
 	info->asked = true;
 	info->size = (__u64)st.f_blocks * st.f_frsize;
@@ -92,7 +102,7 @@ static int put_fs(const struct mount_entry *m, void *priv)
 	info->minor = minor(m->dev);
 	info->readonly = m->readonly;
 	if (answers_at_once(m))
-		ask(info, m->target);
+		ask(info, m);
 	return table_put(round->table, pvo_InfoSection_INFO_FS, &rec);
 }
 

@@ -83,12 +83,13 @@ __u32 stream_closed(const struct stream *s)
 	if (s->answer < 0)
 		return ioctl(s->fd, PVG_STREAM_STATUS, &status) < 0 ? PVC_LOST :
 		       status.state == PVG_STREAM_CLOSED ? status.status : PVC_OK;
-	if (poll(&pfd, 1, 0) < 1 || !(pfd.revents & POLLHUP))
-		return PVC_OK;
-	/* Others that have the stream may want to know it, too. */
+	/*
+	 * The front says why before it closes first the data, which is what wakes whoever asks, and
+	 * then this. Others that have the stream may want to know it, too.
+	 */
 	if (recv(s->answer, &told, sizeof(told), MSG_DONTWAIT | MSG_PEEK) == sizeof(told))
 		return told;
-	return PVC_LOST;
+	return poll(&pfd, 1, 0) == 1 && pfd.revents & POLLHUP ? PVC_LOST : PVC_OK;
 }
 
 /* Waits for the descriptor, which may be O_NONBLOCK. */

@@ -94,7 +94,7 @@ static void closed(struct request *req, int doer)
 	struct stream s = { req->stream, req->answer };
 	__u32 why = stream_closed(&s);
 
-	if (why != PVC_LOST)
+	if (why == PVC_CANCELLED || why == PVC_TIMED_OUT)
 		tell(doer, NOTE_CANCEL);
 }
 
