@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -207,9 +208,26 @@ static int speak_on_port(void)
 	front_run(&config, broker_fd);
 }
 
+/*
+ * The buffers of all operations are beside each other and hardly used by the broker. Where
+ * huge pages are had without asking, a touch of one would cost 2 MiB.
+ */
+static void use_small_pages(void)
+{
+	extern char __bss_start[], _end[];
+	unsigned long page = sysconf(_SC_PAGESIZE);
+	unsigned long from = ((unsigned long)__bss_start + page - 1) & ~(page - 1);
+	unsigned long to = ((unsigned long)_end + page - 1) & ~(page - 1);
+
+	if (to > from)
+		madvise((void *)from, to - from, MADV_NOHUGEPAGE);
+}
+
 int main(int argc, char **argv)
 {
 	int err;
+
+	use_small_pages();
 
 	if (argc > 1 && !strcmp(argv[1], "policy"))
 		return policy_main(argc - 1, argv + 1);
