@@ -3,12 +3,14 @@
 #
 # Checks that run something: unit tests on this machine, suites in VMs.
 
-# unit_tests DIRECTORY: those in selftests/DIRECTORY.
+FUZZ_SECONDS=5	# of each fuzzer; its corpus is run whatever it says
+
+# unit_tests DIRECTORY [VARIABLE=VALUE...]: those in selftests/DIRECTORY.
 unit_tests()
 {
 	local status start=$SECONDS
 
-	make -s -C "$TREE/selftests/$1" check KSFT="$LINUX/tools/testing/selftests" \
+	make -s -C "$TREE/selftests/$1" check KSFT="$LINUX/tools/testing/selftests" "${@:2}" \
 		2> "$WORK/stderr" > "$WORK/output"
 	status=$?
 	collect "$1" host < "$WORK/output"
@@ -26,10 +28,21 @@ suite_unit()
 	suite_host configs initramfs
 	unit_tests ring
 	unit_tests mutate
-	unit_tests protocol
+	unit_tests protocol FUZZ=$FUZZ_SECONDS
 }
 
-# suite_operations: what needs no VM of the guest operations.
+# only_here SUITE: the tests of a suite that no row of vm.list has.
+only_here()
+{
+	local test
+
+	for test in $(make -s -C "$TREE/selftests/$1" programs); do
+		grep -v '^#' "$TREE/selftests/vm.list" | grep -qwF -- "$1/$test" || echo "$test"
+	done
+}
+
+# suite_operations: what the guest operations have that needs no VM, and what no VM of this
+# check runs.
 suite_operations()
 {
 	if [ "$(id -u)" != 0 ]; then
@@ -37,7 +50,15 @@ suite_operations()
 		return
 	fi
 	linux_parts || { failure "unit: kselftest from the kernel's source"; return; }
-	unit_tests operations
+	unit_tests operations FUZZ=$FUZZ_SECONDS PROGRAMS="$(only_here operations | xargs)"
+}
+
+# suite_fuzz: the fuzzers for longer, and all tests of operations on this machine, too.
+suite_fuzz()
+{
+	linux_parts || { failure "fuzz: kselftest from the kernel's source"; return; }
+	unit_tests protocol FUZZ=120 NO_MODEL=1
+	[ "$(id -u)" != 0 ] || unit_tests operations FUZZ=120
 }
 
 # suite_host SUITE [CASE...]: a suite that runs on this machine and boots what VMs it
@@ -140,6 +161,7 @@ jobs_long()
 	done
 	jobs_vms '' "$TREE/selftests/long.list"
 	job configs work '' suite_host configs
+	job fuzz work '' suite_fuzz
 	job mutate counts 'build-*' suite_mutate
 	for name in $ALONE_CASES; do
 		job "install-$name" alone '' suite_host install "$name"
