@@ -179,6 +179,8 @@ suite_static()
 		"static: checkpatch --strict" check_style
 	try "static: no file is longer than 800 lines" check_length
 	try "static: each test is run by the check or the long check" check_rows
+	try "static: links of the documentation lead somewhere" check_links
+	try "static: each promise has its test" check_promises
 	! wanted_kernel 6.1 ||
 		try_once "$(key_of "${modules[@]}" -- clang "$(versions clang linux-headers-amd64)" "$("$TREE/scripts/lab" kernels)")" \
 			"static: clang W=1 (6.1)" build_clang

@@ -111,6 +111,23 @@ tap_is "$(cat "/sys/block/$DISK/queue/dma_alignment")" 511 "blk_size=4096 seg_ma
 taken ring=16 seg_max=1000
 tap_is "$(cat "/sys/block/$DISK/queue/max_segments")" 14 "ring=16: requests have 14 segments"
 
+# The granularity is told in bytes, in 32 bits. A larger one is not believed.
+granularity_is()
+{
+	tap_is "$(cat "/sys/block/$DISK/queue/discard_granularity")" "$2" \
+		"discard_sector_alignment=$1: discard_granularity is $2"
+}
+
+taken max_discard_sectors=2048 discard_sector_alignment=16
+granularity_is 16 8192
+taken max_discard_sectors=2048 discard_sector_alignment=8388607
+granularity_is 8388607 4294966784
+mark=$(kmsg_mark)
+taken max_discard_sectors=2048 discard_sector_alignment=8388608
+granularity_is 8388608 512
+tap_check "discard_sector_alignment=8388608: the log says that it is ignored" grep -qF \
+	"discard_sector_alignment 8388608 is too large: ignored" <<< "$(kmsg_since "$mark")"
+
 # ---- what it answers ---------------------------------------------------------
 
 taken ring=256

@@ -39,6 +39,14 @@ static ushort alignment_offset;
 module_param(alignment_offset, ushort, 0444);
 MODULE_PARM_DESC(alignment_offset, "its alignment_offset");
 
+/* Only offered: a discard is answered with UNSUPP. */
+static uint max_discard_sectors;
+module_param(max_discard_sectors, uint, 0444);
+MODULE_PARM_DESC(max_discard_sectors, "its max_discard_sectors; with 0 it has no DISCARD");
+static uint discard_sector_alignment;
+module_param(discard_sector_alignment, uint, 0444);
+MODULE_PARM_DESC(discard_sector_alignment, "its discard_sector_alignment");
+
 static u32 bytes_in(const struct fh_chain *c)
 {
 	unsigned int i;
@@ -124,6 +132,9 @@ static int init(struct fh_dev *dev)
 	dev->blk.physical_block_exp = physical_block_exp;
 	dev->blk.opt_io_size = (__force __virtio32)opt_io_size;
 	dev->blk.alignment_offset = alignment_offset;
+	dev->blk.max_discard_sectors = (__force __virtio32)max_discard_sectors;
+	dev->blk.max_discard_seg = (__force __virtio32)1;
+	dev->blk.discard_sector_alignment = (__force __virtio32)discard_sector_alignment;
 	return 0;
 }
 
@@ -131,7 +142,8 @@ static u64 features(void)
 {
 	return BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_SIZE_MAX) |
 	       BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) | BIT_ULL(VIRTIO_BLK_F_FLUSH) |
-	       BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) | BIT_ULL(VIRTIO_BLK_F_MQ);
+	       BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) | BIT_ULL(VIRTIO_BLK_F_MQ) |
+	       (max_discard_sectors ? BIT_ULL(VIRTIO_BLK_F_DISCARD) : 0);
 }
 
 const struct fh_kind fh_block = {

@@ -16,7 +16,7 @@ in_check()
 		TREE=$1 CODE=$2 WORK=$3/state CHECK=$3/state/check CACHE=$3/cache REUSE=1
 		LANES=1 TAP_LOG=$3/state/log
 		shift 3
-		for part in results durations reuse preflight jobs static run; do
+		for part in results durations reuse preflight jobs static docs run; do
 			[ ! -e "$CODE/scripts/check.d/$part.sh" ] || . "$CODE/scripts/check.d/$part.sh"
 		done
 		[ -z "${EXPECT_FILE:-}" ] || EXPECTED_SKIPS=$EXPECT_FILE

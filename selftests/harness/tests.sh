@@ -96,6 +96,29 @@ absent()
 }
 
 # check_rows in a made-up tree.
+docs()
+{
+	local tree=$TMP/docs
+
+	mkdir -p "$tree/Documentation" "$tree/selftests/fake"
+	printf '[a](Documentation/a.md) [out](https://example.org/none)\n```\n[no](link)\n```\n' > "$tree/README.md"
+	printf '[back](../README.md#top)\n' > "$tree/Documentation/a.md"
+	tap_check "docs: links that lead somewhere pass" in_check "$tree" check_links
+	printf '[back](../NONE.md)\n' > "$tree/Documentation/a.md"
+	tap_is "$(in_check "$tree" check_links)" "Documentation/a.md: there is no ../NONE.md" \
+		"docs: a link that leads nowhere is told"
+	: > "$tree/Documentation/a.md"
+	: > "$tree/Documentation/b.md"
+	tap_is "$(in_check "$tree" check_links)" "README.md does not name Documentation/b.md" \
+		"docs: a page that README does not name is told"
+	printf '| it works | `fake/a.sh` | `works well` |\n' > "$tree/Documentation/promises.md"
+	echo 'tap_ok "it works well"' > "$tree/selftests/fake/a.sh"
+	tap_check "docs: a promise with its test passes" in_check "$tree" check_promises
+	echo 'tap_ok "it works"' > "$tree/selftests/fake/a.sh"
+	tap_is "$(in_check "$tree" check_promises)" "promises.md: selftests/fake/a.sh has not 'works well'" \
+		"docs: a promise without its test is told"
+}
+
 rows()
 {
 	local tree=$TMP/rows

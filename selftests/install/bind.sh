@@ -49,8 +49,16 @@ check "a disk that the in-tree driver would name like another is refused" \
 echo "$data" > "$BUS/$data/driver/unbind"
 check "pvguest doctor names a disk without a driver" \
 	eval 'pvguest doctor | grep -q "virtio_blk cannot have it beside pvg_blk"'
+# The rule of Documentation/tuning.md.
+rule=/etc/udev/rules.d/90-pvguest-policy.rules
+echo 'ACTION=="add|bind", SUBSYSTEM=="virtio", DRIVER=="pvg_blk", ATTR{moderation/policy}="off"' > $rule
+udevadm control --reload
 DRIVER=pvg_blk check "a disk without a driver gets pvg_blk" moved "$data"
 udevadm settle
+check "a udev rule sets the policy of a disk when it is bound" \
+	grep -qF '[off]' "$BUS/$data/moderation/policy"
+rm $rule
+udevadm control --reload
 check "a disk that was without a driver is vdb again" grep -q datadisk /sys/block/vdb/serial
 mkswap /dev/vdb > /dev/null && swapon /dev/vdb
 check "a disk with active swap space is refused" refused "$data" "swap space" pvg_blk

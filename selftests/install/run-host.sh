@@ -238,7 +238,7 @@ fresh()
 	booted install || return
 	ours install
 	doctor install 0 "all is well"
-	bound 11
+	bound 12
 }
 
 # A module that is there and does not load, as after a power cut.
