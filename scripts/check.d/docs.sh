@@ -35,6 +35,15 @@ check_links()
 	return $status
 }
 
+# Names in code, and mistakes that tests make on purpose.
+SPELLED=inflight,filp,blok,nd,inh,clos,alow,fo,nknown,te
+
+# check_spelling: of everything that is read.
+check_spelling()
+{
+	(cd "$TREE" && our_files | grep -v /corpus/ | tr '\n' '\0' | xargs -0 codespell -L $SPELLED)
+}
+
 # check_promises: the test that holds a promise is there, and has the words that stand
 # beside it.
 check_promises()

@@ -179,6 +179,7 @@ suite_static()
 		"static: checkpatch --strict" check_style
 	try "static: no file is longer than 800 lines" check_length
 	try "static: each test is run by the check or the long check" check_rows
+	try "static: spelling" check_spelling
 	try "static: links of the documentation lead somewhere" check_links
 	try "static: each promise has its test" check_promises
 	! wanted_kernel 6.1 ||
