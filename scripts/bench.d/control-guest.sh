@@ -30,8 +30,9 @@ beat-both beat 64 answer sink source
 ping-idle ping 100 ping
 ping-out ping 100 ping sink
 ping-both ping 100 ping sink source
-op-session op session:20 ops
-op-exec op exec:20 ops
+op-session op session:40 ops
+op-exec op exec:40 ops
+op-execs op execs:64 ops
 op-put op put:64 ops
 op-get op get:64 ops
 op-ping op ping:200 ops
@@ -61,11 +62,18 @@ ping()
 	[[ $figures == '{'* ]]
 }
 
+# counted NAME: a counter of all queues of the device.
+counted()
+{
+	sed -n "s/^$1: //p" "$BUS/devices/$VIRTIO/moderation/stats"
+}
+
 # operation LOAD:COUNT PORT [AGENT]: the host asks pvguestd for guest operations, or
-# qemu-ga where its port is given. Its figures.
+# qemu-ga where its port is given. Its figures, with interrupts and doorbells for each
+# of COUNT; the session that they are made in has its share of these.
 operation()
 {
-	local daemon figures dir=/tmp/bench-operations
+	local daemon figures irqs bells dir=/tmp/bench-operations
 
 	mkdir -p "$dir/policy.d" "$dir/state"
 	printf '[rule "all"]\nallow = @all\nuser = *\ncommand = /** **\nroot = / rw\n' > "$dir/policy.d/all.conf"
@@ -77,15 +85,21 @@ operation()
 	daemon=$!
 	exec {port}<> "$2" || return
 	sleep 1
+	irqs=$(counted interrupts) bells=$(counted doorbells)
 	echo "${1%:*} ${1#*:}" >&"$port"
 	read -r figures <&"$port"
+	irqs=$(($(counted interrupts) - irqs)) bells=$(($(counted doorbells) - bells))
 	exec {port}>&-
 	kill $daemon
 	wait $daemon
 	rm -f /tmp/bench-data /tmp/bench-agent
-	echo "$figures"
-	[[ $figures == '{'* ]] || cat "$dir/log" >&2
-	[[ $figures == '{'* ]]
+	if [[ $figures != '{'* ]]; then
+		echo "$figures"
+		cat "$dir/log" >&2
+		return 1
+	fi
+	awk -v figures="${figures%\}}" -v irqs=$irqs -v bells=$bells -v n="${1#*:}" \
+		'BEGIN { printf "%s, \"irqs\": %.2f, \"bells\": %.2f}\n", figures, irqs / n, bells / n }'
 }
 
 fail()

@@ -14,4 +14,5 @@ sources() {
 # shellcheck disable=SC2034 # for those who read this
 MODULE_SOURCES="Kbuild Kconfig Makefile include drivers protocol scripts/compat"
 # shellcheck disable=SC2034
-PACKAGE_SOURCES="Kbuild Kconfig Makefile COPYING dkms.conf debian include drivers protocol scripts tools"
+PACKAGE_SOURCES="Kbuild Kconfig Makefile COPYING dkms.conf debian include drivers protocol scripts tools \
+README.md CHANGELOG.md SECURITY.md Documentation"

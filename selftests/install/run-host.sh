@@ -208,13 +208,16 @@ change()
 }
 
 # installed: INSTALLED is an image with the package on BASE; kept, since most of
-# what it takes is compiling, for as long as what is in the package is the same.
+# what it takes is compiling, for as long as what is in the package, but for its
+# documentation, is the same.
 installed()
 {
 	local key
 
-	key=$(hash_of "$(dpkg-deb --fsys-tarfile "$TMP/deb/$PACKAGE" | tar -xO | sha256sum)" \
-		"$(dpkg-deb --ctrl-tarfile "$TMP/deb/$PACKAGE" | tar -xO | sha256sum)" "$BASE")
+	key=$(hash_of "$(dpkg-deb --fsys-tarfile "$TMP/deb/$PACKAGE" |
+		tar -xO --exclude=./usr/share/doc | sha256sum)" \
+		"$(dpkg-deb --ctrl-tarfile "$TMP/deb/$PACKAGE" | tar -xO --exclude=./md5sums |
+			grep -v ^Installed-Size: | sha256sum)" "$BASE")
 	INSTALLED=$IMAGES/installed-$DISTRIBUTION-$key.img
 	if [ -e "$INSTALLED" ]; then
 		touch "$INSTALLED"
