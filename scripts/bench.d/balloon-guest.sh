@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The guest's part of scripts/bench balloon: binds the drivers in turn, uses
 # memory, lets the host move the balloon, and prints a line of JSON for each

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The part of `scripts/bench block` that runs in the VM. For each device and
 # load it measures the in-tree driver and ours one after the other on the same

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Prints the table of `scripts/bench block`. First file: block-targets. Then
 # lines of: device load row figure..., row being in_tree, ours or ratio, figures

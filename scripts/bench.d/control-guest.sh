@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The part of `scripts/bench control` that runs in the VM: the in-tree driver and
 # ours in turn on the same device. Prints one JSON object per run; lines that

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What a measurement was made with: for the line under each table, and for "environment"
 # in the JSON. Sourced by the scripts of the suites. The guest tells of its kernel and

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Checks of the documentation: that what it names is there.
 # shellcheck disable=SC2016 # backquotes of Markdown
@@ -57,4 +57,11 @@ check_promises()
 	done < <(sed -n 's/^|[^|]*| `\([^`]*\)` | `\([^`]*\)` |$/\1|\2/p' "$TREE/Documentation/promises.md")
 	[ "$n" -gt 0 ] || { echo "promises.md: no promise found"; status=1; }
 	return $status
+}
+
+# check_licences: each file that names its licence names it in the same way.
+check_licences()
+{
+	! (cd "$TREE" && our_files | tr '\n' '\0' | xargs -0 grep -I -m 1 'SPDX-License-Identifier: ') |
+		grep -vE 'GPL-2\.0-only( WITH Linux-syscall-note)?( \*/)?$'
 }

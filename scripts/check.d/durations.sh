@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # How long jobs and tests took. The last duration of each is kept in the cache, in
 # lines of "NAME SECONDS", and decides in which order jobs.sh starts jobs.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Collects results for scripts/check: every TAP line goes into $WORK/tap, a word
 # for each result into $WORK/counts, failures and progress to stdout. CHECK is a

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Results that depend on nothing but the content of files and the versions of tools:
 # what passed once need not be computed again. Only results without a failure and

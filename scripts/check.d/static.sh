@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Checks that need no VM: of the scripts, of the style, by two compilers and by
 # sparse.
@@ -180,6 +180,7 @@ suite_static()
 	try "static: no file is longer than 800 lines" check_length
 	try "static: each test is run by the check or the long check" check_rows
 	try "static: spelling" check_spelling
+	try "static: SPDX tags" check_licences
 	try "static: links of the documentation lead somewhere" check_links
 	try "static: each promise has its test" check_promises
 	! wanted_kernel 6.1 ||

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The end of scripts/demo: guest operations. Boots a VM with the control channel, where
 # pvguestd runs, and is its host. Each step is shown as it is typed, and how long it took.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Builds our modules against one kernel, in a copy of the tree in the cache, so
 # that several kernels and several trees never share an object file. Sets
 #   B_DIR  the copy; B_KEY  names exactly what is in it

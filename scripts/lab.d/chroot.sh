@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Kernels newer than this machine's suite: one chroot of the next suite holds the
 # headers of its own kernel and of the one in its backports, and the compilers
 # they were built with. Mounts live in a namespace, so an interrupted run leaves

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Messages, the cache and its locks.
 
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pvguest

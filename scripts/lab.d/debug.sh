@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # The debug kernel: Debian's 6.1 source with debug.config, which asks for
 # everything that finds bugs and for little else. An interrupted build goes on
 # where it was.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # The guest's root is an initramfs in three parts, each a cpio archive, which the
 # kernel unpacks one after the other:
 #   user     programs of this machine's Debian and their libraries

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Which kernels there are and where each comes from. Preparing a kernel sets
 #   K_NAME     as the user calls it
 #   K_RELEASE  as uname -r prints it

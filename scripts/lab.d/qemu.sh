@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Which QEMU runs the VMs: that of the backports for Debian's next suite, unpacked
 # in the cache. Under TCG it starts programs several times faster than the 7.2 of
 # this machine's suite, which also translates code while another CPU patches it, so

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # shared by the parts
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # One VM from start to end. V_DIR is its directory in the logs: console (the
 # kernel's), output (the command's), status, qemu (command line and messages).
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A lane: a copy of the tree in the cache, the same ones each time so that builds are
 # incremental. Jobs are lines of $WORK/jobs, IDs of mutants, taken by whichever lane is

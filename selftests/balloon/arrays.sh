@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A balloon whose device has no reporting queue: everything goes as arrays of
 # page numbers. With fragmented memory these are single pages, which compaction

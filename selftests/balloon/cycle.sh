@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What a manager of VMs does all day: sets a target, asks for the size, polls
 # the statistics. Ranges go through the reporting queue; the host must get its

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # While the guest is migrated it tells the host of its free pages, and has them
 # back as soon as it needs them or the migration is over.

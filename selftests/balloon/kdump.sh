@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A kernel that was started to write the dump of another one has little memory, and gives
 # none of it to the host. What makes it such a kernel is elfcorehdr= on its command line,

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The device goes, comes, sleeps and dies, most of it in the middle of a large
 # movement. Nothing may hang, and all memory must come back.

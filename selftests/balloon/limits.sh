@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # More is wanted than the guest can give. The driver stops at its floor, tries again
 # less and less often, and takes what comes free.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The VM moves to another QEMU while the balloon grows and while it shrinks. On
 # the way free pages are hinted, so that they need not be sent; what the guest

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A device that insists on being told before its pages are used again
 # (VIRTIO_BALLOON_F_MUST_TELL_HOST), which QEMU's does not. pvg_fakehost writes to

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A full balloon, and the guest needs its memory: the guest gets it back before
 # anything is killed, as fast as it is needed, and the balloon does not take it

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Whole ranges and the kernel's accounts of memory: what the driver frees is what it has
 # allocated. And a page that has left the balloon and enters it again may be locked by

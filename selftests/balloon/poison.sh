@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A guest that counts on what free pages contain: it fills them with a pattern
 # (page_poison=1) and looks for it when they are used again, or with zeroes

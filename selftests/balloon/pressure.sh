@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The target changes at random, many times a second, while the guest allocates,
 # frees and checks its memory. No page may be the balloon's and another user's

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the driver leaves alone: hinted pages while the device sleeps or is given up, an
 # identifier that the device may not have read, and a suspend while nothing moves. On

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The kernel ends, perhaps to start another by kexec: the device must have nothing of
 # it then. pvg_fakehost is shut down as the kernel would do it. For kernels whose virtio

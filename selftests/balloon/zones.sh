@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A guest whose memory is largely in the movable zone, as memory that was plugged later
 # may be. The kernel's own allocations cannot use that zone, so the balloon takes it

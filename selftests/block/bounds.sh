@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What hostile.sh leaves out of what the driver must not take from a device: the edges
 # of what is allowed, a device that changes or breaks at an unusual time, and what a

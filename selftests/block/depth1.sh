@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A request that the submitter waits for alone is never held back, whatever the
 # policy: one doorbell and one interrupt each, no timer, no later than with policy off.

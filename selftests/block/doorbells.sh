@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The `doorbells` counter tells the truth: it equals the calls of the PCI
 # transport's notify function, counted by a kprobe.

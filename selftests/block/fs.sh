@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Filesystems live on the disk: files survive an unmount, fsck is content, the
 # write cache is flushed where a filesystem asks for it, and unused space can

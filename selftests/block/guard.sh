@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Doorbells and interrupts that are lost, and an avail_event that is stale as after the
 # restore of a snapshot: each is made up for within about 100 ms, and counted. A device

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A device that breaks the rules. One that describes itself with nonsense is
 # refused with a line that says what is allowed; a request that it answers with

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A disk is plugged in, used, and unplugged by the host while fio is writing to
 # it. fio must get errors rather than wait for ever, the disk must go, and the

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What is written is what is read: random sizes and offsets, every block with a
 # checksum and its own address, on every kind of ring.

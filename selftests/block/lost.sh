@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Doorbells and interrupts that are lost, of all four drivers: LOST of each kind, in
 # equal parts on eight devices of each driver at the same time, since each takes about

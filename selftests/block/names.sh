@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Names and numbers of disks. The major is one that LVM and parted know to have room for
 # partitions, and a disk that has gone keeps its letter while it is open.

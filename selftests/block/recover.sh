@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A device that asks for a reset, is reset behind the driver's back, is silent, or is gone:
 # what it held is given to it again, or fails, as timeout_action says; nothing hangs, is

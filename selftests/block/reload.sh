@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The driver lets go of a disk that is in use and takes it again: unbind and
 # bind under load, in-tree driver in between, then the modules out and in.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The driver is unbound from a device that breaks the rules at that time. Unbinding
 # writes back what is dirty and waits for all requests; it must end, whatever the device

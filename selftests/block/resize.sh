@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The disk follows when its capacity is changed on the host, idle and under
 # load, and says so to userspace.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Policies and their figures can be changed while requests are in flight; no
 # completion is lost or left waiting on the way.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The modules build for kernels that lack an option, each alone, without a warning; and a
 # module that does not build leaves the others their place. Kernels of that kind are

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Debian's qemu-guest-agent, unchanged, on our port: ping, running a program,
 # a file there and back, freezing and thawing a filesystem. This test is the

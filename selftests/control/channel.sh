@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The kernel's services over the control channel, with no daemon in the guest. The
 # shutdown at the end is not carried out; after it the kernel freezes nothing, so this

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The console port: a tty that works both ways, the kernel's own output as whole
 # lines, a host that is stopped, and the emergency write register. The VM

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Ports as files; see files.c. On a split ring, a packed one, and one without
 # EVENT_IDX.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A device that breaks the rules. A control message that makes no sense is ignored
 # with a line in the log, a ring that makes none is reset, a process that has the port

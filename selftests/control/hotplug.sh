@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Ports and whole controllers come and go while they are in use. A process that waits on
 # one is woken and told, and the next one of that name works.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The freeze lease: whatever becomes of its owner, writes go on at its end, and the
 # host hears the truth about it.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # All the ports a controller can have at once: 30 and a console. Each appears with
 # its name and its connection, although QEMU drops control messages for which

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The VM moves to another QEMU, with another VM generation id, while a port carries
 # data, a host pings and file systems are frozen. What is in the host's sockets then

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the host says is not believed: names that could not be names of files, and
 # control messages longer than any should be, are refused with a line in the log,

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Each step of probe is made to fail in turn. Probe must then fail with a line in
 # the log, and leave the device in a state in which the in-tree driver can take

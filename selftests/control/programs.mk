@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Programs of the control suite that run in the VM, made by selftests/vm.
 
 CFLAGS ?= -O2 -g

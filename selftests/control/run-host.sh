@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # pvhost where it belongs: on the host of virtual machines, which run no daemon
 # and are shut down, rebooted, crash, and are stopped for a while. Three VMs, about two

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Over a reset of the device and over suspend, ports stay open: a reader that waits
 # goes on waiting and sees no end of file, and data flows again afterwards. The

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Moving devices between the in-tree driver and ours with pvguest-takeover: what
 # it does, what it refuses, and what udev's rule would have it do.

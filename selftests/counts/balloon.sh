@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What an inflate costs, by ../counts.table: interrupts, doorbells and timers for each
 # 2 MiB, by ranges and by page numbers, and how fast it is in ratio to policy off. The

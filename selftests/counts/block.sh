@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the block driver costs, by ../counts.table: interrupts, doorbells and timers
 # for each I/O, and throughput and latency in ratio to policy off.

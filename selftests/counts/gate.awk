@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Compares figures with a table. Arguments: cpus=1 or 2, devices="NAME...". Files:
 # the table, then probes, lines of

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the tests of this suite share: counting what a load costs, and comparing
 # the medians with ../counts.table. Sourced after tap.sh and guest.sh.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2016,SC2153
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Builds whose warnings must not get lost, and what scripts/check and scripts/setup say
 # when they cannot do what is asked.

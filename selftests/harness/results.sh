@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2016,SC2153
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What scripts/check makes of results: collect(), retries, results that are reused,
 # durations and the order of jobs.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Tests of what judges the tests: selftests/run, lib/tap.sh and the parts of
 # scripts/check. They need no VM: what is judged here are tests made up for it, each

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2016,SC2153
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What selftests/run makes of a single test, and which tests are run at all.
 

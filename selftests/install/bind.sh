@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # BUS is of guest.sh
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Run in a guest after guest.sh: pvguest bind moves what is not in use.
 

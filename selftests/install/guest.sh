@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Run in a guest by run-host.sh at the end of its boot: facts, one a line, as
 # "name value", then what pvguest doctor says and returns, then what the host

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # shared with the suite
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Guests with a disk of their own: a Debian with systemd, made by mmdebstrap once
 # and kept in the cache, of which each case has a copy. What is installed is

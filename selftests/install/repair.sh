@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # BUS is of guest.sh
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Run in a guest after guest.sh and the functions of bind.sh, where pvg_blk was
 # damaged: it is mended, and takes a disk while the in-tree driver has the root.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Installs pvguest in real guests, Debian with systemd and its root on a virtio
 # disk, and boots them: after an installation and after everything that can go

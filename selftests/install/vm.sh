@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2054,SC2154 # shared with the suite; commas
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Boots the disk of a guest, with the kernel and the initramfs that are on it.
 

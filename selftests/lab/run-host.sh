@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Tests scripts/lab itself. Unlike the other suites this one runs on the host,
 # since what it tests starts the virtual machines. A VM serves several checks where

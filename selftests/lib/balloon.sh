@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the balloon tests share: asking the host, setting a target and waiting
 # for it, the driver's counters. Sourced after tap.sh and blk.sh.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the block tests share: finding disks by their serial, moving a device
 # between drivers, reading the moderation counters. Sourced after tap.sh.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The control channel, from the host's side: the port that the kernel has taken
 # is connected with pvg.controlhost, at which pvhost plays the host. Sourced

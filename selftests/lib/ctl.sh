@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the control tests share: finding ports by their name, moving a device
 # between drivers. Sourced after tap.sh. selftests/control/devices tells which

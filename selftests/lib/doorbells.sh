@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Counts doorbells where they leave the guest: a kprobe on the PCI transport's
 # notify function, read through kprobe_profile. It sees every virtio-pci device,

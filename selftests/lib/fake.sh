@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The device that pvg_fakehost makes, and what it can be told to do wrong. Sourced after
 # the library of the driver under test.

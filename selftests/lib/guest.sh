@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the tests of all drivers share, in a guest: virtio devices and their
 # drivers, the kernel's log, functions that fail. Sourced after tap.sh by blk.sh,

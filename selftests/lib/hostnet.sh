@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A network for a VM, on the host's side: a namespace of its own with a tap for
 # each network device, in which QEMU runs (scripts/lab run --netns) beside the

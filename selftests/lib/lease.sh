@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # used by those who source this
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Freeze leases on two file systems, $TMP/a and $TMP/b, and processes that write to
 # them. Sourced after tap.sh and channel.sh.

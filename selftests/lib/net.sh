@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the network tests share: finding devices by the last byte N of their
 # address (selftests/net/devices describes each), giving them their network,

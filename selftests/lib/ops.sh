@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Guest operations: pvguestd, and pvhost that asks it. Sourced after tap.sh. In a VM of
 # selftests/vm the daemon has the kernel module's channel, or the stock port where the

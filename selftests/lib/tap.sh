@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # TAP version 13 for test programs written in bash. A test sources this file,
 # reports with the functions below and ends with tap_done. Exit status is that

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What scripts/mutate.d/mutants makes of sample.txt is what it says there: which places,
 # under which names, and with what in their stead. On this machine, without a VM.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # How scripts/mutate takes what a VM says, with a selftests/vm that only pretends: the
 # first check that fails ends it, and each status means what it should.

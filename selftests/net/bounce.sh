@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A guest whose DMA goes through bounce buffers, as that of a confidential guest does:
 # what is posted for reception takes a part of them only, and a queue that could not be

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Each setting of ethtool that is not moderation's is set, read back, and seen to
 # act: by where packets go, how large they are, and what the counters say.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A device that stands in (VIRTIO_NET_F_STANDBY) for one that the host plugs and
 # unplugs, as it does around a migration. What uses the pair must not lose more than

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The device filters what it lets through: addresses, multicast, VLANs. It only
 # does so right if the driver tells it. Nothing else is on that link, so that

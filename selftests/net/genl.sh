@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the netlink family "netdev" shows of an interface: which NAPI context serves a
 # queue, whose settings last as long as the device; page pools; statistics, which lose

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A device that breaks the rules. A packet that makes no sense is dropped and
 # counted, a ring that makes none is reset, and nothing else happens.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A device is plugged in, used, and unplugged by the host while it is busy. It
 # must go without delay, and the same one plugged in again must work.

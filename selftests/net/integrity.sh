@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What is sent arrives as it was sent, each way, with every kind of ring and of
 # buffers, with and without offloads, and with small and large MTUs. TCP alone

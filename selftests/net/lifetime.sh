@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Rings are taken from under those that use them, by resets, changes of the ring size,
 # AF_XDP sockets that are killed and resets of a ring that fail. No packet may reach a

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The VM moves to another QEMU while transfers run: each must arrive intact, and
 # the device must tell the network where it is now (VIRTIO_NET_F_GUEST_ANNOUNCE).

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # ethtool -C: what it takes, what it refuses, and that it is honoured to the
 # packet and to the microsecond, by the counters in stats.

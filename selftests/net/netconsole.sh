@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The kernel's log over the network (netpoll): the driver tells the device of each
 # line at once. In a panic nothing would come later to tell it, and no timer fires.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A device that moderates interrupts itself (NOTF_COAL, VQ_NOTF_COAL) is told to
 # do what ethtool -C asks for, and is told again whenever it may have forgotten;

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Each step of probe that can be told to fail is made to fail in turn. Probe
 # must then fail with a line in the log, and leave the device in a state in

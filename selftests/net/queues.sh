@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Which CPU takes the interrupts of a queue and sends through it, as CPUs and queues come
 # and go; that the control queue takes no interrupt vector from the other queues; and that

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the driver refuses, as often as it is asked: it says what would be possible,
 # nothing changes, and the device is not reset for it, or it would be given up after

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The driver lets go of devices in use and takes them again: unbind and bind
 # under traffic, the in-tree driver in between, modules out and in, suspend and

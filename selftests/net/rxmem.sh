@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Receive memory: what a socket is charged for a packet follows the length of the packet,
 # whatever size its buffer has; and a queue that could not be given buffers is given them

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Receive buffers that do not have the shape that is wanted now: cut by programs, moved
 # in AF_XDP memory, without a program to look at them, or from before there was one.

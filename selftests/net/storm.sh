@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Settings and rings change in a random order under traffic: ring sizes, queues, moderation,
 # offloads, hashes, MTU, XDP programs, AF_XDP sockets that are killed, down and up, unbind,

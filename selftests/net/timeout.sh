@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The device takes packets and does not send them, because the other end does not
 # read. The kernel notices after five seconds; then the driver must reset the device

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Settings are changed while transfers run both ways. TCP has to get over what
 # that costs: every stream must arrive intact.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Segmentation of packets within a UDP tunnel by the device, both ways: large ones
 # are exchanged, nothing is damaged, and it can be switched off. Needs kernel 7 and

@@ -1,5 +1,5 @@
 #!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The host's end of the tunnel of tunnel.sh, over the tap DEV, which must not say
 # anything by itself: other tests count packets.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # XDP programs: each packet passes the program, its verdict is carried out, and it
 # can come and go under traffic.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The daemon's core: a request becomes a worker, its record and data reach it and its answer
 # the host; jobs; and what is wrong with a request is told.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A program in the guest: each option on its good path and with what makes no sense, what the
 # program finds around itself, and the exit statuses of pvhost.

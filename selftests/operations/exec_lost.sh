@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Programs whose session is lost: the host finds them again, byte for byte, and none is run
 # twice. On the build machine: a port cannot be taken away from its host.

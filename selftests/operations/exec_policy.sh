@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the policy keeps a host from running: by verb, by user, and by the path of the file that
 # is run, whatever its name is called.

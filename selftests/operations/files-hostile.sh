@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Files under attack: by a host that sends names which lead elsewhere, and by a user of the
 # guest who exchanges files and directories while a worker that is root is at work. What a

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Transfers whose session is lost on the way, and workers that are killed: what arrives is
 # whole, goes on where it was, and is done once.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Directories and what files have beside their content: holes, modes, owners, times, extended
 # attributes, ACLs; many small files; descriptors, processes and memory that stay; a full disk.

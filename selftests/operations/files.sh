@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Files in the guest: put, get, ls, stat, mkdir, mv and rm, on the good path, on bad input and
 # against the policy. The guest and the host of this test are one machine.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # connect and forward: sockets of the guest from the host, and the other way; half-close, data
 # to the last byte, many connections at once, targets that refuse.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The process that speaks the protocol as a unit of its own, as systemd starts it for each
 # connection of the broker; and what systemd-analyze says of the units. On this machine only,

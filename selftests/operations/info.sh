@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # pvhost info: what the daemon says of the guest is what the guest's own tools say. In
 # namespaces of its own, in which hosts, users and mounts can be whatever the test needs.

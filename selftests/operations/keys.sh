@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Requests with keys are carried out at most once: over the end of sessions, of their worker
 # and of the daemon.

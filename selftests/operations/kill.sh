@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Each process of the daemon is killed, at any moment; and the daemon is asked to end. What is
 # left is told, cleaned up and begun again.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The key-value store, from both sides: values, limits, conditions, watchers, and what is left
 # of it when its process is killed.

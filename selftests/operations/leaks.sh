@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # A thousand requests, of all kinds of ends, leave no descriptor, process or byte behind; and a
 # daemon that has nothing to do costs nothing.

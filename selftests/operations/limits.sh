@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # How much the host may ask for at a time, and that what exceeds it is told as busy, with the
 # limit, and passes.

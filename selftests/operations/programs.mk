@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Programs of the operations suite, made by selftests/vm and by `make check`.
 
 CFLAGS ?= -O2 -g

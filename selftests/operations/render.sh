@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The screen of pvhost top is the one in render.expected/, and never wider or longer than the
 # terminal, whatever the guest says. To accept what it is now: render.sh --accept.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What a worker has given up when it looks at what the host sent: for each KEEP_* the probes of
 # test_probes.c, and for a worker of each kind of user what the kernel says of it.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Terminals: a login shell, its size, its keys, and pvhost's own terminal as it was before,
 # however it ends.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The data of a program in the guest: whole, bounded in memory, to its end and no longer; and
 # signals to it.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # shutdown and reboot with hooks and grace, suspend, fstrim and online, where what they do
 # is done to stand-ins: in namespaces of its own, /sbin/poweroff only takes a note, and

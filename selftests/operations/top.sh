@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # pvhost top: its numbers against loads that are known, what processes may call themselves, and
 # the screen. In namespaces of its own.

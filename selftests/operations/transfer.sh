@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # transfer.sh [SECONDS]: the unit tests of tools/transfer, then its fuzzer from its corpus.
 # On the build machine.

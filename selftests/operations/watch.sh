@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # pvhost watch: what changes in the guest is told when it changes, and costs nothing while
 # nothing does. In namespaces of its own.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # fuzz.sh [--learn] SECONDS: run the fuzzers from their corpora, all at a time, and
 # report as TAP. PVG_SEED=N repeats the choices of an earlier run.

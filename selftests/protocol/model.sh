@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The models of the session and of the freeze lease, checked by SPIN: each configuration
 # in all its states, and each fault that is put back has to be found, in the assertion

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # pvhost against a simulated guest: the kernel's services in a process, behind
 # a socket. Both are built with the sanitizers.

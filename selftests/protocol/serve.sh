@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # pvhost serve in front of the simulated guest: clients together, hostile ones and dead ones
 # among them, and a guest that goes away and comes back.

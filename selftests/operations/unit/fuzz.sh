@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # fuzz.sh [--learn] SECONDS FUZZER...: runs each from its corpus for so long, and reports as
 # TAP. With --learn what it finds is merged into the corpus, otherwise dropped. An input that
