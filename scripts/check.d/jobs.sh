@@ -28,9 +28,10 @@ JOB_STATES=()		# waiting, running, over
 declare -A RUNNING=()	# process group of a running job, by its number
 
 # job NAME KIND NEEDS COMMAND...: one more, which waits for the jobs whose names
-# match the pattern NEEDS.
+# match the pattern NEEDS. A row of two suites is one job.
 job()
 {
+	[[ " ${JOB_NAMES[*]} " != *" $1 "* ]] || return 0
 	JOB_NAMES+=("$1")
 	JOB_KINDS+=("$2")
 	JOB_NEEDS+=("$3")

@@ -5,7 +5,7 @@
 # frees and checks its memory. No page may be the balloon's and another user's
 # at once: that would show as wrong content.
 #
-# PRESSURE_STEPS targets for each kind of balloon (500), and more for at most
+# PRESSURE_STEPS targets for each kind of balloon (200), and more for at most
 # PRESSURE_SECONDS (120) until much memory has moved.
 
 set -u
@@ -16,7 +16,7 @@ set -u
 # shellcheck source=../lib/balloon.sh
 . ../lib/balloon.sh
 
-STEPS=${PRESSURE_STEPS:-$(scaled 500 5)}
+STEPS=${PRESSURE_STEPS:-$(scaled 200 5)}
 LIMIT=${PRESSURE_SECONDS:-120}
 STOP=/run/stop-pressure
 test_seed

@@ -148,4 +148,6 @@ durations()
 		JOB_STATES[0]=running; for n in 1 2 3; do may_start $n && echo "${JOB_NAMES[n]}"; done
 		JOB_STATES=(over over over running); JOB_STATES[2]=waiting; may_start 2 && echo beside' | paste -sd' ')" \
 		c "jobs: one counts job at a time, work beside it, nothing beside what runs alone"
+	tap_is "$(in_check "$TREE" eval 'job a work "" true; job b work "" true; job a work "" true
+		echo "${JOB_NAMES[*]}"')" "a b" "jobs: a row of two suites is one job"
 }
