@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "transfer/receive.h"
@@ -296,6 +297,63 @@ static void test_order(void **state)
 	assert_true(take(0, 4096, false) < 0);
 }
 
+/* What is in "closed" is not the sender's, nor is that directory. */
+static void allow(struct receiver *r, const char *name, struct trouble *trouble)
+{
+	(void)r;
+	if (!strncmp(name, "closed", 6))
+		trouble_set(trouble, PVC_DENIED, "%s: it is closed", name);
+}
+
+static void put_xattr(const char *name)
+{
+	record_begin(&rec, PVO_FILE_XATTR);
+	record_name(&rec, name);
+	rec.length = 1;
+	put();
+	stream[stream_len++] = 'x';
+}
+
+static bool has_xattr(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return getxattr(path, "user.x", NULL, 0) >= 0;
+}
+
+/* An attribute of a directory that is left out is left out, too, however it was named last. */
+static void test_attributes(void **state)
+{
+	static const struct receiver_ops ops = { .failed = failed, .allow = allow };
+	struct receiver *r;
+
+	(void)state;
+	if (setxattr(dir, "user.x", "x", 1, 0) && errno == EOPNOTSUPP)
+		skip();
+	assert_int_equal(mkdirat(base, "closed", 0700), 0);
+	assert_int_equal(mkdirat(base, "closed/sub", 0700), 0);
+	begin(PVO_FILE_DIR, "open", 4);
+	put();
+	put_xattr("user.x");
+	begin(PVO_FILE_DIR, "closed", 6);
+	put();
+	put_xattr("user.x");
+	begin(PVO_FILE_DIR_END, "closed/sub/x", 12);
+	put();
+	put_xattr("user.x");
+	put_end();
+	r = receiver_new(&ops, PVO_FILE_PRESERVE, base, NULL);
+	assert_non_null(r);
+	assert_int_equal(receiver_input(r, stream, stream_len), 0);
+	assert_int_equal(receiver_finish(r), 0);
+	receiver_free(r, false);
+	assert_true(has_xattr("open"));
+	assert_false(has_xattr("closed"));
+	assert_false(has_xattr("closed/sub"));
+	assert_int_equal(complaints, 2);
+}
+
 /* What a sender makes. */
 static int next(struct sender *s, struct source *source)
 {
@@ -382,6 +440,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hashes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_attributes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
 		cmocka_unit_test(test_text),
 	};

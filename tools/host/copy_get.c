@@ -33,11 +33,12 @@ struct attempt {
 	pvo_file_summary before;	/* of the attempts before */
 };
 
+/* Where @name is not the guest's, its first component is get->top, and what is asked is ours. */
 static void on_allow(struct receiver *r, const char *name, struct trouble *trouble)
 {
 	struct attempt *a = r->priv;
 
-	if (!a->get->allowed || a->get->allowed(a->get, r->sent_name))
+	if (!a->get->allowed || a->get->allowed(a->get, name))
 		return;
 	trouble_set(trouble, PVC_INVALID, "%s: the guest sent it, and was not asked for it", name);
 }

@@ -302,10 +302,28 @@ static int take_xattr(struct receiver *r, const pvo_file_record *rec)
 	return 0;
 }
 
+/*
+ * The directory that the attribute is of. It may have been left out, which was told; and the
+ * last DIR_END may have named any.
+ */
+static void end_directory_xattr(struct receiver *r)
+{
+	struct trouble trouble = { 0 };
+	int fd;
+
+	if (r->ops->allow)
+		r->ops->allow(r, r->within, &trouble);
+	fd = trouble.status ? -1 : open_beneath(r->base, r->within, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return;
+	receive_xattr(r, fd);
+	close(fd);
+}
+
 /* The attribute is complete. */
 static int end_xattr(struct receiver *r)
 {
-	int fd, err = 0;
+	int err = 0;
 
 	if (r->in_file) {
 		if (!r->skipping)
@@ -313,11 +331,7 @@ static int end_xattr(struct receiver *r)
 		if (!err && !r->skipping)
 			receive_xattr(r, r->fd);
 	} else {
-		fd = open_beneath(r->base, r->within, O_RDONLY | O_DIRECTORY);
-		if (fd >= 0) {
-			receive_xattr(r, fd);
-			close(fd);
-		}
+		end_directory_xattr(r);
 	}
 	*r->xattr = 0;
 	return err;
