@@ -87,8 +87,18 @@ echo garbage > "$OPS_DIR/run/keys"
 ops_start
 tap_is "$(append 2000)" "ok 0 intact done" "a file of keys that is damaged is begun again"
 ops_stop
-ln -sf /etc/passwd "$OPS_DIR/run/keys"
+echo another > "$OPS_DIR/victim"
+ln -sf "$OPS_DIR/victim" "$OPS_DIR/run/keys"
 tap_fails "a link in place of the file of keys is refused" \
 	"$OPS_TOOLS/$OPS_BUILD/$OPS_DAEMON" "${OPS_LISTEN[@]}" --policy "$OPS_DIR/policy.d" \
 	--run "$OPS_DIR/run"
+tap_is "$(< "$OPS_DIR/victim")" another "... and what it leads to is as it was"
+# A page, where the file needs more: what is written to later would end the daemon (SIGBUS).
+mkdir "$OPS_DIR/full"
+mount -t tmpfs -o size=4k,mode=711 full "$OPS_DIR/full"
+tap_at_exit umount "$OPS_DIR/full"
+timeout 10 "$OPS_TOOLS/$OPS_BUILD/$OPS_DAEMON" "${OPS_LISTEN[@]}" --policy "$OPS_DIR/policy.d" \
+	--run "$OPS_DIR/full" 2> "$OPS_DIR/err"
+tap_is "$? $(grep -c 'full: No space left on device' "$OPS_DIR/err")" "1 1" \
+	"a directory without room for the file of keys is told, and the daemon does not begin"
 tap_done

@@ -42,7 +42,7 @@ int keys_open(const char *dir)
 	struct keys_file *file;
 	char path[4096];
 	struct stat st;
-	int fd;
+	int fd, err;
 
 	snprintf(path, sizeof(path), "%s/keys", dir);
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -52,6 +52,12 @@ int keys_open(const char *dir)
 			      ftruncate(fd, sizeof(*file)) < 0)) {
 		close(fd);
 		return -EINVAL;
+	}
+	/* A page that there is no room for later would end this process (SIGBUS). */
+	err = -posix_fallocate(fd, 0, sizeof(*file));
+	if (err) {
+		close(fd);
+		return err;
 	}
 	file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
