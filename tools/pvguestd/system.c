@@ -71,7 +71,8 @@ static bool pass(struct request *req, struct record_out *out, int doer)
 	static struct system_report rep;
 	ssize_t n = recv(doer, &rep, sizeof(rep), 0);
 
-	if (n < 0 && errno == EINTR)
+	/* RESET: it has ended with a note unread, and what it told follows. */
+	if (n < 0 && (errno == EINTR || errno == ECONNRESET))
 		return true;
 	if (n != (ssize_t)sizeof(rep)) {
 		refuse(req, PVC_ABORTED, "%s: what carried it out is gone", req->operation->verb);
