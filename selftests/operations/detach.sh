@@ -87,6 +87,27 @@ wait_for 10 has_state "$JOB" exited
 pvhost attach -n "$JOB" > "$OPS_DIR/second"
 tap_is "$? $(< "$OPS_DIR/second")" "143 $(< "$OPS_DIR/out")" "another host can attach to it"
 
+# Results that are kept do not use up what there may be of requests.
+FIRST=$(pvhost exec -d sh -c 'exit 3')
+wait_for 10 has_state "$FIRST" exited
+begun=0
+for _ in {1..40}; do
+	JOB=$(pvhost exec -d sh -c 'exit 4' 2> "$OPS_DIR/err") || break
+	begun=$((begun + 1))
+done
+tap_is "$begun $(< "$OPS_DIR/err")" "40 " "40 detached jobs begin, one after the other"
+wait_for 10 has_state "$JOB" exited
+pvhost attach -n "$JOB"
+tap_is "$?" 4 "the result of the last is kept"
+few_are_kept()
+{
+	[ "$(pvhost -j jobs | jq -r 'select(.command | endswith("exit 4")) | .job' | wc -l)" -eq 32 ]
+}
+tap_check "and those of 31 others" wait_for 10 few_are_kept
+pvhost attach -n "$FIRST" 2> "$OPS_DIR/err"
+tap_is "$?" 125 "that of the first is not"
+tap_has "$(< "$OPS_DIR/err")" "not-found" "and attach says so"
+
 # A daemon that ends takes the jobs with it.
 JOB=$(pvhost exec -d sleep 60)
 pid=$(job_pid "$JOB")

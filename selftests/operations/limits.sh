@@ -62,5 +62,10 @@ tap_check "the daemon's host is served while workers burn the CPU" ops_has_worke
 client_end
 tap_is "$(client $ECHO | cut -d ' ' -f 1)" ok "... and afterwards"
 tap_check "what the host has given up is killed, though it does not listen" wait_for 15 ops_has_workers 0
+
+# Which nothing can join, so that they end with the daemon.
+client -p alice -n 3 -e 1 -l 3000 $JOB > "$OPS_DIR/out"
+tap_is "$(grep -c '^open' "$OPS_DIR/out") $(grep -c "^busy .*: 2 jobs of 'alice' run" "$OPS_DIR/out")" "2 1" \
+	"the limit of jobs is one of those without a number, too"
 ops_stop
 tap_done

@@ -296,7 +296,7 @@ static void dispatch(const struct arrival *arrival)
 			       operation->job ? "the job runs already" : "it begins no job");
 		return;
 	}
-	slot = limits_admit(arrival->principal, operation->verb, header.job, text, sizeof(text));
+	slot = limits_admit(arrival->principal, operation->verb, operation->job, text, sizeof(text));
 	if (!slot)
 		refuse_arrival(arrival, PVC_BUSY, "%s", text);
 	else
@@ -335,9 +335,13 @@ static void hear_worker(struct worker *w)
 	struct worker_message message;
 	ssize_t n;
 
-	while ((n = recv(w->control, &message, sizeof(message), MSG_DONTWAIT)) > 0) {
+	/* That it ended with a stream unread is told first, once, and what it told follows. */
+	while ((n = recv(w->control, &message, sizeof(message), MSG_DONTWAIT)) > 0 ||
+	       (n < 0 && errno == ECONNRESET)) {
 		if (n != sizeof(message) || message.len > JOB_NOTE_MAX)
 			continue;
+		if (message.type == WORKER_KEPT && w->operation->job)
+			limits_keep(w);
 		if (message.type == WORKER_ANSWER && w->key) {
 			pvs_key_done(w->key, message.status, message.body, message.len);
 			w->key = NULL;
@@ -346,6 +350,9 @@ static void hear_worker(struct worker *w)
 			w->note_len = message.len;
 		}
 	}
+	/* It has closed its end, or was told to end: poll() would say so until it is gone. */
+	if (!n || errno != EAGAIN)
+		w->deaf = true;
 }
 
 static void worker_ended(struct worker *w, int status)
@@ -501,7 +508,7 @@ static unsigned int poll_workers(struct pollfd *pfds, struct worker **of, unsign
 		if (!w->pid)
 			continue;
 		of[n] = w;
-		pfds[n].fd = w->control;
+		pfds[n].fd = w->deaf ? -1 : w->control;
 		pfds[n++].events = POLLIN;
 		of[n] = w;
 		pfds[n].fd = w->watch;

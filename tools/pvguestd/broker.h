@@ -15,6 +15,8 @@
 
 #define WORKERS_MAX	128	/* requests that are being dealt with at a time */
 #define WORKERS_EACH	96	/* of these, of one principal */
+#define KEPT_MAX	64	/* of these, jobs that have ended and keep their result */
+#define KEPT_EACH	32	/* of these, of one principal */
 #define RUN_DIR		"/run/pvguest"
 
 /**
@@ -33,6 +35,8 @@
  * @began_ms: CLOCK_MONOTONIC
  * @note: see job_note(), @note_len bytes
  * @note_len: see @note
+ * @deaf: it has closed its end of @control
+ * @kept_ms: since then it only keeps a result, CLOCK_MONOTONIC; 0: it does more
  */
 struct worker {
 	pid_t pid;
@@ -48,6 +52,8 @@ struct worker {
 	__u64 began_ms;
 	__u32 note_len;
 	__u8 note[JOB_NOTE_MAX];
+	bool deaf;
+	__u64 kept_ms;
 };
 
 /**
@@ -87,10 +93,12 @@ void broker_policy(void);
 
 /*
  * limits.c: the slot for one more worker; NULL: a limit is reached, and @text of at most @size
- * bytes says which. @job: it begins a job.
+ * bytes says which. @job: it is of an operation that may begin one.
  */
 struct worker *limits_admit(const char *principal, const char *verb, bool job, char *text,
 			    size_t size);
+/* The job of @w has ended and keeps its result; the oldest of too many gives its own up. */
+void limits_keep(struct worker *w);
 
 /* keys.c: 0 or -errno. @dir: a directory that outlives the daemon, but not the boot. */
 int keys_open(const char *dir);
@@ -107,6 +115,7 @@ void worker_run(struct request *req, const __u8 *args, __u32 args_len)
 enum worker_message_type {
 	WORKER_ANSWER = 1,	/* the status and body of its answer */
 	WORKER_NOTE = 2,	/* job_note() */
+	WORKER_KEPT = 3,	/* job_kept() */
 };
 
 struct worker_message {

@@ -286,6 +286,7 @@ struct output {
  * @abandoned: the host has given it up: it ends
  * @detached: it goes on without a host
  * @noted: the broker has a note of it
+ * @kept: the broker knows that its result waits for a host
  * @wait_err: the host said that PVO_EXEC_STDERR follows, and it has not
  * @err_token: that names the stream which it waits for
  * @exited: the program has ended, and @result is known
@@ -316,6 +317,7 @@ struct job {
 	bool abandoned;
 	bool detached;
 	bool noted;
+	bool kept;
 	bool wait_err;
 	__u64 err_token;
 	bool exited;

@@ -267,12 +267,13 @@ void job_join(struct job *job)
 	int err = job_next(job->req, &j);
 
 	if (err) {
-		/* The daemon ends: nothing could find the job again. */
+		/* The daemon ends, or wants no result kept: nothing could find the job again. */
 		if (err == -ENOTCONN) {
 			close(job->req->broker);
 			job->req->broker = -1;
 			job_abandon(job);
-			job->kill_at = exec_now_us() / 1000 + STOP_MS;
+			if (!job->exited)
+				job->kill_at = exec_now_us() / 1000 + STOP_MS;
 		}
 		return;
 	}

@@ -218,6 +218,15 @@ static void count_rest(struct job *job)
 	}
 }
 
+/* What a detached job leaves is there for a while. */
+static void keep_result(struct job *job)
+{
+	job->patience = now_ms() + KEEP_MS;
+	if (!job->kept)
+		job_kept(job->req);
+	job->kept = true;
+}
+
 static void hear_exit(struct job *job)
 {
 	struct rusage usage = {};
@@ -239,8 +248,10 @@ static void hear_exit(struct job *job)
 	job->err_by = now_ms() + ERR_MS;
 	fill_result(job, &info, &usage);
 	count_rest(job);
-	if (!job_attached(job))
-		job->patience = now_ms() + (job->detached ? KEEP_MS : REATTACH_MS);
+	if (!job_attached(job) && job->detached)
+		keep_result(job);
+	else if (!job_attached(job))
+		job->patience = now_ms() + REATTACH_MS;
 	if (job->noted)
 		job_tell(job);
 }
@@ -295,7 +306,7 @@ static void hear_closed(struct job *job)
 	job_leave(job);
 	if (job->detached) {
 		if (job->exited)
-			job->patience = now_ms() + KEEP_MS;
+			keep_result(job);
 	} else if (why == PVC_LOST || why == PVC_ABORTED || why == PVC_OK) {
 		job->patience = now_ms() + REATTACH_MS;
 		job_tell(job);
@@ -317,6 +328,9 @@ static void look_at_time(struct job *job)
 		job->kill_at = 0;
 		job_kill(job);
 	}
+	/* The host has not opened it, though it may have data to take still. */
+	if (job->exited && now >= job->err_by)
+		job->wait_err = false;
 	if (!job->exited && job->patience && now >= job->patience)
 		job_abandon(job);
 	if (!job->noted && now >= job->started / 1000 + NOTE_MS)
@@ -360,7 +374,8 @@ static bool settle(struct job *job)
 	job->result.stdout_bytes = job->out[OUT].ring.head;
 	job->result.stderr_bytes = job->out[ERR].ring.head;
 	job_answer(job, &job->result);
-	job->patience = now + KEEP_MS;
+	if (job->detached)
+		keep_result(job);
 	return !job->detached;
 }
 

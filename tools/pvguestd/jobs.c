@@ -43,6 +43,13 @@ int job_note(struct request *req, const void *note, __u32 len)
 	return send(req->broker, &message, sizeof(message), MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+int job_kept(struct request *req)
+{
+	struct worker_message message = { .type = WORKER_KEPT };
+
+	return send(req->broker, &message, sizeof(message), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
 int job_next(struct request *req, struct joined *joined)
 {
 	union {

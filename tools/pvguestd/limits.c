@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "broker.h"
 
@@ -76,7 +77,7 @@ struct worker *limits_admit(const char *principal, const char *verb, bool job, c
 		if (!w->pid)
 			slot = slot ? slot : w;
 		own += is_of(w, principal);
-		jobs += is_of(w, principal) && w->job;
+		jobs += is_of(w, principal) && w->operation->job && !w->kept_ms;
 	}
 	if (!slot)
 		snprintf(text, size, "%s: %u requests are being dealt with, the most there can be",
@@ -93,4 +94,42 @@ struct worker *limits_admit(const char *principal, const char *verb, bool job, c
 	else
 		return slot;
 	return NULL;
+}
+
+/* Of those that keep a result: how many, and *@oldest; of @principal, or of all if NULL. */
+static unsigned int count_kept(const char *principal, struct worker **oldest)
+{
+	unsigned int i, kept = 0;
+
+	*oldest = NULL;
+	for (i = 0; i < WORKERS_MAX; i++) {
+		struct worker *w = &broker.workers[i];
+
+		/* One that is deaf is about to end. */
+		if (!w->pid || !w->kept_ms || w->deaf || (principal && !is_of(w, principal)))
+			continue;
+		kept++;
+		if (!*oldest || w->kept_ms < (*oldest)->kept_ms)
+			*oldest = w;
+	}
+	return kept;
+}
+
+void limits_keep(struct worker *w)
+{
+	static __u64 last;
+	struct timespec now;
+	struct worker *oldest;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	/* In the order in which they were told, within a millisecond, too. */
+	w->kept_ms = now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+	if (w->kept_ms <= last)
+		w->kept_ms = last + 1;
+	last = w->kept_ms;
+	if (count_kept(w->principal, &oldest) > KEPT_EACH ||
+	    count_kept(NULL, &oldest) > KEPT_MAX) {
+		shutdown(oldest->control, SHUT_RDWR);
+		oldest->deaf = true;
+	}
 }

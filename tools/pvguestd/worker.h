@@ -196,6 +196,11 @@ struct job_info {
 bool job_at(unsigned int i, struct job_info *info);
 /* 0 or -errno; what is longer than JOB_NOTE_MAX is -EMSGSIZE. */
 int job_note(struct request *req, const void *note, __u32 len);
+/*
+ * The job has ended, and its worker only keeps the result for a host that comes for it. There is
+ * a bound of those: @req->broker ends when this one is to give up.
+ */
+int job_kept(struct request *req);
 
 /*
  * sandbox.c: becomes the user of @req, with that user's groups and no capability beyond those of
