@@ -18,6 +18,7 @@
 
 #include "exec.h"
 #include "exec_list.h"
+#include "policy.h"
 
 /* What prepare() leaves: the supervisor's ends, and the launcher's until it has them. */
 struct prepared {
@@ -124,8 +125,11 @@ static void send_plan(struct job *job, bool stdin_data)
 		write_control(job->control, job->exec.strings, job->exec.len);
 }
 
-static bool needs_control(const pvo_exec_run *msg)
+/* The launcher passes on a terminal or a cgroup, or its end is of interest. */
+static bool needs_control(const struct request *req, const pvo_exec_run *msg)
 {
+	if (policy_limit(req->policy, req->principal, "processes") != POLICY_UNLIMITED)
+		return true;
 	return msg->tty || msg->detach || msg->timeout_ms || msg->kill_group ||
 	       msg->memory_max || msg->pids_max || msg->cpu_milli;
 }
@@ -152,7 +156,7 @@ static void take_ends(struct job *job, const struct prepared *p, bool stdin_data
 	}
 	if (job->in >= 0)
 		set_nonblock(job->in);
-	if (!needs_control(msg)) {
+	if (!needs_control(job->req, msg)) {
 		close(job->control);
 		job->control = -1;
 	}

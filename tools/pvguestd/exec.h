@@ -67,6 +67,8 @@ bool exec_known_fields(const __u8 *record, __u32 len, __u32 max);
 #define PLAN_DETACH	0x0040u
 #define PLAN_FLAGS	0x007fu
 
+#define PLAN_PIDS_MAX	4194304u	/* of pids.max, other than "max" */
+
 /**
  * struct plan_head - the part of a plan that the launcher acts on as root
  * @magic: PLAN_MAGIC

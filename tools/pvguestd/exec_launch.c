@@ -328,6 +328,20 @@ static void launch_program(struct launch *launch, struct plan *plan)
 	execute(launch, plan, &program, env);
 }
 
+/* The policy's limit of processes holds, whatever the plan has. */
+static void limit_processes(struct launch *launch, struct plan_head *head)
+{
+	const struct request *req = launch->req;
+	unsigned long most = policy_limit(req->policy, req->principal, "processes");
+
+	if (!most)
+		launch_fail(launch, PVC_DENIED, "exec: the policy lets a job of '%s' have no process",
+			    req->principal);
+	/* The kernel takes no more than this, and that is as many as there can be. */
+	if (most <= PLAN_PIDS_MAX && (!head->pids_max || head->pids_max > most))
+		head->pids_max = most;
+}
+
 void launcher_run(struct launch *launch)
 {
 	static struct plan plan;
@@ -341,6 +355,7 @@ void launcher_run(struct launch *launch)
 	if (wrong)
 		launch_fail(launch, PVC_INVALID, "exec: the plan is wrong: %s", wrong);
 	reset_oom();
+	limit_processes(launch, &plan.head);
 	if (plan.head.memory_max || plan.head.pids_max || plan.head.cpu_milli ||
 	    plan.head.flags & PLAN_CGROUP)
 		cgroup = launch_cgroup(launch, &plan.head);

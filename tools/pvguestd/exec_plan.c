@@ -91,7 +91,7 @@ const char *plan_check(const struct plan_head *head)
 		if (head->rlimits[i].resource >= RLIM_NLIMITS || head->rlimits[i].reserved ||
 		    head->rlimits[i].soft > head->rlimits[i].hard)
 			return "a resource limit out of range";
-	if (head->memory_max > INT64_MAX || head->pids_max > 4194304 ||
+	if (head->memory_max > INT64_MAX || head->pids_max > PLAN_PIDS_MAX ||
 	    head->cpu_milli > 1000000)
 		return "a limit out of range";
 	return wrong_names(head);

@@ -123,7 +123,7 @@ static const char *wrong_limits(const pvo_exec_run *msg)
 	}
 	if (msg->memory_max && msg->memory_max < 65536)
 		return "memory.max is less than 64 KiB";
-	if (msg->memory_max > INT64_MAX || msg->pids_max > 4194304)
+	if (msg->memory_max > INT64_MAX || msg->pids_max > PLAN_PIDS_MAX)
 		return "memory.max or pids.max is out of range";
 	if (msg->cpu_milli && (msg->cpu_milli < 10 || msg->cpu_milli > 1000000))
 		return "cpu.max is not from 0.01 to 1000 CPUs";
