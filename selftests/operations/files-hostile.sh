@@ -15,15 +15,17 @@ set -u
 
 files_begin
 H=$FILES_DIR/host G=$FILES_DIR/guest
-mkdir "$G/open" "$G/closed" "$G/read"
+mkdir "$G/open" "$G/closed" "$G/read" "$G/other"
 ops_policy "[rule \"some\"]
 allow = @files
 user = *
 root = $G/open rw
 root = $G/read r
+root = $G/other rw
 [rule \"not that\"]
 deny = @files
-root = $G/open/denied rw"
+root = $G/open/denied rw
+root = $G/open/**/hidden rw"
 ops_start
 echo secret > "$G/closed/secret"
 echo readable > "$G/read/file"
@@ -59,10 +61,40 @@ pvhost get -qr "$G/open" "$H/opened" 2> /dev/null
 tap_fails "nor with what it is in" test -e "$H/opened/denied/file"
 tap_check "what is beside it is" test -e "$H/opened/mine"
 tap_fails "a directory with what is denied is not renamed" pvhost mv "$G/open/denied" "$G/open/other"
+mkdir -p "$G/other/up/a/hidden"
+tap_fails "nor is one that would have something where that is denied" \
+	pvhost mv "$G/other/up" "$G/open/up"
+tap_check "which stays where it is" test -d "$G/other/up/a/hidden"
 tap_fails "a root of the policy is not removed" pvhost rm -r "$G/open"
 tap_is "$(pvhost stat "$G/closed/none" 2>&1 | sed 's/none/X/g')" \
 	"$(pvhost stat "$G/closed/secret" 2>&1 | sed 's/secret/X/g')" \
 	"what is denied is told in the same words whether it is there or not"
+
+# Records that pvhost would not make: field 1 is a path, field 2 flags.
+# field TEXT: it as a field 1, of less than 128 bytes
+field()
+{
+	printf '\\x0a\\x%02x%s' ${#1} "$1"
+}
+
+# record TEXT...: these fields, with escapes of printf
+record()
+{
+	local text
+
+	printf -v text '%b' "$@"
+	printf '%s' "$text"
+}
+
+FILE=18 PUT=1 REMOVE=7
+# PVO_FILE_EXACT: into the directory that the root is in, under the root's name
+got=$(client -s $FILE -r "$(record "$(field "$G/open")" '\x10\x80\x40')" $PUT)
+tap_is "${got%% *}" denied "a put in the place of a root of the policy is refused"
+client -s $FILE -w "$OPS_DIR/told" \
+	-r "$(record "$(field "$G/open/none")" "$(field a/relative/path)")" $REMOVE > /dev/null
+tap_is "$(grep -ao "$G/open/none\|a/relative/path" "$OPS_DIR/told" | sed "s,$G/open/,," | xargs)" \
+	"none none a/relative/path a/relative/path" \
+	"a path that is none is told with its own name, not with that of the one before"
 
 # Links of the guest's users.
 ln -s "$G/closed" "$G/open/away"

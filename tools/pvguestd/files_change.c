@@ -119,7 +119,9 @@ void files_run_mkdir(struct request *req)
 		files_answer(req, &summary);
 }
 
-/* A directory takes what is denied in it along. */
+/*
+ * A directory takes what is denied in it along; and what it has would be where that is denied.
+ */
 static __u32 tree_allowed(struct files *f, const char *path, struct trouble *trouble)
 {
 	struct verdict verdict;
@@ -170,7 +172,8 @@ static int rename_place(struct files *f, const struct place *from, const struct 
 				  *from_last ? to->asked : from->asked);
 	else if (fstatat(from_dir, from_last, &st, AT_SYMLINK_NOFOLLOW))
 		err = trouble_errno(trouble, errno, from->asked);
-	else if (S_ISDIR(st.st_mode) && tree_allowed(f, from->path, trouble))
+	else if (S_ISDIR(st.st_mode) && (tree_allowed(f, from->path, trouble) ||
+					 tree_allowed(f, to->path, trouble)))
 		err = -EACCES;
 	else if (renameat2(from_dir, from_last, to_dir, to_last, replace ? 0 : RENAME_NOREPLACE))
 		err = errno == EXDEV ?

@@ -126,6 +126,10 @@ static int find_base(struct put *put, const pvo_file_put *msg, char *top, struct
 	}
 	if (place_find(put->f, msg->path.bytes, msg->path.size, PLACE_ENTRY, true, &place, trouble))
 		return -EINVAL;
+	/* What it is in is not ours, and the names would not be what the policy is asked about. */
+	if (!*place.rel)
+		return trouble_set(trouble, PVC_DENIED, "%s: a root of the policy stays what it is",
+				   place.asked);
 	if ((msg->flags & PVO_FILE_INTO) || (place.slash && !(msg->flags & PVO_FILE_CONTENTS)))
 		return trouble_set(trouble, PVC_NOT_FOUND, "%s: it is no directory", place.asked);
 	fd = place_parent(&place, &last);

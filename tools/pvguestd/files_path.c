@@ -104,6 +104,8 @@ __u32 place_find(struct files *f, const void *path, size_t len, enum place_kind 
 	int err = path_normal(path, len, place->asked, &place->slash);
 
 	if (err) {
+		/* What it is told by, as far as it has no zero byte. */
+		snprintf(place->asked, sizeof(place->asked), "%.*s", (int)len, (const char *)path);
 		trouble_set(trouble, PVC_INVALID,
 			    "'%.*s' is not an absolute path without .., of %u bytes at most",
 			    (int)(len > 200 ? 200 : len), (const char *)path, PVO_FILE_NAME_MAX);

@@ -63,8 +63,9 @@ void policy_command(const struct policy *policy, const char *principal, const ch
 void policy_path(const struct policy *policy, const char *principal, const char *verb,
 		 const char *user, const char *path, bool write, struct verdict *verdict);
 /*
- * May a directory be renamed as a whole? For verb mv, beside policy_path() of both names: a
- * tree must not take what is denied beneath it to where the rule does not reach.
+ * May a directory be renamed as a whole? For verb mv, of both names, beside policy_path(): a
+ * tree must not take what is denied beneath it to where the rule does not reach, nor bring
+ * what it has to where that is denied.
  */
 void policy_tree(const struct policy *policy, const char *principal, const char *verb,
 		 const char *user, const char *path, struct verdict *verdict);
