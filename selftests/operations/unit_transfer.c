@@ -354,6 +354,42 @@ static void test_attributes(void **state)
 	assert_int_equal(complaints, 2);
 }
 
+/* More transfers into one directory than parts are kept of those that ended. */
+static void test_parts(void **state)
+{
+	struct receiver *r[PARTIAL_COUNT + 4];
+	__u8 id[16] = { 0 }, hash[DIGEST_XXH3];
+	const size_t n = sizeof(r) / sizeof(*r);
+	__u64 offset;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < n; i++) {
+		id[0] = i;
+		r[i] = receiver_new(&receiver_ops, 0, base, NULL);
+		assert_non_null(r[i]);
+		assert_int_equal(receiver_resume(r[i], id, &offset, hash), 0);
+		assert_int_equal(offset, 0);
+	}
+	for (i = 0; i < n; i++)
+		assert_true(there(r[i]->partial_name));
+	for (i = 0; i < n; i++)
+		receiver_free(r[i], true);
+	/* Now none is at work there, and the next one removes one of them. */
+	id[0] = n;
+	r[0] = receiver_new(&receiver_ops, 0, base, NULL);
+	assert_non_null(r[0]);
+	assert_int_equal(receiver_resume(r[0], id, &offset, hash), 0);
+	receiver_free(r[0], true);
+	for (i = 0, id[0] = 0; id[0] <= n; id[0]++) {
+		char name[48];
+
+		snprintf(name, sizeof(name), ".pvguest-%02x%030d.part", id[0], 0);
+		i += there(name);
+	}
+	assert_int_equal(i, n);
+}
+
 /* What a sender makes. */
 static int next(struct sender *s, struct source *source)
 {
@@ -441,6 +477,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_attributes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
 		cmocka_unit_test(test_text),
 	};

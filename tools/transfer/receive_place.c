@@ -14,6 +14,7 @@
 #include "receive.h"
 
 #define TEMP_PREFIX	".pvguest-"
+#define PART_SUFFIX	".part"
 
 void receive_temp_name(char temp[48])
 {
@@ -200,7 +201,26 @@ int receive_symlink(struct receiver *r, const pvo_file_record *rec)
 	return 0;
 }
 
-/* Old partial files of this user are removed, and the oldest if there are too many. */
+/* A transfer that is at work has its part locked. */
+static bool is_at_work(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	return locked;
+}
+
+static bool is_part(const char *name)
+{
+	return !strcmp(name + strlen(name) - strlen(PART_SUFFIX), PART_SUFFIX);
+}
+
+/*
+ * Old partial files of this user are removed, and the oldest part if there are too many that no
+ * transfer is at. What has no such name is a file that gets its own in a moment, unless it is old.
+ */
 static void clean_partials(int base, const char *keep)
 {
 	int fd = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -224,10 +244,14 @@ static void clean_partials(int base, const char *keep)
 		    fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode) ||
 		    st.st_uid != geteuid() || st.st_nlink != 1)
 			continue;
+		if (is_at_work(fd, name))
+			continue;
 		if (time(NULL) - st.st_mtime > PARTIAL_AGE) {
 			unlinkat(fd, name, 0);
 			continue;
 		}
+		if (!is_part(name))
+			continue;
 		if (!count++ || st.st_mtime < age) {
 			age = st.st_mtime;
 			strcpy(oldest, name);
@@ -296,7 +320,7 @@ int receiver_resume(struct receiver *r, const __u8 *id, __u64 *offset, __u8 hash
 	strcpy(r->partial_name, TEMP_PREFIX);
 	for (i = 0; i < 16; i++, at += 2)
 		sprintf(r->partial_name + at, "%02x", id[i]);
-	strcpy(r->partial_name + at, ".part");
+	strcpy(r->partial_name + at, PART_SUFFIX);
 	clean_partials(r->base, r->partial_name);
 	do {
 		r->partial = open_partial(r);
