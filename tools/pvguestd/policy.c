@@ -436,9 +436,12 @@ static bool entry_target_matches(const struct query *q, const struct rule *rule,
 {
 	struct target pattern;
 
-	(void)rule;
-	return !target_parse(entry->word[0], true, &pattern) &&
-		target_matches(&pattern, q->target);
+	if (target_parse(entry->word[0], true, &pattern))
+		return false;
+	/* To listen at all addresses is to listen at each that is denied. */
+	return target_matches(&pattern, q->target) ||
+		(rule->has_deny && !strcmp(q->name, "listen") &&
+		 target_includes(q->target, &pattern));
 }
 
 void policy_target(const struct policy *policy, const char *principal, const char *verb,

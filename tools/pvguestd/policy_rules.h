@@ -161,6 +161,8 @@ struct target {
 const char *target_parse(const char *text, bool pattern, struct target *target);
 /* Is @target one of @pattern's? */
 bool target_matches(const struct target *pattern, const struct target *target);
+/* Does a socket that listens at @target get what comes for an address and port of @pattern? */
+bool target_includes(const struct target *target, const struct target *pattern);
 /* To connect to the unspecified address is to connect to the loopback address. */
 void target_connect(struct target *target);
 

@@ -163,12 +163,29 @@ bool target_matches(const struct target *pattern, const struct target *target)
 		same_bits(&pattern->address, &target->address, pattern->prefix);
 }
 
+static bool is_any_of_four(const struct in6_addr *address)
+{
+	return IN6_IS_ADDR_V4MAPPED(address) && is_network(address, 96);
+}
+
+bool target_includes(const struct target *target, const struct target *pattern)
+{
+	if (target->path || pattern->path || target->port_low < pattern->port_low ||
+	    target->port_high > pattern->port_high)
+		return false;
+	/* The one of IPv6 has what comes over IPv4, too, as the kernel has it by default. */
+	if (IN6_IS_ADDR_UNSPECIFIED(&target->address))
+		return true;
+	return is_any_of_four(&target->address) &&
+		(pattern->any || pattern->local || IN6_IS_ADDR_V4MAPPED(&pattern->address));
+}
+
 void target_connect(struct target *target)
 {
 	if (target->path)
 		return;
 	if (IN6_IS_ADDR_UNSPECIFIED(&target->address))
 		target->address.s6_addr[15] = 1;
-	else if (IN6_IS_ADDR_V4MAPPED(&target->address) && is_network(&target->address, 96))
+	else if (is_any_of_four(&target->address))
 		memcpy(&target->address.s6_addr[12], "\x7f\0\0\1", 4);
 }

@@ -315,6 +315,9 @@ static void test_decisions(void **state)
 		"[rule \"not that\"]\ndeny = exec\ncommand = /usr/bin/bash -c rm*\n"
 		"[rule \"ssh\"]\nprincipal = net\nallow = connect\ntarget = tcp:localhost:22, tcp:10.0.0.0/8:80-90\n"
 		"[rule \"listen\"]\nprincipal = net\nallow = listen\ntarget = tcp:127.0.0.1:8000-8999\n"
+		"[rule \"wide\"]\nprincipal = wide\nallow = listen\ntarget = tcp:*:*\n"
+		"[rule \"four\"]\ndeny = listen\ntarget = tcp:10.1.0.0/16:8080\n"
+		"[rule \"six\"]\ndeny = listen\ntarget = tcp:[fd00::/8]:8081\n"
 		"[rule \"not 10.1\"]\ndeny = connect\ntarget = tcp:10.1.0.0/16:*\n"
 		"[rule \"sock\"]\nprincipal = net\nallow = connect\nuser = www\ntarget = unix:/run/www/*\n"
 		"[rule \"no power\"]\ndeny = @power\nprincipal = !admin\n"
@@ -403,6 +406,16 @@ static void test_decisions(void **state)
 		{ "net", "", "!listen", { "tcp:0.0.0.0:8080" } },
 		{ "net", "", "!listen", { "tcp:[::]:8080" } },
 		{ "net", "", "!listen", { "tcp:127.0.0.1:80" } },
+		/* To listen at all addresses is to listen at those that are denied. */
+		{ "wide", "", "!listen", { "tcp:10.1.0.1:8080" } },
+		{ "wide", "", "!listen", { "tcp:0.0.0.0:8080" } },
+		{ "wide", "", "!listen", { "tcp:[::]:8080" } },
+		{ "wide", "", "!listen", { "tcp:[::ffff:0.0.0.0]:8080" } },
+		{ "wide", "", "!listen", { "tcp:[::]:8081" } },
+		{ "wide", "", "listen", { "tcp:0.0.0.0:8081" } },
+		{ "wide", "", "listen", { "tcp:0.0.0.0:8082" } },
+		{ "wide", "", "listen", { "tcp:[::]:8082" } },
+		{ "wide", "", "listen", { "tcp:10.2.0.1:8080" } },
 		{ "x", "", "!connect", { "tcp:127.0.0.1:22" } },
 		/* keys */
 		{ "", "", "kv-set", { "a" } }, { "ci-1", "", "kv-get", { "a" } },
