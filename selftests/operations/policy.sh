@@ -104,6 +104,26 @@ rm "$DIR/50-test.conf"
 install_policy 50-test.conf "$OPEN"
 tap_check "the file in its place counts" has "$(ask)" "ok 10 intact"
 
+# The directory as a whole, as some tools put files in place.
+cp -a "$DIR" "$OPS_DIR/next"
+printf '[rule "none"]\ndeny = test\n' > "$OPS_DIR/next/10-deny.conf"
+mv "$DIR" "$OPS_DIR/previous"
+mv "$OPS_DIR/next" "$DIR"
+tap_check "a directory in the place of the one before counts" \
+	has "$(ask)" 'test is denied by rule "none" (10-deny.conf:1)'
+rm "$DIR/10-deny.conf"
+tap_check "... and so does a change of what is in it" has "$(ask)" "ok 10 intact"
+rm -r "$DIR"
+tap_check "without the directory nothing but what is open by default is allowed" \
+	has "$(ask)" "no rule allows test"
+mv "$OPS_DIR/previous" "$DIR"
+tap_check "a directory that was not there counts once it is" has "$(ask)" "ok 10 intact"
+install_policy 10-deny.conf '[rule "none"]
+deny = test'
+tap_check "... with each change of what is in it" \
+	has "$(ask)" 'test is denied by rule "none" (10-deny.conf:1)'
+rm "$DIR/10-deny.conf"
+
 # A policy that is exchanged all the time is one of the two, and never half of one.
 swap()
 {

@@ -33,7 +33,8 @@
 struct broker broker;
 
 static __u8 args[ARGS_MAX];
-static int signals = -1, watch = -1;
+static int signals = -1;
+static int watch = -1, watched = -1;	/* of inotify; the policy's directory in it */
 
 void broker_policy(void)
 {
@@ -395,23 +396,58 @@ static void reap(void)
 	}
 }
 
+/* The directory that has the name now; its descriptor in @watch is -1 where there is none. */
+static void watch_dir(void)
+{
+	watched = inotify_add_watch(watch, broker.policy_dir,
+				    IN_CLOSE_WRITE | IN_MOVE | IN_CREATE | IN_DELETE | IN_ATTRIB |
+				    IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR);
+}
+
 static void watch_policy(void)
 {
 	watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (watch >= 0 && inotify_add_watch(watch, broker.policy_dir, IN_CLOSE_WRITE | IN_MOVE |
-					    IN_CREATE | IN_DELETE | IN_ATTRIB | IN_ONLYDIR) < 0)
-		log_line(LOG_INFO, "policy: %s: %s; SIGHUP has it read again", broker.policy_dir,
+	if (watch < 0)
+		log_line(LOG_WARNING, "policy: %s: %s; SIGHUP has it read again", broker.policy_dir,
 			 strerror(errno));
+	else
+		watch_dir();
+}
+
+/* What has come of the directory. True: it is another's by now, or gone. */
+static bool read_changes(bool *changed)
+{
+	char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	const struct inotify_event *event;
+	bool moved = false;
+	ssize_t n;
+	char *at;
+
+	while ((n = read(watch, buf, sizeof(buf))) > 0) {
+		*changed = true;
+		for (at = buf; at < buf + n; at += sizeof(*event) + event->len) {
+			event = (const struct inotify_event *)at;
+			moved = moved || event->mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_UNMOUNT);
+		}
+	}
+	return moved;
 }
 
 /* Before a request is looked at: what was changed before it came counts for it. */
 static void refresh_policy(void)
 {
-	char buf[4096];
-	bool changed = false;
+	bool changed = false, moved;
 
-	while (watch >= 0 && read(watch, buf, sizeof(buf)) > 0)
-		changed = true;
+	if (watch < 0)
+		return;
+	moved = read_changes(&changed);
+	if (moved || watched < 0) {
+		/* It is gone by itself if the directory is. */
+		if (watched >= 0)
+			inotify_rm_watch(watch, watched);
+		watch_dir();
+		changed = changed || watched >= 0;
+	}
 	if (changed)
 		broker_policy();
 }
