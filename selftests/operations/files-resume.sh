@@ -14,6 +14,8 @@ set -u
 . ../lib/ops.sh
 # shellcheck source=../lib/files.sh
 . ../lib/files.sh
+# shellcheck source=../lib/exec.sh
+. ../lib/exec.sh
 
 MIB=${RESUME_MIB:-64}
 CUTS=${RESUME_CUTS:-20}
@@ -149,6 +151,53 @@ tap_is "$wrong" 0 "a worker that is killed leaves nothing half-written under the
 tap_num "$absent > 0" "workers were killed before they were done" "$absent absent, $whole whole"
 files_clean_guest "they leave no temporary file"
 tap_check "the next put works" pvhost put -q "$H/data" "$G/killed"
+
+
+# The session is lost while files are removed: that goes on, and how it ended is asked for.
+[ -z "$CUTTER" ] || { kill "$CUTTER"; wait "$CUTTER"; }
+CUTTER=
+PVHOST_SOCKET=$DIRECT
+cut_begin
+mkdir "$G/many"
+(cd "$G/many" && seq 40000 | xargs touch)
+some_are_gone()
+{
+	[ "$(find "$G/many" -type f 2> /dev/null | wc -l)" -lt 40000 ]
+}
+pvhost rm -r "$G/many" 2> "$FILES_DIR/err" &
+removing=$!
+until some_are_gone; do
+	sleep 0.01
+done
+cut_off
+tap_check "the session is lost while a tree is removed" test -d "$G/many"
+cut_connect
+wait "$removing"
+tap_is "$? $(< "$FILES_DIR/err")" "0 " "rm ends as it ended in the guest"
+tap_fails "all was removed" test -e "$G/many"
+cut_off
+PVHOST_SOCKET=$DIRECT
+
+# A guest that has crashed and booted again need not have what it had put in place last.
+rm -rf "$H/tree" "$G/tree"
+mkdir "$H/tree"
+for ((i = 1000; i < 3000; i++)); do
+	head -c 20000 /dev/urandom > "$H/tree/$i"
+done
+pvhost put -qr "$H/tree" "$G/tree" 2> "$FILES_DIR/err" &
+putting=$!
+until [ "$(find "$G/tree" -name '1*' 2> /dev/null | wc -l)" -gt 200 ]; do
+	sleep 0.01
+done
+kill -9 "$OPS_PID"
+_ops_processes | xargs -r kill -9 2> /dev/null
+wait "$OPS_PID" 2> /dev/null
+tap_num "$(find "$G/tree" -name '[12]*' | wc -l) < 2000" "the guest goes while a tree is put into it"
+rm "$G/tree/1000" "$G/tree/1100"
+ops_launch
+wait "$putting"
+tap_is "$? $(< "$FILES_DIR/err")" "0 " "the put goes on in the next boot"
+tap_check "nothing is missing of what was in place before" diff -r "$H/tree" "$G/tree"
 
 ops_stop
 tap_done

@@ -268,7 +268,7 @@ static enum outcome attempts(struct attempt *a, struct channel_request *req)
 {
 	struct put *put = a->put;
 	unsigned int failures = 0;
-	__u8 boot_id[16];
+	__u8 boot_id[16], was[16] = { 0 };
 	enum outcome out;
 
 	for (;;) {
@@ -276,6 +276,10 @@ static enum outcome attempts(struct attempt *a, struct channel_request *req)
 		if (out != DONE)
 			return out;
 		memcpy(boot_id, client_boot_id(put->c), sizeof(boot_id));
+		/* What was put in place last need not have been on the disk when the guest went. */
+		if (*a->done && memcmp(boot_id, was, sizeof(was)))
+			*a->done = 0;
+		memcpy(was, boot_id, sizeof(was));
 		req->key = client_random(put->c);
 		make_request(a, req);
 		out = attempt_once(a, req);

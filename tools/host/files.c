@@ -9,9 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "files.h"
 #include "pvhost.h"
+
+#define ASK_MS		100
+#define ASKED_MAX	100	/* times, about 10 s: the guest lets it go on for 5 s */
 
 static_assert(sizeof(((pvo_file_get *)0)->path) / sizeof(((pvo_file_get *)0)->path[0]) ==
 	      PVO_FILE_PATHS_MAX, "as in file.options");
@@ -161,7 +165,7 @@ enum outcome file_call(struct client *c, const struct channel_request *req, cons
 		       pvo_file_summary *summary, __u32 *status)
 {
 	struct call_state state = { .reader = reader };
-	unsigned int attempts = 0;
+	unsigned int attempts = 0, asked = 0;
 	enum outcome out;
 
 	memset(summary, 0, sizeof(*summary));
@@ -171,6 +175,11 @@ enum outcome file_call(struct client *c, const struct channel_request *req, cons
 			fprintf(stderr, "pvhost: %s: the guest's answer is not understood\n", verb);
 		if (out != DONE && out != NO_CONNECTION)
 			return out;
+		/* An attempt whose session was lost is at it; the same key has its answer later. */
+		if (out == DONE && state.status == PVC_IN_PROGRESS && asked++ < ASKED_MAX) {
+			usleep(ASK_MS * 1000);
+			continue;
+		}
 		if (out == DONE && state.status != PVC_LOST)
 			break;
 		if (!copy_again(&attempts, false))
