@@ -61,5 +61,20 @@ for wrong in "" 0 -1 x 99999999999 "-s NOSUCH 1" "-s 65 1" "-s -1 1" "-J x" "-J"
 	tap_is "$?" 2 "kill $wrong is refused"
 done
 
+# What is printed and cannot be written is no success, unless it is not wanted.
+for verb in ps "ps 1" "-j ps" jobs "ls /proc" "-j ls /proc" "stat /proc" "info os" "-j info os" "top --once" \
+	status "online cpu" "kv get a"; do
+	[ "$verb" != jobs ] || JOB=$(pvhost exec -d sleep 60)
+	[ "$verb" != "kv get a" ] || pvhost kv set a b > /dev/null
+	# shellcheck disable=SC2086 # a verb and its arguments
+	pvhost $verb > /dev/full 2> "$OPS_DIR/err"
+	tap_is "$? $(grep -c pvhost "$OPS_DIR/err")" "1 1" "$verb: a disk that is full is an error"
+done
+pvhost kill -J -s KILL "$JOB"
+pvhost exec -d true > /dev/full 2> "$OPS_DIR/err"
+tap_is "$? $(grep -c pvhost "$OPS_DIR/err")" "125 1" "exec -d: the same, with the status of pvhost's own errors"
+pvhost ls -R /proc/sys 2> "$OPS_DIR/err" | head -n 1 > "$OPS_DIR/out"
+tap_is "$(< "$OPS_DIR/err")" "" "a reader that wants no more is none"
+
 ops_stop
 tap_done

@@ -425,7 +425,8 @@ static int conclude(struct run *run)
 		print_json(run, &result);
 	if (result.running) {
 		printf("%016llx\n", (unsigned long long)run->job);
-		return DONE;
+		/* Nothing else has the number. */
+		return fflush(stdout) ? EXIT_OWN : DONE;
 	}
 	if (result.stdout_bytes > run->out[0].got || result.stderr_bytes > run->out[1].got) {
 		fprintf(stderr,

@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "files.h"
 #include "pvhost.h"
@@ -163,6 +165,20 @@ static void explain(int out, const struct link *link)
 			peer->version_max, PVC_VERSION);
 }
 
+/* What was printed has to have been written, unless its reader wants no more. */
+static int check_output(int out)
+{
+	struct pollfd pfd = { .fd = STDOUT_FILENO };
+	bool lost = ferror(stdout);
+
+	if (!fflush(stdout) && !lost)
+		return out;
+	if (poll(&pfd, 1, 0) == 1 && pfd.revents & POLLERR)
+		return out;
+	fprintf(stderr, "pvhost: not all could be written to stdout\n");
+	return out == DONE ? FAILED : out;
+}
+
 int main(int argc, char **argv)
 {
 	struct globals opt = {
@@ -191,5 +207,5 @@ int main(int argc, char **argv)
 	out = cmd->run(c, argc, argv);
 	explain(out, client_link(c));
 	client_free(c);
-	return out;
+	return check_output(out);
 }
