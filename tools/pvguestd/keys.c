@@ -31,10 +31,10 @@ static void take_over(struct pvs_keys *keys)
 			pvs_key_done(&keys->entries[i], PVC_ABORTED, "", 0);
 }
 
+/* A file that another made, or that has another name, too, is not written to. */
 static bool is_ours(const struct stat *st)
 {
-	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1 &&
-	       st->st_size == sizeof(struct keys_file);
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1;
 }
 
 int keys_open(const char *dir)
@@ -48,8 +48,9 @@ int keys_open(const char *dir)
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (!is_ours(&st) && (!S_ISREG(st.st_mode) || ftruncate(fd, 0) < 0 ||
-			      ftruncate(fd, sizeof(*file)) < 0)) {
+	if (!is_ours(&st) ||
+	    (st.st_size != sizeof(*file) &&
+	     (ftruncate(fd, 0) < 0 || ftruncate(fd, sizeof(*file)) < 0))) {
 		close(fd);
 		return -EINVAL;
 	}
