@@ -72,6 +72,9 @@ pvhost shell -T -u nobody < /dev/null > /dev/null 2>&1
 tap_is "$?" 126 "and so is shell"
 ex -u nobody -C / "$OPS_DIR/bin/script"
 tap_is "$STATUS $OUT" "0 ran" "a script that a rule has may be run"
+ln -sf evil "$OPS_DIR/bin/script"
+ex -u nobody -C / "$OPS_DIR/bin/script"
+tap_is "$STATUS" 126 "an allowed command in whose place there is a link to another is denied"
 for variable in LD_PRELOAD=/tmp/x.so LD_LIBRARY_PATH=/tmp BASH_ENV=/tmp/x ENV=/tmp/x PYTHONPATH=/tmp \
 	GCONV_PATH=/tmp LANG=../x; do
 	ex -u nobody -C / -e "$variable" true

@@ -46,6 +46,8 @@ for path in "$G/open/../closed/x" "$G/closed/x" "/../$G/closed/x" "$G/open/./../
 	tap_fails "rm refuses ${path#"$FILES_DIR"}" pvhost rm -r "$path"
 	tap_fails "mkdir refuses ${path#"$FILES_DIR"}" pvhost mkdir "$path/made"
 done
+files_says "not an absolute path without \.\." "a path with .. is refused as such, wherever it leads" \
+	get -q "$G/open/../read/file" "$H/got"
 tap_check "what is outside is as it was" untouched
 tap_fails "ls does not list what is outside" pvhost ls "$G/closed"
 tap_fails "a pattern does not reach what is outside" pvhost ls "$G/clos*/*"
@@ -166,6 +168,31 @@ tap_num "$tries >= 8" "the race was run" "$tries requests"
 tap_is "$leaked" 0 "nothing outside is read in a race"
 tap_check "nothing outside is changed in a race" untouched || tap_diag "$(ls -lA "$G/closed")"
 
+# The same with a link to what the policy denies beneath a root that it allows, which no rule of
+# Landlock can say: that the worker follows no link is all there is.
+mkdir "$G/open/swap" "$G/open/swap/one"
+echo mine > "$G/open/swap/one/file"
+ln -s "$G/open/denied" "$G/open/swap/two"
+./exchange "$G/open/swap/one" "$G/open/swap/two" &
+attacker=$!
+tap_at_exit kill -9 "$attacker"
+end=$((SECONDS + ${RACE_SECONDS:-5})) last=$((SECONDS + 60))
+met=0 read=0
+while [ $SECONDS -lt $end ] || { [ $met -eq 0 ] && [ $SECONDS -lt $last ]; }; do
+	rm -f "$H/raced"
+	pvhost get -q "$G/open/swap/one/file" "$H/raced" 2> /dev/null && met=$((met + 1))
+	! grep -qs denied "$H/raced" || read=$((read + 1))
+	pvhost put -q "$H/data" "$G/open/swap/one/put" 2> /dev/null
+	pvhost mkdir "$G/open/swap/one/made" 2> /dev/null
+	pvhost rm "$G/open/swap/one/put" 2> /dev/null
+done
+kill -9 "$attacker"
+wait "$attacker" 2> /dev/null
+tap_num "$met >= 1" "the directory is met in a race for what is denied" "$met times"
+tap_is "$read" 0 "what the policy denies is not read in a race"
+tap_is "$(ls -A "$G/open/denied"; cat "$G/open/denied/file")" $'file\ndenied' \
+	"what the policy denies is not changed in a race"
+
 # A file that changes, and one that shrinks, while it is read.
 head -c 60000000 /dev/urandom > "$G/open/growing"
 while :; do
@@ -186,17 +213,50 @@ kill -9 "$writer"
 wait "$writer" 2> /dev/null
 tap_fails "nothing is left of that" test -e "$H/growing"
 
-# A part of a transfer that somebody else has made, in a directory for all.
-if grep -q ^nobody: /etc/passwd; then
-	mkdir -m 1777 "$G/open/all"
-	chmod 711 "$FILES_DIR" "$G" "$G/open"
-	head -c 2000000 /dev/urandom > "$H/big"
-	for i in 1 2; do
-		pvhost put -q "$H/big" "$G/open/all/big"
-	done
-	tap_check "a put to a directory for all works" cmp "$H/big" "$G/open/all/big"
-	tap_is "$(stat -c %U "$G/open/all/big")" root "the file is its user's"
-fi
+# A part of a transfer that another user has made, in a directory where all may. A part has the
+# same name each time, so that user can know it.
+mkdir -m 777 "$G/open/all"
+chmod 711 "$FILES_DIR" "$G" "$G/open"
+head -c 40000000 /dev/urandom > "$H/big"
+pvhost put -q "$H/big" "$G/open/all/big" 2> /dev/null &
+transfer=$!
+has_part()
+{
+	files_leftovers "$G/open/all" | grep part
+}
+tap_check "a transfer has a part" wait_for 20 has_part
+part=$(has_part)
+kill -9 "$(pgrep -P "$transfer")"
+wait "$transfer" 2> /dev/null
+wait_for 20 ops_has_workers 0
+
+# part_is WHAT COMMAND...: with what the command makes in place of the part
+part_is()
+{
+	local what=$1
+
+	shift
+	rm -f "$part" "$G/open/all/big"
+	echo precious > "$G/open/precious"
+	"$@"
+	tap_check "with $what in place of a part a put works" \
+		timeout 60 "$PVHOST" put -q "$H/big" "$G/open/all/big"
+	tap_check "with $what in place of a part the content is right" cmp "$H/big" "$G/open/all/big"
+	tap_is "$(stat -c '%U %F' "$G/open/all/big")" "root regular file" \
+		"with $what in place of a part the file is its user's own"
+	tap_is "$(cat "$G/open/precious")" precious "with $what in place of a part no other file is written"
+}
+
+foreign_part()
+{
+	: > "$part"
+	chown 65534 "$part"
+	chmod 666 "$part"
+}
+part_is "another user's file" foreign_part
+part_is "a link" ln -s "$G/open/precious" "$part"
+part_is "a hard link" ln "$G/open/precious" "$part"
+part_is "a fifo" mkfifo "$part"
 
 ops_stop
 tap_done

@@ -46,6 +46,10 @@ tap_num "${score:-10} <= 2.0" "systemd-analyze security: pvguestd-front@.service
 tap_diag "systemd-analyze security: pvguestd-front@.service $score, pvguestd.service" \
 	"$(systemd-analyze security --offline=true --no-pager "$units/pvguestd.service" |
 	sed -n 's/.*exposure level.*: \([0-9.]*\) .*/\1/p')"
+tap_check "the programs are installed" \
+	make -s -C "$OPS_TOOLS" install-guest install-host "DESTDIR=$OPS_DIR/installed"
+tap_is "$(find "$OPS_DIR/installed" -perm /7000; getcap -r "$OPS_DIR/installed")" "" \
+	"nothing that is installed has a set-user-id or set-group-id bit, or capabilities"
 for unit in pvguestd.service pvguestd-front.socket pvguestd-front@.service; do
 	tap_is "$(systemd-analyze verify --man=no "$units/$unit" 2>&1 | grep -v 'is not executable')" "" \
 		"systemd-analyze verify: $unit"

@@ -14,7 +14,7 @@ TRANSFER_FLAGS := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$(TOP)/tools \
 TRANSFER_LIBS := $(TOP)/tools/generated/file.pb.c -lxxhash -lprotobuf-nanopb -lcrypto
 SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 
-all: client xxh3 pty cut render tools
+all: client xxh3 pty cut exchange render tools
 
 # The daemon and the host's tool, which the tests have in tools/.
 tools:
@@ -32,6 +32,9 @@ xxh3: xxh3.c
 
 cut: cut.c
 	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ cut.c
+
+exchange: exchange.c
+	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ exchange.c
 
 # The screen of pvhost top, of data that is always the same.
 RENDER := $(addprefix $(TOP)/tools/host/,top_screen.c top_text.c top_model.c units.c)

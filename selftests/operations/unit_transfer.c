@@ -390,6 +390,34 @@ static void test_parts(void **state)
 	assert_int_equal(i, n);
 }
 
+/* A file of @size bytes, of which a record has @len. */
+static int take_piece(enum pvo_file_kind kind, __u64 size, __u64 len)
+{
+	stream_len = 0;
+	begin(PVO_FILE_FILE, "file", 4);
+	rec.size = size;
+	put();
+	record_begin(&rec, kind);
+	rec.length = len;
+	put();
+	return take(0, 4096, false);
+}
+
+static void test_sizes(void **state)
+{
+	(void)state;
+	assert_int_equal(take_piece(PVO_FILE_DATA, 1ull << 40, PVO_FILE_PIECE), 0);
+	assert_true(take_piece(PVO_FILE_DATA, 1ull << 40, PVO_FILE_PIECE + 1) < 0);
+	assert_true(take_piece(PVO_FILE_DATA, 1ull << 40, 1ull << 32) < 0);
+	assert_true(take_piece(PVO_FILE_DATA, 1ull << 40, ~0ull) < 0);
+	assert_true(take_piece(PVO_FILE_DATA, 10, 11) < 0);
+	assert_int_equal(take_piece(PVO_FILE_HOLE, INT64_MAX, 1), 0);
+	assert_true(take_piece(PVO_FILE_HOLE, 1ull << 63, 1) < 0);
+	assert_true(take_piece(PVO_FILE_HOLE, ~0ull, 1) < 0);
+	assert_true(take_piece(PVO_FILE_HOLE, 10, 11) < 0);
+	assert_false(there("file"));
+}
+
 /* What a sender makes. */
 static int next(struct sender *s, struct source *source)
 {
@@ -478,6 +506,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_attributes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
 		cmocka_unit_test(test_text),
 	};
