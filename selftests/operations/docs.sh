@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The manuals and completions that are made of what pvhost prints. On the build machine.
+# The manuals and completions that are made of what pvhost prints, and the checks that the
+# documentation names. On the build machine.
 
 set -u
 cd "$(dirname "$0")" || exit
@@ -38,4 +39,35 @@ tap_is "$(complete pvhost "" | tr ' ' '\n')" "$(cat verbs.tmp)" "bash offers eac
 tap_check "the completion for zsh has no error" zsh -n "$TOOLS/build/completion.zsh"
 tap_is "$(sed -n "s/^\t\t\t'\([a-z]*\):.*/\1/p" "$TOOLS/build/completion.zsh")" "$(cat verbs.tmp)" \
 	"the completion for zsh has each verb"
+
+# has_check FILE NAME: a line of code in the test has all of the name, but for what "..." stands
+# for; a test in C runs a function of that name.
+has_check()
+{
+	local code rest=$2
+
+	if [ "${1%.c}" != "$1" ]; then
+		grep -q "^[[:space:]]*cmocka_unit_test.*($2[,)]" "../$1"
+		return
+	fi
+	[ -x "../$1" ] && grep -qw -- "${1##*/}" "../${1%%/*}/Makefile" || return
+	code=$(grep -v '^[[:space:]]*#' "../$1")
+	while [[ $rest == ?*...* ]]; do
+		grep -qF -- "${rest%%...*}" <<< "$code" || return
+		rest=${rest#*...}
+	done
+	grep -qF -- "$rest" <<< "$code"
+}
+
+# What has gone wrong elsewhere: `FILE`: "NAME" for each check.
+named=0
+# shellcheck disable=SC2016 # no command
+while IFS= read -r check; do
+	file=${check#\`} name=${check#*\"}
+	file=${file%%\`*} name=${name%\"}
+	tap_check "guest-operations.md: $file has a check '$name'" has_check "$file" "$name"
+	named=$((named + 1))
+done < <(sed -n '/^## What has gone wrong elsewhere/,$p' ../../Documentation/guest-operations.md |
+	grep -oE '`[a-z/]+/[a-z_-]+\.(sh|c)`: "[^"]+"' | sort -u)
+tap_num "$named >= 40" "guest-operations.md names checks" "$named"
 tap_done
