@@ -14,7 +14,7 @@ TRANSFER_FLAGS := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$(TOP)/tools \
 TRANSFER_LIBS := $(TOP)/tools/generated/file.pb.c -lxxhash -lprotobuf-nanopb -lcrypto
 SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 
-all: client xxh3 pty cut exchange render tools
+all: client xxh3 pty cut exchange sockets render tools
 
 # The daemon and the host's tool, which the tests have in tools/.
 tools:
@@ -26,6 +26,9 @@ client: client.c test_operations.h $(PEER) ../control/peer.h ../lib/tap.h $(PVC_
 
 pty: pty.c
 	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ pty.c
+
+sockets: sockets.c
+	$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ sockets.c
 
 xxh3: xxh3.c
 	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -Werror -o $@ xxh3.c -lxxhash

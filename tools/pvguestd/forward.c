@@ -185,6 +185,11 @@ static void run_relay(struct request *req, struct relay *r, const char *target)
 		if (connecting && state == RELAY_BROKEN && r->error)
 			refuse_errno(req, r->error, target);
 	}
+	/* By these, from which the audit log has the status. */
+	if (state == RELAY_DONE)
+		answer(req, PVC_OK, "", 0);
+	else if (!r->error && stream_closed(&r->stream) == PVC_OK)
+		abandon(req, PVC_ABORTED);
 	relay_free(r);
 }
 
@@ -356,7 +361,11 @@ static void turn_connections(struct listener *l, const struct pollfd *polls)
 		struct connection *c = &l->all[i];
 
 		if (c->relay) {
-			if (relay_turn(c->relay, polls) >= RELAY_DONE)
+			enum relay_state state = relay_turn(c->relay, polls);
+
+			if (state == RELAY_DONE)
+				stream_reply(&c->relay->stream, PVC_OK, "", 0);
+			if (state >= RELAY_DONE)
 				end_connection(c);
 			polls += RELAY_POLLS;
 		} else if (c->id && now >= c->until) {

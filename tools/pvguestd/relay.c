@@ -148,10 +148,8 @@ enum relay_state relay_turn(struct relay *r, const struct pollfd *polls)
 		return r->state;
 	}
 	pass_ends(r);
-	if (r->up.passed && r->down.passed) {
+	if (r->up.passed && r->down.passed)
 		r->state = RELAY_DONE;
-		stream_reply(&r->stream, PVC_OK, "", 0);
-	}
 	return r->state;
 }
 

@@ -24,7 +24,7 @@ struct way {
 enum relay_state {
 	RELAY_CONNECTING,	/* the socket is not connected yet */
 	RELAY_OPEN,
-	RELAY_DONE,		/* everything has passed, in both directions, and was answered */
+	RELAY_DONE,		/* everything has passed, in both directions: to be answered */
 	RELAY_BROKEN,		/* the host, or the other end of the socket, gave up */
 };
 

@@ -55,6 +55,14 @@ int answer(struct request *req, __u32 status, const void *body, __u32 len)
 	return stream_reply(&s, status, body, len);
 }
 
+int abandon(struct request *req, __u32 status)
+{
+	struct stream s = stream_of(req);
+
+	answered = status;
+	return stream_reset(&s, status);
+}
+
 void refuse(struct request *req, __u32 status, const char *format, ...)
 {
 	char text[REQUEST_TEXT_MAX];

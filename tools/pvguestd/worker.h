@@ -146,8 +146,9 @@ int stream_write_all(const struct stream *s, const void *buf, size_t len);
 /* @len bytes; -ENODATA: the host's data ended before; -errno as read(). */
 int stream_read_all(const struct stream *s, void *buf, size_t len);
 
-/* The same for the stream of @req. */
+/* As stream_reply() and stream_reset(), of the stream of @req and for the audit log. */
 int answer(struct request *req, __u32 status, const void *body, __u32 len);
+int abandon(struct request *req, __u32 status);
 /*
  * Answers with a status that is not PVC_OK, and a text for a person: which verb, which limit
  * or rule, and what would be allowed. It also goes to the log.
