@@ -14,6 +14,12 @@ ethtool iproute2 e2fsprogs xfsprogs procps grep sed findutils diffutils \
 mawk bc socat libcmocka0 libaio1 libcjson1 libevent-core-2.1-7 libseccomp2 libcap-ng0 \
 libxxhash0 libmnl0 libmount1 libinih1 libssl3 acl attr qemu-guest-agent"
 
+# Programs of other packages, which every Debian has.
+readonly IMAGE_PROGRAMS="/usr/bin/getconf /usr/bin/script"
+
+# Zones of time for tests that set /etc/localtime.
+readonly IMAGE_ZONES="Etc/GMT-3 Etc/GMT-5"
+
 # Programs of theirs that nothing here needs, and that need much.
 readonly IMAGE_WITHOUT="xfs_scrub|perl.*|python.*"
 
@@ -26,7 +32,7 @@ virtio_balloon virtio_console virtio_scsi virtio_rng sd_mod null_blk loop ext4 x
 kyber-iosched bfq sch_fq sch_fq_codel pktgen veth dummy tun bridge 8021q \
 macvlan vxlan net_failover vduse virtio_vdpa configfs crc32c_generic libcrc32c \
 pci_hotplug brd dm-mod dm-flakey tcp_bbr sch_netem raid1 virtio_iommu tls e1000e \
-notifier-error-inject kmemleak-test netconsole"
+notifier-error-inject kmemleak-test netconsole algif_hash sha256_generic"
 
 # pack DIR ARCHIVE: everything in DIR, owned by root.
 pack() {
@@ -68,11 +74,13 @@ user_assemble() {
 user_programs() {
 	local root=$1 package file
 
+	# shellcheck disable=SC2086 # a list
+	printf '%s\n' $IMAGE_PROGRAMS >"$root.files"
 	for package in $IMAGE_PACKAGES; do
 		dpkg -L "$package" 2>/dev/null || say "package $package is missing: run scripts/setup"
 	done | grep -E '^(/usr)?/s?bin/.|/lib(cmocka|aio|cjson|event_core-2.1|seccomp|cap-ng|xxhash|mnl|mount|inih|crypto)\.so' | while read -r file; do
 		[ -f "$file" ] && printf '%s\n' "$file"
-	done | sort -u | grep -vE "/($IMAGE_WITHOUT)$" >"$root.files"
+	done | sort -u | grep -vE "/($IMAGE_WITHOUT)$" >>"$root.files"
 	user_stubs "$root/usr$STUB_DIR" || return
 	grep -E '/s?bin/' "$root.files" | while read -r file; do
 		user_program "$root/usr/bin" "$file" || return
@@ -138,7 +146,7 @@ user_libraries() {
 }
 
 user_etc() {
-	local root=$1
+	local root=$1 zone
 
 	ln -s /proc/self/mounts "$root/etc/mtab"
 	printf '%s\n' 'root:x:0:0:root:/root:/bin/bash' 'daemon:x:1:1:daemon:/usr/sbin:/bin/sh' \
@@ -147,6 +155,10 @@ user_etc() {
 	printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 	cp "$LAB_DIR/guest-fstab" "$root/etc/fstab" || return
 	cp /etc/protocols /etc/services "$root/etc/" 2>/dev/null
+	for zone in $IMAGE_ZONES; do
+		install -D -m 644 "/usr/share/zoneinfo/$zone" "$root/usr/share/zoneinfo/$zone" ||
+			say "package tzdata is missing: run scripts/setup"
+	done
 	echo "/usr$STUB_DIR" >"$root/etc/ld.so.conf"
 	ldconfig -r "$root" 2>/dev/null
 }

@@ -247,6 +247,7 @@ tap_is "$(head -c 7 "$blocks/memory1/state")" offline "online memory off writes 
 # fstrim; what is the machine's own is read only here
 mount -o remount,bind,ro / 2> /dev/null
 truncate -s 64M "$OPS_DIR/image"
+modprobe -q loop 2> /dev/null
 LOOP=$(losetup -f --show "$OPS_DIR/image") 2> /dev/null
 if [ -n "$LOOP" ] && mkfs.ext4 -q -E nodiscard,lazy_itable_init=0 "$LOOP" 2> /dev/null; then
 	mkdir "$OPS_DIR/disk"
