@@ -157,7 +157,8 @@ void relay_free(struct relay *r)
 {
 	const struct linger at_once = { .l_onoff = 1 };
 
-	if (r->state == RELAY_BROKEN) {
+	/* One that could not be connected was answered, with the reason, which a reset drops. */
+	if (r->state == RELAY_BROKEN && !r->error) {
 		setsockopt(r->sock, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 		stream_reset(&r->stream, PVC_ABORTED);
 	}
