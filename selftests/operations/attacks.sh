@@ -81,7 +81,11 @@ tap_is "$(awk '{ print $10 }' /proc/net/netlink | grep -xF "$sockets")" "" \
 	"the daemon listens to no netlink socket, to which others could send"
 if [ -c /dev/pvg_control ]; then
 	tap_is "$(stat -c '%a %u' /dev/pvg_control)" "600 0" "the module's device is root's alone"
-	tap_fails "a second daemon cannot take the module's device" dd if=/dev/pvg_control count=0
+	tap_fails "a user cannot open the module's device" \
+		as_user $NOBODY dd if=/dev/pvg_control count=0
+	timeout 20 "$OPS_TOOLS/$OPS_BUILD/$OPS_DAEMON" "${OPS_LISTEN[@]}" \
+		--policy "$OPS_DIR/policy.d" --run "$OPS_DIR/second" > /dev/null 2>&1
+	tap_is $? 1 "a second daemon cannot take the services of the first"
 fi
 ops_stop
 
