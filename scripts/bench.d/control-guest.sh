@@ -76,7 +76,7 @@ operation()
 	local daemon figures irqs bells dir=/tmp/bench-operations
 
 	mkdir -p "$dir/policy.d" "$dir/state"
-	printf '[rule "all"]\nallow = @all\nuser = *\ncommand = /** **\nroot = / rw\n' > "$dir/policy.d/all.conf"
+	printf '[rule "all"]\nallow = @all\nuser = *\ncommand = /** **\nroot = / rw\ntarget = tcp:*:*\n' > "$dir/policy.d/all.conf"
 	if [ -n "${3:-}" ]; then
 		qemu-ga -m virtio-serial -p "$3" -t "$dir/state" -f "$dir/pid" > "$dir/log" 2>&1 &
 	else

@@ -142,6 +142,7 @@ bench_control()
 		BENCH_LOADS="$loads" "${command[@]}" | collect
 	status=${PIPESTATUS[0]}
 	if [ "$status" -ne 0 ] || [ ! -s "$tmp/runs" ] || [ ! -s "$tmp/environment" ]; then
+		[ ! -e "$tmp/operations" ] || tail -n 20 "$tmp/operations" "$tmp/serve" >&2
 		echo "bench: the VM ended with status $status; no figures" >&2
 		exit 1
 	fi

@@ -44,11 +44,11 @@ free=$(free_memory)
 mount -t tmpfs -o size=100% none /mnt
 seeded $((RAM / 8)) /mnt/kept
 sum=$(md5sum < /mnt/kept)
-size=$(whole $((RAM / 2)))
+size=$(whole $((RAM * 3 / 8)))
 move "move while the balloon grows" "$size"
 # How much the balloon had taken when the pages were sent differs, so this is not asked of it
 # but of what it takes now, from memory that the other host has supplied.
-more=$(whole $((RAM / 8)))
+more=$(whole $((RAM / 16)))
 tap_check "memory is in use after the move" use_memory "$more" /mnt/used
 rss=$(host_rss)
 rm /mnt/used

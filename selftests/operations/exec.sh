@@ -141,5 +141,13 @@ ex --rlimit stack=64K true "$long"
 tap_is "$STATUS" 125 "an argument that the guest's kernel does not take is refused"
 tap_has "$ERR" "takes no argument list that long" "and why is told"
 
+# As pvhost serve does, when it has as many clients as it takes.
+socat "UNIX-LISTEN:$OPS_DIR/closes,fork" SYSTEM:: &
+closer=$!
+wait_for 10 test -S "$OPS_DIR/closes"
+ERR=$("$PVHOST" -s "$OPS_DIR/closes" exec -- true 2>&1)
+tap_is "$? $ERR" "125 pvhost: the hypervisor closed the socket" "a socket that is closed at once is told"
+kill $closer
+
 ops_stop
 tap_done

@@ -126,7 +126,7 @@ for mode in many deaf hello junk credit; do
 	background $mode
 done
 taken=$(cat "$dir/many")
-tap_is "$taken" 79 "a client that opens 200 streams is given 79"
+tap_is "$taken" 55 "a client that opens 200 streams is given 55"
 before=$(rss)
 tap_is "$(together ./clients "$dir/served" two)" 0 "16 clients have two echos each beside five hostile ones"
 tap_is "$(together ./pvhost -s "$dir/served" -t 20 ping -c 20 -i 5)" 0 "16 clients have their pings beside five hostile ones"
@@ -144,7 +144,7 @@ done
 tap_is "$busy" 0 "serve answers after the hostile clients were killed"
 pids=()
 background many
-tap_is "$(cat "$dir/many")" 79 "the streams of clients that were killed are free again"
+tap_is "$(cat "$dir/many")" 55 "the streams of clients that were killed are free again"
 kill -9 "${pids[@]}"
 pids=()
 

@@ -318,6 +318,8 @@ static bool ask(struct run *run)
 	if (!run->key)
 		return false;
 	if (client_ask(run->client, &req, run->boot_id, &reply) != DONE) {
+		fprintf(stderr, "pvhost: %s: the session was lost; whether it was run is not known\n",
+			run->verb);
 		run->status = PVC_LOST;
 		return false;
 	}
@@ -458,10 +460,14 @@ static void watch_signals(struct run *run, struct event *events[])
 int run_program(struct run *run)
 {
 	struct event *signals[5] = { NULL };
+	enum outcome out;
 	size_t i;
 
-	if (client_session(run->client) != DONE)
+	out = client_session(run->client);
+	if (out != DONE) {
+		link_explain(out, client_link(run->client));
 		return EXIT_OWN;
+	}
 	memcpy(run->boot_id, client_boot_id(run->client), sizeof(run->boot_id));
 	stdio_begin(run);
 	watch_signals(run, signals);

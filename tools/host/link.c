@@ -531,3 +531,22 @@ void link_close(struct link *link)
 	event_free(link->tick);
 	event_base_free(link->base);
 }
+
+void link_explain(int out, const struct link *link)
+{
+	const struct pvc_peer *peer = &link->pvc.peer;
+
+	/* Otherwise it was said already, or it is the verb's own status. */
+	if (out == DONE || (int)link->fault != out)
+		return;
+	if (out == NO_CONNECTION)
+		fprintf(stderr, "pvhost: the hypervisor closed the socket\n");
+	else if (out == NO_ANSWER)
+		fprintf(stderr, "pvhost: no answer in time (%s)\n",
+			link->pvc.state == PVC_UP ? "there is a session" :
+			"no session: is pvguest running in the guest?");
+	else if (out == REFUSED)
+		fprintf(stderr, "pvhost: refused (%s): the guest speaks versions %u to %u, we %u\n",
+			pvc_status_name(link->refused), peer->version_min,
+			peer->version_max, PVC_VERSION);
+}

@@ -138,6 +138,12 @@ int link_connect(struct link *link);
 void link_disconnect(struct link *link);
 /* Takes leave of the guest and frees what link_init() has allocated. */
 void link_close(struct link *link);
+/**
+ * link_explain() - say on stderr why a session ended, unless that was said already
+ * @out: what the program is to end with, an enum outcome or a verb's own status
+ * @link: the connection
+ */
+void link_explain(int out, const struct link *link);
 void link_set_timeout(struct link *link, __u32 timeout_ms);
 /*
  * Lets things happen, once, until @until, ms; ~0: until something has come. DONE, or why it

@@ -146,25 +146,6 @@ static void parse(int argc, char **argv, struct globals *opt)
 	}
 }
 
-static void explain(int out, const struct link *link)
-{
-	const struct pvc_peer *peer = &link->pvc.peer;
-
-	/* Otherwise it was said already, or it is the verb's own status. */
-	if (out == DONE || (int)link->fault != out)
-		return;
-	if (out == NO_CONNECTION)
-		fprintf(stderr, "pvhost: the hypervisor closed the socket\n");
-	else if (out == NO_ANSWER)
-		fprintf(stderr, "pvhost: no answer in time (%s)\n",
-			link->pvc.state == PVC_UP ? "there is a session" :
-			"no session: is pvguest running in the guest?");
-	else if (out == REFUSED)
-		fprintf(stderr, "pvhost: refused (%s): the guest speaks versions %u to %u, we %u\n",
-			pvc_status_name(link->refused), peer->version_min,
-			peer->version_max, PVC_VERSION);
-}
-
 /* What was printed has to have been written, unless its reader wants no more. */
 static int check_output(int out)
 {
@@ -205,7 +186,7 @@ int main(int argc, char **argv)
 	c = client_new(opt.socket, opt.timeout_ms, opt.given_timeout, opt.json);
 	optind = 0;
 	out = cmd->run(c, argc, argv);
-	explain(out, client_link(c));
+	link_explain(out, client_link(c));
 	client_free(c);
 	return check_output(out);
 }

@@ -16,7 +16,7 @@
 
 #include "link.h"
 
-#define SERVE_CLIENTS		48	/* at a time */
+#define SERVE_CLIENTS		72	/* at a time */
 #define SERVE_CLIENTS_USER	24	/* of them, of one user that is not root */
 /*
  * Streams to the guest, which takes 256: each client can have some for sure, and beyond them of
@@ -24,7 +24,7 @@
  * them at most, and the next one half of the rest.
  */
 #define SERVE_STREAMS_SURE	2
-#define SERVE_STREAMS_SHARED	154
+#define SERVE_STREAMS_SHARED	106
 #define SERVE_STREAMS_CLIENT	(SERVE_STREAMS_SURE + SERVE_STREAMS_SHARED / 2)
 #define SERVE_WINDOW		65536u	/* bytes of a stream that a client may send ahead */
 #define SERVE_WINDOW_DOWN	262144u	/* and the guest, at most */
