@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What a program in the guest may use: limits that the host sets, and that the policy sets, of a
 # cgroup of the job's own. A guest whose cgroups cannot do it runs nothing without the limit.

@@ -297,7 +297,8 @@ static void dispatch(const struct arrival *arrival)
 			       operation->job ? "the job runs already" : "it begins no job");
 		return;
 	}
-	slot = limits_admit(arrival->principal, operation->verb, operation->job, text, sizeof(text));
+	slot = limits_admit(arrival->principal, operation->verb, operation->job, text,
+			    sizeof(text));
 	if (!slot)
 		refuse_arrival(arrival, PVC_BUSY, "%s", text);
 	else

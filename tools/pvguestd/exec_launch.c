@@ -335,7 +335,8 @@ static void limit_processes(struct launch *launch, struct plan_head *head)
 	unsigned long most = policy_limit(req->policy, req->principal, "processes");
 
 	if (!most)
-		launch_fail(launch, PVC_DENIED, "exec: the policy lets a job of '%s' have no process",
+		launch_fail(launch, PVC_DENIED,
+			    "exec: the policy lets a job of '%s' have no process",
 			    req->principal);
 	/* The kernel takes no more than this, and that is as many as there can be. */
 	if (most <= PLAN_PIDS_MAX && (!head->pids_max || head->pids_max > most))
