@@ -141,6 +141,9 @@ ex --rlimit stack=64K true "$long"
 tap_is "$STATUS" 125 "an argument that the guest's kernel does not take is refused"
 tap_has "$ERR" "takes no argument list that long" "and why is told"
 
+ERR=$("$PVHOST" exec -- echo hello 2>&1 > /dev/full)
+tap_is "$? $ERR" "125 pvhost: write: No space left on device" "output that cannot be written is told"
+
 # As pvhost serve does, when it has as many clients as it takes.
 socat "UNIX-LISTEN:$OPS_DIR/closes,fork" SYSTEM:: &
 closer=$!

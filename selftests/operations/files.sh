@@ -129,6 +129,13 @@ tap_is "$(pvhost --json stat "$G/l" | jq -r '.type + " " + .target')" "symlink a
 	"stat tells of a link, not of what it leads to"
 mkfifo "$G/fifo"
 tap_is "$(pvhost --json stat "$G/fifo" | jq -r .type)" fifo "stat tells of a fifo"
+mkdir "$G/memory"
+mount -t tmpfs memory "$G/memory"
+truncate -s 9007199254740993 "$G/memory/large"
+tap_is "$(pvhost --json stat "$G/memory/large" | grep -o '"size":[0-9]*')" '"size":9007199254740993' \
+	"a size above 2^53 is told to the last digit"
+umount "$G/memory"
+rmdir "$G/memory"
 tap_check "mv renames" pvhost mv "$G/a/one" "$G/a/three"
 tap_check "the new name is there" test -e "$G/a/three"
 tap_check "mv moves into a directory" pvhost mv "$G/a/three" "$G/x"

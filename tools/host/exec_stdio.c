@@ -23,14 +23,14 @@ static bool is_ready(int fd, short events)
 	return poll(&pfd, 1, 0) == 1;
 }
 
-/* stdout is closed, such as by head(1): the program would get SIGPIPE. */
-static void broke(struct sink *sink)
+/* stdout is closed, such as by head(1), where the program would get SIGPIPE, or full. */
+static void broke(struct sink *sink, int error)
 {
 	struct run *run = sink->run;
 
 	sink->broken = true;
 	if (sink == &run->out[0])
-		run_cancel(run, EXIT_SIGNAL + SIGPIPE);
+		run_cancel(run, error == EPIPE ? EXIT_SIGNAL + SIGPIPE : EXIT_OWN);
 }
 
 size_t stdio_write(struct sink *sink, const void *buf, size_t len)
@@ -51,9 +51,11 @@ size_t stdio_write(struct sink *sink, const void *buf, size_t len)
 			event_add(sink->ready, NULL);
 			break;
 		} else if (n < 0 && errno != EINTR) {
-			if (errno != EPIPE)
+			int error = errno;
+
+			if (error != EPIPE)
 				perror("pvhost: write");
-			broke(sink);
+			broke(sink, error);
 		}
 	}
 	if (sink->broken)

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "files.h"
+#include "pvhost.h"
 
 struct list {
 	struct client *c;
@@ -116,17 +117,17 @@ static void list_json(const pvo_file_entry *entry)
 	cJSON_AddStringToObject(object, "name",
 				client_printable(entry->name.bytes, entry->name.size));
 	cJSON_AddStringToObject(object, "type", type_name(attr->mode));
-	cJSON_AddNumberToObject(object, "mode", attr->mode & 07777);
-	cJSON_AddNumberToObject(object, "uid", attr->uid);
-	cJSON_AddNumberToObject(object, "gid", attr->gid);
+	add_int(object, "mode", attr->mode & 07777);
+	add_int(object, "uid", attr->uid);
+	add_int(object, "gid", attr->gid);
 	cJSON_AddStringToObject(object, "user",
 				client_printable(entry->user, strlen(entry->user)));
 	cJSON_AddStringToObject(object, "group",
 				client_printable(entry->group, strlen(entry->group)));
-	cJSON_AddNumberToObject(object, "size", entry->size);
-	cJSON_AddNumberToObject(object, "allocated", entry->allocated);
-	cJSON_AddNumberToObject(object, "links", entry->nlink);
-	cJSON_AddNumberToObject(object, "inode", entry->inode);
+	add_int(object, "size", entry->size);
+	add_int(object, "allocated", entry->allocated);
+	add_int(object, "links", entry->nlink);
+	add_int(object, "inode", entry->inode);
 	cJSON_AddNumberToObject(object, "mtime", attr->mtime + attr->mtime_ns / 1e9);
 	cJSON_AddNumberToObject(object, "atime", attr->atime + attr->atime_ns / 1e9);
 	cJSON_AddNumberToObject(object, "ctime", entry->ctime + entry->ctime_ns / 1e9);
