@@ -36,7 +36,7 @@ only_here()
 {
 	local test
 
-	for test in $(make -s -C "$TREE/selftests/$1" programs); do
+	for test in $(suite_programs "$1"); do
 		grep -v '^#' "$TREE/selftests/vm.list" | grep -qwF -- "$1/$test" || echo "$test"
 	done
 }

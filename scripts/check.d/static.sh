@@ -115,6 +115,13 @@ test_files()
 		grep -v '/run-host\.sh$'
 }
 
+# suite_programs SUITE: the TEST_PROGS of its Makefile, one a line.
+suite_programs()
+{
+	sed -e ':join' -e '/\\$/{N;s/\\\n//;b join' -e '}' "$TREE/selftests/$1/Makefile" |
+		sed -n 's/^TEST_PROGS[[:space:]]*[:+]*=//p' | tr -s ' \t' '\n' | sed '/^$/d'
+}
+
 # check_rows: each test is in its suite's TEST_PROGS, and in a row of vm.list or, with a
 # line that says what covers it, of long.list; or the suite's `make check` runs it on this
 # machine.
@@ -127,8 +134,7 @@ check_rows()
 		[ ! -f "$TREE/selftests/$suite/run-host.sh" ] || [ -f "$TREE/selftests/$suite/devices" ] || continue
 		! sed -n '/^check:/,/^$/p' "$TREE/selftests/$suite/Makefile" |
 			grep -qF "./${test#*/}" || continue
-		if ! sed -e ':join' -e '/\\$/{N;s/\\\n//;b join' -e '}' "$TREE/selftests/$suite/Makefile" |
-			grep -E '^TEST_PROGS[[:space:]]*[:+]*=' | grep -qwF -- "${test#*/}"; then
+		if ! suite_programs "$suite" | grep -qxF -- "${test#*/}"; then
 			echo "$test is not in TEST_PROGS of selftests/$suite/Makefile"
 			status=1
 		fi

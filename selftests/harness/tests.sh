@@ -146,7 +146,7 @@ rows()
 	printf 'TEST_PROGS := a.sh\n' > "$tree/selftests/fake/Makefile"
 	in_check "$tree" check_rows > "$TMP/rows.out" 2>&1
 	tap_is $? 1 "rows: a test that the suite's Makefile does not know is told"
-	printf 'programs:\n\t@echo a.sh b.sh\n' > "$tree/selftests/fake/Makefile"
+	printf 'TEST_PROGS := a.sh \\\n\tb.sh\n' > "$tree/selftests/fake/Makefile"
 	tap_is "$(in_check "$tree" only_here fake)" b.sh \
 		"rows: a test that no VM of the check runs is one for this machine"
 }

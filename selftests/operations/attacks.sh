@@ -4,7 +4,7 @@
 # What a user of the guest may try against the daemon, and a host that gives itself the name of
 # another user or principal. In a mount namespace of its own, in which /etc/group has what the
 # test needs. Files under attack are in files-hostile.sh; what each attack has done elsewhere is
-# in Documentation/guest-operations-attacks.md.
+# in Documentation/guest-operations.md.
 
 set -u
 [ -n "${OPS_INNER:-}" ] || OPS_INNER=1 exec unshare --mount --pid --fork --kill-child --mount-proc -- "$0" "$@"

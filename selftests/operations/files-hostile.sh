@@ -82,10 +82,7 @@ field()
 # record TEXT...: these fields, with escapes of printf
 record()
 {
-	local text
-
-	printf -v text '%b' "$@"
-	printf '%s' "$text"
+	printf '%b' "$@"
 }
 
 FILE=18 PUT=1 REMOVE=7

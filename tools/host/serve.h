@@ -24,7 +24,7 @@
  * them at most, and the next one half of the rest.
  */
 #define SERVE_STREAMS_SURE	2
-#define SERVE_STREAMS_SHARED	106
+#define SERVE_STREAMS_SHARED	(250 - SERVE_CLIENTS * SERVE_STREAMS_SURE)
 #define SERVE_STREAMS_CLIENT	(SERVE_STREAMS_SURE + SERVE_STREAMS_SHARED / 2)
 #define SERVE_WINDOW		65536u	/* bytes of a stream that a client may send ahead */
 #define SERVE_WINDOW_DOWN	262144u	/* and the guest, at most */

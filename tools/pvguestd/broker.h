@@ -36,7 +36,7 @@
  * @note: see job_note(), @note_len bytes
  * @note_len: see @note
  * @deaf: it has closed its end of @control
- * @kept_ms: since then it only keeps a result, CLOCK_MONOTONIC; 0: it does more
+ * @kept: it only keeps a result: the number of that, in their order; 0: it does more
  */
 struct worker {
 	pid_t pid;
@@ -53,7 +53,7 @@ struct worker {
 	__u32 note_len;
 	__u8 note[JOB_NOTE_MAX];
 	bool deaf;
-	__u64 kept_ms;
+	__u64 kept;
 };
 
 /**

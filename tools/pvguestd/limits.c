@@ -77,7 +77,7 @@ struct worker *limits_admit(const char *principal, const char *verb, bool job, c
 		if (!w->pid)
 			slot = slot ? slot : w;
 		own += is_of(w, principal);
-		jobs += is_of(w, principal) && w->operation->job && !w->kept_ms;
+		jobs += is_of(w, principal) && w->operation->job && !w->kept;
 	}
 	if (!slot)
 		snprintf(text, size, "%s: %u requests are being dealt with, the most there can be",
@@ -106,10 +106,10 @@ static unsigned int count_kept(const char *principal, struct worker **oldest)
 		struct worker *w = &broker.workers[i];
 
 		/* One that is deaf is about to end. */
-		if (!w->pid || !w->kept_ms || w->deaf || (principal && !is_of(w, principal)))
+		if (!w->pid || !w->kept || w->deaf || (principal && !is_of(w, principal)))
 			continue;
 		kept++;
-		if (!*oldest || w->kept_ms < (*oldest)->kept_ms)
+		if (!*oldest || w->kept < (*oldest)->kept)
 			*oldest = w;
 	}
 	return kept;
@@ -117,16 +117,10 @@ static unsigned int count_kept(const char *principal, struct worker **oldest)
 
 void limits_keep(struct worker *w)
 {
-	static __u64 last;
-	struct timespec now;
+	static __u64 told;
 	struct worker *oldest;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	/* In the order in which they were told, within a millisecond, too. */
-	w->kept_ms = now.tv_sec * 1000ull + now.tv_nsec / 1000000;
-	if (w->kept_ms <= last)
-		w->kept_ms = last + 1;
-	last = w->kept_ms;
+	w->kept = ++told;
 	if (count_kept(w->principal, &oldest) > KEPT_EACH ||
 	    count_kept(NULL, &oldest) > KEPT_MAX) {
 		shutdown(oldest->control, SHUT_RDWR);
