@@ -199,14 +199,15 @@ rx_usecs()
 	done
 }
 
-# at_once: requests, one outstanding. An interrupt and a doorbell belong to each, and with
-# off no timer. Neither policy holds back what comes alone, so a delay in one shows against
-# the other: in turn, and the quietest of nine turns of each compared, since this machine is
-# not equally fast all the time. What a policy delays it delays in each turn.
+# at_once: requests, one outstanding. An interrupt and a doorbell belong to each. Neither
+# policy holds back what comes alone: with off no timer is started, with adaptive none fires
+# on either queue, so nothing is ever waited for. Counts, not times: on a machine that does
+# something else, too, the same request takes twice as long. How long one takes with adaptive
+# is compared in scripts/bench net (rr).
 at_once()
 {
-	local -A irqs=() starts=() fires=() bells=() now=() best=()
-	local policy count=30 all=270 ratio
+	local -A irqs=() starts=() fires=() bells=() medians=()
+	local policy count=30 all=270
 
 	ethtool -C "$DEV" adaptive-rx on adaptive-tx on
 	median_us 20 > /dev/null # adaptive learns first
@@ -219,9 +220,7 @@ at_once()
 				ethtool -C "$DEV" adaptive-rx on adaptive-tx on
 			fi
 			net_stats_reset
-			now[$policy]=$(median_us $count)
-			[ "${now[$policy]:-0}" -ge "${best[$policy]:-999999}" ] ||
-				best[$policy]=${now[$policy]:-0}
+			medians[$policy]+=" $(median_us $count)"
 			net_stats "$IN"
 			irqs[$policy]=$((${irqs[$policy]:-0} + STAT[interrupts]))
 			starts[$policy]=$((${starts[$policy]:-0} + STAT[timer_starts]))
@@ -229,12 +228,13 @@ at_once()
 			net_stats "$OUT"
 			bells[$policy]=$((${bells[$policy]:-0} + STAT[doorbells]))
 			starts[$policy]=$((${starts[$policy]} + STAT[timer_starts]))
+			fires[$policy]=$((${fires[$policy]} + STAT[timer_fires]))
 		done
 	done
 	for policy in off adaptive; do
 		tap_diag "net$N: $policy: $all requests, ${irqs[$policy]} interrupts, ${starts[$policy]}" \
-			"timers started, ${fires[$policy]} fired, ${bells[$policy]} doorbells, least" \
-			"median ${best[$policy]} us"
+			"timers started, ${fires[$policy]} fired, ${bells[$policy]} doorbells, medians of" \
+			"${medians[$policy]# } us"
 		tap_num "${irqs[$policy]} >= $all * 0.97 && ${irqs[$policy]} <= $all * 1.03 + 2" \
 			"net$N: $policy: one interrupt for each answer of request/response" \
 			"${irqs[$policy]} for $all"
@@ -244,16 +244,8 @@ at_once()
 	done
 	tap_num "${starts[off]} == 0" "net$N: off: request/response starts no timer" "${starts[off]}"
 	tap_num "${fires[adaptive]} <= $all * 0.03" \
-		"net$N: adaptive: at most 3 % of the answers of request/response are the timer's" \
+		"net$N: adaptive: a timer fires for at most 3 % of the requests and answers" \
 		"${fires[adaptive]} for $all"
-	ratio=$((best[adaptive] * 100 / best[off]))
-	tap_diag "net$N: request/response, adaptive in % of off: $ratio"
-	tap_num "$ratio <= 130" \
-		"net$N: adaptive: request/response takes at most 1.3 times as long as with off" \
-		"$ratio % of off"
-	tap_num "$ratio >= 77" \
-		"net$N: off: request/response takes at most 1.3 times as long as with adaptive" \
-		"adaptive takes $ratio % of off"
 }
 
 # Bursts are given to the device in one go, which is what pktgen can do.
