@@ -187,6 +187,16 @@ judge_retries()
 	RETRIES_LINE="retries: $number ($list)"
 }
 
+# failures: what failed, once more, since the end of a long log is what is read first. The
+# first results of what was retried are not among it.
+failures()
+{
+	[ "$(counted failed)" -gt 0 ] || return
+	echo "failed:"
+	sed -n '/^first try/d; s/^\(.*: \)\?not ok \([0-9]* \)\?- \(.*\)/         \1\3/p' "$WORK/tap" |
+		sort -u | head -n 40
+}
+
 # finish: the last lines, and the exit status.
 finish()
 {
@@ -195,6 +205,7 @@ finish()
 	slowest
 	judge_retries
 	[ "$(counted)" -gt 0 ] || failure "check: at least one check is run"
+	failures
 	line="$(counted passed) passed, $(counted failed) failed"
 	skipped=$(counted skipped)
 	[ "$skipped" -eq 0 ] || line+=", $skipped skipped"

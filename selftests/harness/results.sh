@@ -100,6 +100,13 @@ retries()
 		> "$TMP/first" 2>&1
 	tap_check "retries: the first result is kept" grep -q '^first try .*not ok 1 - first result' "$TMP/first"
 	rm -rf "$TMP/state"
+	in_check "$TREE" eval 'log_tap "row: not ok 1 - first result"; retried row "lost timer"
+		cat "$WORK/first" > "$WORK/tap"; log_tap "row-7: not ok 12 - a/b.sh: two"
+		counts failed; failure "row: lives"; finish' > "$TMP/ended" 2>&1
+	tap_is "$(sed -n '/^failed:/,/^all results/p' "$TMP/ended" | sed '1d;$d')" \
+		"$(printf '         %s\n' "row-7: a/b.sh: two" "row: lives")" \
+		"failed: the last lines name what failed, not the first result of what was retried"
+	rm -rf "$TMP/state"
 	in_check "$TREE" eval ': > "$WORK/tap"; finish' > "$TMP/ended" 2>&1
 	tap_is "$? $(tail -n 1 "$TMP/ended")" "1 0 passed, 1 failed" "a check without a result fails"
 }
