@@ -6,7 +6,8 @@
 # which the in-tree driver can take it.
 #
 # The steps are the functions of pvg_blk that carry
-# ALLOW_ERROR_INJECTION; the debug kernel can make these fail.
+# ALLOW_ERROR_INJECTION; the debug kernel can make these fail. Each is made to fail with
+# one of three disks, with PVG_ALL=1 with each of them.
 
 set -u
 # shellcheck source=../lib/tap.sh
@@ -69,6 +70,8 @@ step()
 # disk of ours at vda it could not name the one that we let go. So all others
 # have to be let go, too.
 test_seed
+steps=$(functions_that_fail pvg_blk_ | wc -l)
+tap_num "$steps >= 4" "at least four steps of probe can be made to fail" "$steps"
 modprobe virtio_blk
 for device in "$VIRTIO_BUS/drivers/$BLK_DRIVER"/virtio[0-9]*; do
 	serials+=("$(cat "$device"/block/vd*/serial)")
@@ -82,12 +85,9 @@ for ((i = 0; i < ${#devices[@]}; i++)); do
 	VIRTIO=${devices[i]}
 	[[ " $WANTED " == *" $SERIAL "* ]] || continue
 	tried+=("$SERIAL")
-	steps=0
 	while read -r function type; do
 		step "$function" "$type"
-		steps=$((steps + 1))
-	done < <(functions_that_fail pvg_blk_)
-	tap_num "$steps >= 4" "$SERIAL: at least four steps of probe can be made to fail" "$steps"
+	done < <(functions_that_fail pvg_blk_ | one_in 3 ${#tried[@]})
 	tap_check "$SERIAL: the driver can be bound once no step of probe fails" virtio_bind "$BLK_DRIVER" "$VIRTIO"
 	blk_wait "$SERIAL" > /dev/null
 	blk_need "$SERIAL"

@@ -196,6 +196,15 @@ functions_that_fail()
 		"$DEBUGFS/error_injection/list"
 }
 
+# one_in N [OFFSET]: of the lines on stdin each Nth, beginning with one that the seed
+# chooses (see test_seed). The check does a part of what the long check, with PVG_ALL=1,
+# does whole.
+one_in()
+{
+	awk -v n="$1" -v first="$(((SEED + ${2:-0}) % $1))" -v all="${PVG_ALL:-}" \
+		'all || NR % n == first'
+}
+
 # fail_next FUNCTION [RETURNS]: its next call fails, with NULL where that is what it
 # may return, otherwise with -ENOMEM. Quietly: the stack trace that fault injection
 # likes to print would look like trouble.
