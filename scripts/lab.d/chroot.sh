@@ -54,7 +54,9 @@ chroot_make() {
 chroot_install() {
 	local log=$CACHE/chroot/install.log
 
-	run_logged "$log" in_chroot "$K_ROOT" apt-get -q update &&
+	# What an interrupted run has left half installed.
+	run_logged "$log" in_chroot "$K_ROOT" dpkg --configure -a &&
+		run_logged "$log" in_chroot "$K_ROOT" apt-get -q update &&
 		run_logged "$log" in_chroot "$K_ROOT" apt-get -q -y --no-install-recommends install "$@"
 }
 
