@@ -26,6 +26,7 @@ suite_unit()
 	try "unit: make tools" make -s -C "$TREE/tools"
 	suite_host harness
 	suite_host configs initramfs
+	suite_host doctor
 	unit_tests ring
 	unit_tests mutate
 	unit_tests protocol FUZZ=$FUZZ_SECONDS
