@@ -41,6 +41,8 @@ tap_is "$(times_done)" 1 "... and the request was carried out once"
 tap_is "$(append 100 -q)" "ok 0 intact done" "a query of its key has the answer"
 tap_is "$(client -k 100 $ECHO | cut -d ' ' -f 1)" "invalid" \
 	"the key with another operation is invalid"
+tap_is "$(append 100 -p another) $(append 100 -p another -q)" "invalid 0 intact  invalid 0 intact " \
+	"the key of another principal's request is invalid, and has no answer"
 tap_is "$(client -q $ECHO | cut -d ' ' -f 1)" "invalid" "a query without a key is invalid"
 
 # The session ends while it is carried out.

@@ -57,6 +57,18 @@ struct worker {
 };
 
 /**
+ * struct keys - what is known of requests by their keys; a file
+ * @magic: KEYS_MAGIC
+ * @keys: all
+ * @principals: whose each of @keys.entries is
+ */
+struct keys {
+	__u64 magic;
+	struct pvs_keys keys;
+	char principals[PVS_KEYS][PVC_PRINCIPAL_MAX + 1];
+};
+
+/**
  * struct broker - all of it
  * @channel: where requests come from
  * @port: what @channel was made of, in port mode
@@ -80,7 +92,7 @@ struct broker {
 	int kv;
 	pid_t kv_pid;
 	const char *run_dir;
-	struct pvs_keys *keys;
+	struct keys *keys;
 	struct worker workers[WORKERS_MAX];
 };
 

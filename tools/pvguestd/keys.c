@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -14,12 +15,13 @@
 
 #include "broker.h"
 
-#define KEYS_MAGIC	0x31304b5047565000ull	/* changes with struct pvs_keys */
+#define KEYS_MAGIC	0x32304b5047565000ull	/* changes with struct keys */
 
-struct keys_file {
-	__u64 magic;
-	struct pvs_keys keys;
-};
+/* Whose request it was. An answer is its principal's alone. */
+static char *principal_of(const struct pvs_key *key)
+{
+	return broker.keys->principals[key - broker.keys->keys.entries];
+}
 
 /* What was under way when the daemon ended was begun, and nothing more is known. */
 static void take_over(struct pvs_keys *keys)
@@ -39,7 +41,7 @@ static bool is_ours(const struct stat *st)
 
 int keys_open(const char *dir)
 {
-	struct keys_file *file;
+	struct keys *file;
 	char path[4096];
 	struct stat st;
 	int fd, err;
@@ -65,24 +67,25 @@ int keys_open(const char *dir)
 	if (file == MAP_FAILED)
 		return -errno;
 	if (file->magic != KEYS_MAGIC) {
-		memset(&file->keys, 0, sizeof(file->keys));
+		memset(file, 0, sizeof(*file));
 		file->magic = KEYS_MAGIC;
 	}
 	take_over(&file->keys);
-	broker.keys = &file->keys;
+	broker.keys = file;
 	return 0;
 }
 
 static bool recall(const struct stream *s, const struct arrival *arrival,
 		   const struct pvs_key *key)
 {
-	if (!key && pvs_key_forgotten(broker.keys, arrival->key))
+	if (!key && pvs_key_forgotten(&broker.keys->keys, arrival->key))
 		stream_reply(s, PVC_FORGOTTEN, "", 0);
 	else if (!key && arrival->flags & PVC_OPEN_QUERY)
 		stream_reply(s, PVC_NOT_FOUND, "", 0);
 	else if (!key)
 		return false;
-	else if (key->service != arrival->service || key->op != arrival->op)
+	else if (key->service != arrival->service || key->op != arrival->op ||
+		 strcmp(principal_of(key), arrival->principal))
 		stream_reply(s, PVC_INVALID, "", 0);
 	else if (key->state == PVS_KEY_RUNNING)
 		stream_reply(s, PVC_IN_PROGRESS, "", 0);
@@ -96,7 +99,7 @@ bool keys_recall(const struct arrival *arrival)
 	struct stream s = { .fd = arrival->stream, .answer = arrival->answer };
 
 	if (arrival->key)
-		return recall(&s, arrival, pvs_key_find(broker.keys, arrival->key));
+		return recall(&s, arrival, pvs_key_find(&broker.keys->keys, arrival->key));
 	if (arrival->flags & PVC_OPEN_QUERY)
 		stream_reply(&s, PVC_INVALID, "", 0);
 	return arrival->flags & PVC_OPEN_QUERY;
@@ -107,9 +110,11 @@ bool keys_begin(const struct arrival *arrival, struct pvs_key **key)
 	*key = NULL;
 	if (!arrival->key)
 		return true;
-	*key = pvs_key_begin(broker.keys, arrival->key, arrival->service, arrival->op);
+	*key = pvs_key_begin(&broker.keys->keys, arrival->key, arrival->service, arrival->op);
+	if (!*key)
+		return false;
 	/* Until more is known; this process may be killed at any time. */
-	if (*key)
-		(*key)->status = PVC_ABORTED;
-	return *key;
+	(*key)->status = PVC_ABORTED;
+	strcpy(principal_of(*key), arrival->principal);
+	return true;
 }

@@ -82,7 +82,7 @@ pid_t kv_start(int fd, const char *dir)
 
 void limits_keep(struct worker *w)
 {
-	w->kept_ms = 1;
+	w->kept = 1;
 }
 
 int port_open(struct port_config *config)
@@ -100,7 +100,7 @@ int port_start(struct channel *ch, const struct port_config *config)
 
 static void set_up(int *job)
 {
-	static struct pvs_keys keys;
+	static struct keys keys;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
