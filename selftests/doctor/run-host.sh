@@ -15,6 +15,8 @@ TREE=$(cd "$HERE/../.." && pwd)
 . "$HERE/../lib/tap.sh"
 # shellcheck source=selftests/doctor/image.sh
 . "$HERE/image.sh"
+# shellcheck source=selftests/doctor/config.sh
+. "$HERE/config.sh"
 
 PVGUEST=$TREE/tools/guest/pvguest
 K=6.1.0-1-amd64
@@ -158,7 +160,7 @@ json()
 	rm "$TMP/image/boot/initrd.img-$K"
 	rm "$TMP/image/lib/modules/5.10.0-1/updates/dkms/pvg_net.ko" "$TMP/image/usr/lib/modprobe.d/pvguest.conf"
 	indexed "$TMP/image" 5.10.0-1
-	as_text 1 "json: without it the same is said, each command on a line of its own" --next --root "$TMP/image"
+	as_text 3 "json: without it the same is said, each command on a line of its own" --next --root "$TMP/image"
 	mkdir -p "$TMP/with \"quotes\" and \\"
 	rm -rf "$TMP/with \"quotes\" and \\/image"
 	changed in_initramfs /pvg_net.ko/d
@@ -208,20 +210,27 @@ devices()
 # Each finding that the code has is in the table of doctor.md, and no other.
 documented()
 {
-	local code=$TREE/tools/guest
+	local code=$TREE/tools/guest name
 
 	{
 		sed -n 's/.*\breason \([a-z][a-z-]*\) .*/\1/p; s/.*\bobject \([a-z][a-z-]*\) .*/\1/p
 			s/.*\bremark [0-9$a-z]* \([a-z][a-z-]*\) .*/\1/p' "$code"/doctor*.sh
+		grep -oE 'put\([^,]*' "$code/doctor-config.awk" | grep -oE '"[a-z-]+"' | tr -d '"'
 	} | sort -u > "$TMP/code"
 	sed -n '/^## Findings/,$s/^| `\([a-z-]*\)` | .*/\1/p' "$TREE/Documentation/doctor.md" | sort > "$TMP/page"
 	tap_check "documented: Documentation/doctor.md has each finding of the code, once" diff "$TMP/code" "$TMP/page"
+	# shellcheck disable=SC2013 # words
+	for name in $(sed -n 's/^\tCOUNTER([a-z_]*, \([a-z_]*\)),/\1/p' "$TREE/drivers/net/stats.c" | sort -u); do
+		grep -qE "^\|.*\|.*(N)?_$name\`" "$TREE/Documentation/from-in-tree.md" || echo "$name"
+	done > "$TMP/absent"
+	tap_is "$(xargs < "$TMP/absent")" "" \
+		"documented: Documentation/from-in-tree.md has each counter of ethtool -S"
 }
 
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 command_is lsinitramfs 'cat "$1"'
-[ $# -gt 0 ] || set -- image initramfs json devices documented
+[ $# -gt 0 ] || set -- image initramfs json devices kernels update network rules documented
 for part; do
 	"$part"
 done

@@ -46,11 +46,33 @@ softdep_there() {
 		grep -q '^softdep virtio_blk pre: pvg_blk'
 }
 
-initramfs_of() {
-	for image in "$ROOT/boot/initrd.img-$1" "$ROOT/boot/initramfs-$1.img" "$ROOT/boot/initrd-$1"; do
-		[ ! -e "$image" ] || { echo "$image"; return; }
+# first_file FILE...: the first of them that is there, below ROOT.
+first_file() {
+	for file; do
+		[ ! -e "$ROOT$file" ] || { echo "$ROOT$file"; return; }
 	done
 	return 1
+}
+
+# kernel_image KERNEL: in Debian's place, in that of the boot loader specification, or where
+# RPM packages have it besides.
+kernel_image() {
+	first_file "/boot/vmlinuz-$1" "/boot/vmlinux-$1" "/boot/Image-$1" ||
+		in_entry "$1" linux || first_file "/lib/modules/$1/vmlinuz" "/lib/modules/$1/Image"
+}
+
+# in_entry KERNEL FILE: in the directory of a machine's id.
+in_entry() {
+	for dir in "$ROOT"/boot/*/"$1" "$ROOT"/efi/*/"$1" "$ROOT"/boot/efi/*/"$1"; do
+		[ ! -e "$dir/$2" ] || { echo "$dir/$2"; return; }
+	done
+	return 1
+}
+
+# initramfs_of KERNEL: as Debian, dracut and SUSE name it.
+initramfs_of() {
+	first_file "/boot/initrd.img-$1" "/boot/initramfs-$1.img" "/boot/initrd-$1" ||
+		in_entry "$1" initrd || first_file "/lib/modules/$1/initrd"
 }
 
 initramfs_list() {
@@ -71,11 +93,36 @@ in_list() {
 	return 1
 }
 
+# no_initramfs KERNEL NOTES: ours are loaded from there only. The kernel that runs got its
+# disk, with an initramfs of the hypervisor's.
+no_initramfs() {
+	if [ -z "$READY" ]; then
+		text "    no initramfs"
+		return
+	fi
+	level=3 effect="the disk is not found, since virtio_blk is a module"
+	case $2 in
+	*running*) level=1 effect="our modules have no disk, unless the hypervisor supplies one" ;;
+	esac
+	if is_builtin virtio_blk; then
+		level=1 effect="the disk stays with virtio_blk, which is built in"
+	fi
+	if [ -x "$ROOT/usr/sbin/update-initramfs" ]; then
+		make=$(command_there update-initramfs -c -k "$1")
+	elif [ -x "$ROOT/usr/bin/dracut" ]; then
+		make=$(command_there dracut "/boot/initramfs-$1.img" "$1")
+	else
+		make=
+	fi
+	remark $level no-initramfs "no initramfs for this kernel: $effect" "$make"
+}
+
+# check_initramfs KERNEL NOTES
 check_initramfs() {
 	missing='' stale=''
 
 	if ! image=$(initramfs_of "$1"); then
-		text "    no initramfs"
+		no_initramfs "$1" "$2"
 		return
 	fi
 	again=$(command_there /usr/lib/pvguest/pvguest-initramfs "$1")
@@ -95,7 +142,7 @@ check_initramfs() {
 	done
 	if [ -z "$LIST" ]; then
 		remark 1 initramfs-empty "$image has nothing of virtio (or cannot be read)"
-	elif ! in_list virtio_blk.ko && ! is_builtin "$1" virtio_blk; then
+	elif ! in_list virtio_blk.ko && ! is_builtin virtio_blk; then
 		remark 3 initramfs-no-fallback "$image has no virtio_blk: should pvg_blk fail, the disk is not found" "$again"
 	fi
 	[ -z "$missing" ] || remark 1 initramfs-lacks "$image lacks$missing" "$again"
@@ -121,11 +168,11 @@ next_boot() {
 		*) damaged="$damaged $module" ;;
 		esac
 	done
-	SUBJECT=kernel NAME=$1
 	text "  $1${2:+ ($2)}:${READY:- the in-tree drivers}"
 	# shellcheck disable=SC2046,SC2086 # lists
 	object next-boot 0 "the next boot has${READY:- the in-tree drivers}" '' '' \
 		", \"modules\": $(json_words $READY), \"notes\": $(json_words $(echo "$2" | tr -d ,))"
+	[ -z "$NO_IMAGE" ] || remark 0 no-boot-image "$NO_IMAGE"
 	[ -z "$stubs" ] || remark 1 stub "did not build:$stubs; $(build_log "$1")"
 	[ -z "$damaged" ] || remark 1 damaged "damaged, or did not build:$damaged; $(build_log "$1")" "$(install_again "$1")"
 	if [ -n "$lacking" ]; then
@@ -136,24 +183,52 @@ next_boot() {
 		fi
 	fi
 	for type in 'virtio_blk pvg_blk' 'virtio_net pvg_net' 'virtio_console pvg_ctl' 'virtio_balloon pvg_balloon'; do
-		! is_builtin "$1" "${type% *}" ||
+		! is_builtin "${type% *}" ||
 			remark 0 built-in "${type% *} is built into it and comes first; udev or pvguest bind moves devices to ${type#* }"
 	done
-	check_initramfs "$1"
+	check_initramfs "$1" "$2"
+}
+
+# check_image KERNEL NOTES: fails for a kernel that cannot boot, which is what is left of one
+# that was removed.
+check_image() {
+	SUBJECT=kernel NAME=$1
+	file=$(kernel_image "$1") || file=
+	case $file,$2 in
+	"$ROOT/lib/modules"*)
+		NO_IMAGE="/boot has no image of this kernel; the boot loader must know $file" ;;
+	,*running*)
+		NO_IMAGE="no image of this kernel: the hypervisor supplies it" ;;
+	,*)
+		text "  $1: not judged"
+		remark 0 no-kernel "neither /boot/vmlinuz-$1 nor /lib/modules/$1/vmlinuz is there: no boot loader finds this kernel"
+		return 1 ;;
+	*) NO_IMAGE= ;;
+	esac
+}
+
+# kernels: those that have modules, the newest last.
+kernels() {
+	for dir in "$ROOT"/lib/modules/*/modules.dep; do
+		dir=${dir%/modules.dep}
+		[ ! -e "$dir/modules.dep" ] || echo "${dir##*/}"
+	done | sort -V
 }
 
 next_boots() {
 	text "next boots"
-	newest=$(for file in "$ROOT"/boot/vmlinuz-*; do echo "${file#"$ROOT"/boot/vmlinuz-}"; done | sort -V | tail -n 1)
-	for kernel in $(find "$ROOT/lib/modules" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -V); do
-		if [ ! -e "$ROOT/boot/vmlinuz-$kernel" ] || [ ! -e "$ROOT/lib/modules/$kernel/modules.dep" ]; then
-			continue
-		fi
+	newest=$(for kernel in $(kernels); do
+		[ -z "$(kernel_image "$kernel")" ] || echo "$kernel"
+	done | tail -n 1)
+	for kernel in $(kernels); do
 		notes=
 		[ -n "$NEXT" ] || [ "$kernel" != "$KERNEL" ] || notes=running
 		[ "$kernel" != "$newest" ] || notes="${notes:+$notes, }newest"
-		next_boot "$kernel" "$notes"
+		! check_image "$kernel" "$notes" || next_boot "$kernel" "$notes"
 	done
-	SUBJECT=configuration NAME=/usr/lib/modprobe.d/pvguest.conf
+	SUBJECT=configuration NAME=/boot
+	[ -n "$newest" ] || [ -z "$NEXT" ] ||
+		remark 1 no-kernels "no kernel that a boot loader would find was judged: is $ROOT/boot mounted?"
+	NAME=/usr/lib/modprobe.d/pvguest.conf
 	softdep_there || remark 1 no-softdep "no modprobe.d/pvguest.conf: the in-tree drivers may come first"
 }

@@ -19,6 +19,12 @@ text() {
 # json_string TEXT: as JSON has it. Names may come from the host: what is not printable
 # ASCII becomes a question mark.
 json_string() {
+	case $1 in
+	*[!A-Za-z0-9_\ ./:,=-]*) ;;
+	*)
+		printf '"%s"' "$1"
+		return ;;
+	esac
 	printf '"%s"' "$(printf '%s' "$1" | LC_ALL=C tr -c ' -~' '?' | sed 's/[\\"]/\\&/g')"
 }
 
@@ -47,13 +53,16 @@ object() {
 		"${5:-null}" "${6:-}"
 }
 
-# remark LEVEL ID MESSAGE [COMMAND [LINE]]: below what it is about; the status is the worst
-# level. Level 0 is for what is as it should be. The command has a line of its own, so that
-# it can be pasted.
+# remark LEVEL ID MESSAGE [COMMAND [LINE INSTEAD]]: below what it is about; the status is the
+# worst level. Level 0 is for what is as it should be. The command, or what a line of a file
+# should be INSTEAD, has a line of its own, so that it can be pasted.
 remark() {
-	text "      $3${4:+:}"
-	[ -z "${4:-}" ] || text "          $4"
-	object "$2" "$1" "$3" "${4:-}" "${5:-}"
+	paste=${4:-${6:-}}
+	text "      $3${paste:+:}"
+	[ -z "$paste" ] || text "          $paste"
+	instead=
+	[ -z "${6:-}" ] || instead=", \"instead\": $(json_string "$6")"
+	object "$2" "$1" "$3" "${4:-}" "${5:-}" "$instead"
 	[ "$1" -le "$STATUS" ] || STATUS=$1
 }
 
@@ -156,7 +165,7 @@ why_not() {
 		reason probe-failed "$3 did not take it: $line"
 	elif [ "$3" = pvg_blk ] && line=$(said "pvguest: pvg_blk did not take"); then
 		reason given-in-initramfs "given to $2 in the initramfs: $line"
-	elif is_builtin "$KERNEL" "$2"; then
+	elif is_builtin "$2"; then
 		reason built-in "$2 is built into this kernel and came first; this moves it" "pvguest bind $1"
 	else
 		reason in-tree-first "$2 came first; a reboot moves it, or, if it is not in use, this" "pvguest bind $1"
@@ -201,7 +210,7 @@ device() {
 	why_not "$1" "$3" "$4"
 	level=1
 	# As pvguest-takeover would have it, too.
-	if is_builtin "$KERNEL" "$3" && [ "$2" = console ] &&
+	if is_builtin "$3" && [ "$2" = console ] &&
 		! names_of "$1" | grep -q 'org\.pvguest\.control\.0'; then
 		level=0
 	fi
@@ -251,14 +260,16 @@ doctor_options() {
 
 doctor() {
 	doctor_options "$@"
+	export LC_ALL=C # of patterns, and of what tools say
 	[ -n "$ROOT" ] || [ "$(id -u)" = 0 ] || wrong "doctor: needs root: sudo pvguest doctor"
 	[ -z "$JSON" ] || printf '['
 	[ -n "$NEXT" ] || devices
 	next_boots
+	configuration
 	[ -z "$JSON" ] || printf ']\n'
 	case $STATUS in
 	0) text "all is well" ;;
-	1) text "the guest boots, but not all on our drivers: see above" ;;
+	1) text "the guest boots, but not all is on our drivers: see above" ;;
 	*) text "DANGER: a kernel may not find its disk at the next boot: see above" ;;
 	esac
 	exit "$STATUS"
