@@ -173,3 +173,54 @@ rules()
 	echo '254 virtblk' >> "$TMP/image/proc/devices"
 	finds 1 major-number "rules: in a guest the numbers of virtio disks are named" '.line == 3'
 }
+
+# certificate: that of DKMS in the image, by its configuration.
+certificate()
+{
+	sh -c '. "$1" && mok_paths 6.1 "$2" && echo "$MOK_KEY $MOK_CERTIFICATE"' sh \
+		"$TREE/scripts/install/mok.sh" "$TMP/image"
+}
+
+mok()
+{
+	local dkms=/etc/dkms/framework.conf pub=/var/lib/dkms/mok.pub
+
+	changed true
+	tap_is "$(certificate)" "/var/lib/dkms/mok.key $pub" "mok: without configuration, the key is DKMS's own"
+	config /etc/os-release 'NAME=Mint' 'ID=linuxmint' 'ID_LIKE="ubuntu debian"'
+	tap_is "$(certificate)" "/var/lib/shim-signed/mok/MOK.priv /var/lib/shim-signed/mok/MOK.der" \
+		"mok: on Ubuntu, and what is made of it, it is that of the boot loader's tools"
+	config $dkms '# mok_signing_key=/none' 'mok_signing_key="/root/mok.key"' "mok_certificate='/root/the key.der' # mine"
+	tap_is "$(certificate)" "/root/mok.key /root/the key.der" "mok: framework.conf counts, on Ubuntu as well"
+	config $dkms.d/10-a.conf 'mok_certificate=/etc/keys/${kernelver}.der' 'mok_signing_key="$(touch '"$TMP"'/ran)"'
+	tap_is "$(certificate | tail -n 1)" "\$(touch $TMP/ran) /etc/keys/6.1.der" "mok: framework.conf.d counts more"
+	tap_fails "mok: nothing of these files is run" test -e "$TMP/ran"
+
+	rm -r "$TMP/image/etc/dkms" "$TMP/image/etc/os-release"
+	running "$TMP/image" "$K"
+	mkdir -p "$TMP/image/sys/module/module/parameters"
+	echo Y > "$TMP/image/sys/module/module/parameters/sig_enforce"
+	device "$TMP/image" virtio0 0x0002 virtio_blk block/vda
+	local -x PVGUEST_TEST=$TMP/image
+	command_is mokutil 'echo "$2 is not enrolled"'
+	config $pub certificate
+	finds 1 key-unknown "mok: doctor has the command that enrols the key" ".command == \"mokutil --import $pub\""
+	config $dkms "mok_certificate='/root/the key.der'"
+	config "/root/the key.der" certificate
+	finds 1 key-unknown "mok: ... quoted as a shell needs it" ".command == \"mokutil --import '/root/the key.der'\""
+	tap_is "$(report)" "    mokutil --import '/root/the key.der'" "mok: dkms-report has the command on a line of its own"
+	command_is mokutil 'echo "$2 is already in the enrollment request"'
+	finds 1 key-requested "mok: doctor says that the key waits to be confirmed" '.command == null'
+	command_is mokutil 'echo "$2 is already enrolled"'
+	finds 1 key-unknown "mok: doctor says that a module was not signed with the key that is enrolled" \
+		'.command | startswith("dkms build --force -m pvguest -v 0.1.0 -k")'
+	tap_is "$(report)" "" "mok: dkms-report is silent where the key is enrolled"
+	rm "$TMP/image/root/the key.der"
+	finds 1 key-unknown "mok: doctor says that DKMS has no key" '.message | contains("DKMS has no key (/root/the key.der)")'
+}
+
+# report: the commands that dkms-report has.
+report()
+{
+	PATH=$TMP/bin:$PATH "$TREE/scripts/install/dkms-report" "$K" 2>&1 | grep '^    '
+}

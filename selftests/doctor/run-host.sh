@@ -230,7 +230,7 @@ documented()
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 command_is lsinitramfs 'cat "$1"'
-[ $# -gt 0 ] || set -- image initramfs json devices kernels update network rules documented
+[ $# -gt 0 ] || set -- image initramfs json devices kernels update network rules mok documented
 for part; do
 	"$part"
 done

@@ -33,7 +33,10 @@ install_headers() {
 install_again() {
 	version=$(find "$ROOT/usr/src" -maxdepth 1 -name 'pvguest-[0-9]*' -printf '%f\n' 2>/dev/null |
 		sort -V | tail -n 1)
-	[ -z "$version" ] || command_there dkms install --force -m pvguest -v "${version#pvguest-}" -k "$1"
+	[ -n "$version" ] || return 0
+	version="-m pvguest -v ${version#pvguest-} -k $1"
+	# A module that is there is copied only, unless it is built first.
+	echo "$(command_there dkms build --force "$version") && $(command_there dkms install --force "$version")"
 }
 
 build_log() {

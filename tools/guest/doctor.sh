@@ -118,6 +118,22 @@ reason() {
 	REASON_ID=$1 REASON=$2 REASON_COMMAND=${3:-}
 }
 
+# why_not_trusted MODULE: the kernel that runs accepts only signed modules.
+why_not_trusted() {
+	signed="this kernel accepts only signed modules"
+	mok_paths "$KERNEL" "$ROOT"
+	case $(mok_state "$ROOT") in
+	enrolled)
+		reason key-unknown "$signed; the firmware knows $MOK_CERTIFICATE, so $1 was not signed with that key" \
+			"$(install_again "$KERNEL")" ;;
+	requested) reason key-requested "$signed; $MOK_CERTIFICATE waits to be confirmed on the console at the next boot" ;;
+	absent)
+		reason key-unknown "$signed, and DKMS has no key ($MOK_CERTIFICATE); where openssl is installed, this makes one and signs $1; then mokutil --import $MOK_CERTIFICATE" \
+			"$(install_again "$KERNEL")" ;;
+	*) reason key-unknown "$signed and does not know the key of $1; confirm it on the console at the next boot, after" "$(mok_import)" ;;
+	esac
+}
+
 why_not_loaded() {
 	for module in pvg_ring "$1"; do
 		if on_cmdline "$module"; then
@@ -127,8 +143,7 @@ why_not_loaded() {
 	done
 	if [ "$(cat "$SYS/module/module/parameters/sig_enforce" 2>/dev/null)" = Y ] ||
 		grep -qs '\[\(integrity\|confidentiality\)\]' "$SYS/kernel/security/lockdown"; then
-		reason key-unknown "this kernel accepts only signed modules and does not know the key of $1" \
-			"mokutil --import /var/lib/dkms/mok.pub"
+		why_not_trusted "$1"
 	elif line=$(said "(^|[^a-z_])($1|pvg_ring): .*([Ii]nvalid|disagrees|[Uu]nknown|magic|ELF|exec|signature|verification|No module)"); then
 		reason load-failed "$1 does not load: $line"
 	elif ! softdep_there; then
