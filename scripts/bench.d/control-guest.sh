@@ -31,6 +31,7 @@ ping-idle ping 100 ping
 ping-out ping 100 ping sink
 ping-both ping 100 ping sink source
 op-session op session:40 ops
+op-spawn spawn 40
 op-exec op exec:40 ops
 op-execs op execs:64 ops
 op-put op put:64 ops
@@ -169,6 +170,9 @@ for ((round = 1; round <= ALTERNATIONS; round++)); do
 			elif [ "$load" = op ]; then
 				[ $driver = pvg_ctl ] || continue
 				result=$(operation "$chunk" "${paths[@]}")
+			elif [ "$load" = spawn ]; then
+				[ $driver = pvg_ctl ] || continue
+				result=$("$HERE/control-load" "$chunk" spawn /bin/true)
 			else
 				result=$("$HERE/control-load" "$SECONDS_TIMED" "$load" "$chunk" "${paths[@]}")
 			fi || fail "$name with $driver failed: $result"

@@ -10,20 +10,28 @@
  *   control-load SECONDS beat 64 ANSWER SINK      the same while SINK is written
  *   control-load SECONDS beat 64 ANSWER SINK SOURCE   and SOURCE read
  *
+ * and one that needs no port, what a program costs that is started here:
+ *
+ *   control-load COUNT spawn PROGRAM              posix_spawn() and waitpid()
+ *
  * CPU time is that of the guest: wall time of all CPUs less idle and iowait.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SAMPLES	200000
+
+extern char **environ;
 
 static char buf[1024 * 1024];
 static double latency[SAMPLES];
@@ -142,6 +150,27 @@ static unsigned long long run(const char *load, size_t chunk, int fd,
 	return bytes;
 }
 
+static int spawn(unsigned int count, char *program)
+{
+	char *argv[] = { program, NULL };
+	unsigned int i;
+	double start;
+	int status;
+	pid_t pid;
+
+	for (i = 0; i < count && i < SAMPLES; i++) {
+		start = now();
+		if (posix_spawn(&pid, program, NULL, NULL, argv, environ) ||
+		    waitpid(pid, &status, 0) != pid || status)
+			return 2;
+		latency[i] = now() - start;
+	}
+	qsort(latency, i, sizeof(*latency), compare);
+	printf("{\"mb_s\": 0, \"cpu_us_mib\": 0, \"p50_us\": %.0f, \"p99_us\": %.0f}\n",
+	       percentile(i, 0.5), percentile(i, 0.99));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	double seconds, start, wall, busy, idled;
@@ -152,6 +181,8 @@ int main(int argc, char **argv)
 	size_t chunk;
 	int fd, i;
 
+	if (argc == 4 && !strcmp(argv[2], "spawn"))
+		return spawn(atoi(argv[1]), argv[3]);
 	if (argc < 5 || argc > 7)
 		return 2;
 	seconds = atof(argv[1]);

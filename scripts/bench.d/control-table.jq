@@ -14,7 +14,9 @@ def ratio($a; $b): if $b == 0 then null else $a / $b end;
 	{load: .[0], figure: .[1], op: .[2], bound: (.[3] | tonumber), base: .[4]} |
 	.ratio = (if .base == "-" then $m[.load].pvg_ctl[.figure]
 		elif .base then
-			ratio($m[.load].pvg_ctl[.figure]; $m[.base].pvg_ctl[.figure] // 0)
+			. as $t | ratio($m[.load].pvg_ctl[.figure];
+				[.base | split("+")[] | $m[.].pvg_ctl[$t.figure]] |
+				if all then add else 0 end)
 		else
 			ratio($m[.load].pvg_ctl[.figure]; $m[.load].virtio_console[.figure])
 		end) |

@@ -15,10 +15,11 @@ forgets what it gets instead of passing it on to a program (null); throughput to
 guest (in); the round trip of a small message each 10 ms (beat), alone and while
 other ports move bulk data; that of a ping on the control channel's port, which the
 kernel answers (ours only). Then the guest operations of pvhost and pvguestd, and
-beside them qemu-ga's on a port of its own (op-*, ours only): a session and a ping (op-session),
-exec of /bin/true (op-exec), 64 of them at once (op-execs; spread is p99 / p50), put and get,
-pings while files move; irqs and bells are interrupts and doorbells for each. Prints medians, ratios to the in-tree driver and the
-targets.
+beside them qemu-ga's on a port of its own (op-*, ours only): a session and a ping
+(op-session), exec of /bin/true (op-exec), 64 of them at once (op-execs; spread is p99 / p50),
+put and get, pings while files move; irqs and bells are interrupts and doorbells for each.
+op-spawn is posix_spawn() of /bin/true by a program in the guest. Prints medians, ratios to
+the in-tree driver and the targets.
 
   --kernel K          kernel of the VM (see scripts/lab kernels; default 6.1)
   --smp N             CPUs of the VM (default 1)
@@ -31,8 +32,8 @@ targets.
   --loads A,B         only these loads (out-32k-many, out-64k-many, out-32k-one,
                       out-64k-one, null-32k-many, null-64k-many, in-64k,
                       beat-idle, beat-out, beat-both, ping-idle, ping-out,
-                      ping-both, op-session, op-exec, op-execs, op-put, op-get, op-ping,
-                      op-ping-put, op-ping-get, op-agent-exec, op-agent-put,
+                      ping-both, op-session, op-spawn, op-exec, op-execs, op-put, op-get,
+                      op-ping, op-ping-put, op-ping-get, op-agent-exec, op-agent-put,
                       op-agent-get)
   --json FILE         write every run and what it was measured with to FILE
 END
