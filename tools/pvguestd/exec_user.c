@@ -11,7 +11,6 @@
 
 #include "exec.h"
 
-#define USER_GROUPS	256
 #define ROOT_PATH	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define USER_PATH	"/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 
@@ -57,30 +56,11 @@ static void look_up(struct launch *launch, struct wanted *wanted, __u32 n)
 	}
 }
 
-/* The groups that the user has, in a process that is root still: become_user() sets them. */
-static int own_groups(struct launch *launch, gid_t *groups)
-{
-	const struct request *req = launch->req;
-	FILE *file = fopen("/etc/group", "re");
-	struct group *gr;
-	int n = 0, m;
-
-	while (file && (gr = fgetgrent(file)))
-		for (m = 0; gr->gr_mem[m] && n < USER_GROUPS; m++)
-			if (!strcmp(gr->gr_mem[m], req->user))
-				groups[n++] = gr->gr_gid;
-	if (file)
-		fclose(file);
-	if (n < USER_GROUPS)
-		groups[n++] = req->gid;
-	return n;
-}
-
 void launch_groups(struct launch *launch, const struct plan_head *head)
 {
 	const struct request *req = launch->req;
 	struct wanted wanted[EXEC_GROUPS + 1];
-	gid_t groups[USER_GROUPS + EXEC_GROUPS], gid = req->gid;
+	gid_t groups[ACCOUNT_GROUPS + EXEC_GROUPS], gid = req->gid;
 	__u32 n = 0, i;
 	int count = 0, err;
 
@@ -98,8 +78,10 @@ void launch_groups(struct launch *launch, const struct plan_head *head)
 	look_up(launch, wanted, n);
 	if (*head->group)
 		gid = wanted[n - 1].gid;
-	if (!head->ngroups)
-		count = own_groups(launch, groups);
+	if (!head->ngroups) {
+		count = req->ngroups;
+		memcpy(groups, req->groups, count * sizeof(*groups));
+	}
 	for (i = 0; i < head->ngroups; i++)
 		groups[count++] = wanted[i].gid;
 	if (setgroups(count, groups) < 0 || setresgid(gid, gid, gid) < 0 ||

@@ -2,54 +2,48 @@
 /*
  * What a worker gives up: see sandbox.h.
  */
-#include <cap-ng.h>
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "filter.h"
 #include "sandbox.h"
 
-#define GROUPS_MAX	256
 #define NOFILE		256
 #define ADDRESSES	(512ul << 20)	/* bytes */
 
-/* The groups that /etc/group says @user is in, and @gid. An empty @user is in none. */
-static int groups_of(const char *user, gid_t gid, gid_t *groups)
+static int become(const gid_t *groups, int n, uid_t uid, gid_t gid)
 {
-	FILE *file = *user ? fopen("/etc/group", "re") : NULL;
-	struct group *gr;
-	int n = 0, i;
-
-	groups[n++] = gid;
-	while (file && (gr = fgetgrent(file)))
-		for (i = 0; gr->gr_mem[i] && n < GROUPS_MAX; i++)
-			if (gr->gr_gid != gid && !strcmp(gr->gr_mem[i], user))
-				groups[n++] = gr->gr_gid;
-	if (file)
-		fclose(file);
-	return n;
-}
-
-static int become(const char *user, uid_t uid, gid_t gid)
-{
-	gid_t groups[GROUPS_MAX];
-	int n = groups_of(user, gid, groups);
-
 	if (setgroups(n, groups) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(uid, uid, uid) < 0)
 		return -errno;
 	return 0;
 }
 
+static int become_nobody(void)
+{
+	return become((gid_t []){ NOBODY }, 1, NOBODY, NOBODY);
+}
+
+static int become_root(void)
+{
+	char *group = accounts_read("/etc/group");
+	gid_t groups[ACCOUNT_GROUPS];
+	int n = accounts_groups(group, "root", 0, groups);
+
+	free(group);
+	return become(groups, n, 0, 0);
+}
+
 int become_user(const struct request *req)
 {
-	return become(req->user, req->uid, req->gid);
+	return become(req->groups, req->ngroups, req->uid, req->gid);
 }
 
 /* In whose name a worker acts: a user, or nobody where no file, socket or process asks. */
@@ -59,9 +53,9 @@ static int become_whoever(const struct request *req)
 	__u32 keep = req->operation->keep;
 
 	if (keep & KEEP_ROOT)
-		return become("root", 0, 0);
+		return become_root();
 	if (keep & KEEP_NOBODY || (!req->uid && !(keep & needs)))
-		return become("", NOBODY, NOBODY);
+		return become_nobody();
 	return become_user(req);
 }
 
@@ -82,18 +76,21 @@ static int drop_bounds(__u64 caps)
 	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/* They are kept by root alone. */
+/*
+ * They are kept by root alone. Not by libcap-ng either: its first calls of the C library are
+ * looked up in each worker, in the tables of all libraries.
+ */
 static int drop_caps(__u64 caps)
 {
-	int cap;
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	int i;
 
-	if (geteuid())
-		caps = 0;
-	capng_clear(CAPNG_SELECT_CAPS);
-	for (cap = 0; cap <= CAP_LAST_CAP; cap++)
-		if (caps >> cap & 1)
-			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap);
-	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+	for (i = 0; !geteuid() && i < _LINUX_CAPABILITY_U32S_3; i++) {
+		data[i].effective = caps >> 32 * i;
+		data[i].permitted = caps >> 32 * i;
+	}
+	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
 static int limit(int what, rlim_t value)
@@ -150,7 +147,7 @@ int sandbox_front(void)
 	int err = root ? drop_bounds(0) : 0;
 
 	if (!err && root)
-		err = become("", NOBODY, NOBODY);
+		err = become_nobody();
 	if (!err)
 		err = drop_caps(0);
 	if (!err)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "accounts.h"
 #include "audit.h"
 #include "broker.h"
 #include "sandbox.h"
@@ -102,24 +102,24 @@ void refuse_errno(struct request *req, int error, const char *what)
 /* As getpwnam(), of /etc/passwd alone: what else NSS knows runs code in a root process. */
 static bool find_user(struct request *req)
 {
-	FILE *file = fopen("/etc/passwd", "re");
-	struct passwd *pw = NULL;
+	char *passwd = accounts_read("/etc/passwd"), *group = NULL;
+	struct account account;
+	bool found;
 
 	if (!*req->user)
 		strcpy(req->user, "root");
-	while (file && (pw = fgetpwent(file)))
-		if (!strcmp(pw->pw_name, req->user))
-			break;
-	if (pw) {
-		req->uid = pw->pw_uid;
-		req->gid = pw->pw_gid;
-		snprintf(req->home, sizeof(req->home), "%s", pw->pw_dir);
-		snprintf(req->shell, sizeof(req->shell), "%s",
-			 *pw->pw_shell ? pw->pw_shell : "/bin/sh");
+	found = passwd && accounts_user(passwd, req->user, &account);
+	if (found) {
+		group = accounts_read("/etc/group");
+		req->uid = account.uid;
+		req->gid = account.gid;
+		req->ngroups = accounts_groups(group, req->user, req->gid, req->groups);
+		snprintf(req->home, sizeof(req->home), "%s", account.home);
+		snprintf(req->shell, sizeof(req->shell), "%s", account.shell);
 	}
-	if (file)
-		fclose(file);
-	return pw;
+	free(passwd);
+	free(group);
+	return found;
 }
 
 /* As stream_read_all(), but not for longer than that: a worker is not the host's to keep. */

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "accounts.h"
 #include "pvguest/freestanding.h"
 #include "../../include/uapi/pvguest/control.h"
 #include "../../include/uapi/pvguest/operations.h"
@@ -37,6 +38,8 @@ struct operation;
  * @user: in whose name; a name that exists in /etc/passwd, in run() and prepare()
  * @uid: of @user
  * @gid: of @user
+ * @groups: of @user, @gid among them
+ * @ngroups: of @groups
  * @home: of @user
  * @shell: of @user
  * @record: the operation's record, @record_len bytes; whole in run(), NULL in prepare()
@@ -59,6 +62,8 @@ struct request {
 	char user[PVO_USER_MAX];
 	uid_t uid;
 	gid_t gid;
+	gid_t groups[ACCOUNT_GROUPS];
+	int ngroups;
 	char home[256];
 	char shell[256];
 	const __u8 *record;

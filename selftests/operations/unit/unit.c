@@ -14,5 +14,6 @@ int main(void)
 	failed += test_audit();
 	failed += test_kv();
 	failed += test_exec();
+	failed += test_accounts();
 	return failed != 0;
 }

@@ -13,5 +13,6 @@ int test_policy_profiles(void);
 int test_audit(void);
 int test_kv(void);
 int test_exec(void);
+int test_accounts(void);
 
 #endif /* _SELFTESTS_OPERATIONS_UNIT_H */
