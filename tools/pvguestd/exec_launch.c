@@ -44,17 +44,10 @@ static void give_descriptors(struct launch *launch)
 	close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
+/* A program inherits what is ignored and blocked; see main.c: that is this one signal. */
 static void reset_signals(void)
 {
-	/* As the kernel has it, all zero: SIG_DFL. The C library keeps 32 and 33 for itself. */
-	static const unsigned long standard[4];
-	sigset_t none;
-	int i;
-
-	for (i = 1; i < NSIG; i++)
-		syscall(SYS_rt_sigaction, i, standard, NULL, (NSIG - 1) / 8);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
 }
 
 static void read_control(struct launch *launch, void *buf, size_t len)

@@ -320,7 +320,6 @@ static void handle(const struct epoll_event *event)
 		front_stream_event((__u32)event->data.u64, source, event->events);
 		break;
 	}
-	serve();
 }
 
 /* How long to wait: until the protocol has something to do by time. */
@@ -373,6 +372,7 @@ void front_run(const struct port_config *port_config, int broker)
 		pvc_start(&front.pvc, now_ms());
 	}
 	for (;;) {
+		/* What the events before have led to goes in one write, and one doorbell. */
 		serve();
 		n = epoll_wait(front_epoll, events, 16, timeout());
 		for (i = 0; i < n; i++)

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -223,6 +224,24 @@ static void use_small_pages(void)
 		madvise((void *)from, to - from, MADV_NOHUGEPAGE);
 }
 
+/*
+ * Signals that are ignored are so for all that is executed from here, too: none but SIGPIPE,
+ * whatever has started the daemon. The C library keeps 32 and 33 for itself.
+ */
+static void ignore_signals(void)
+{
+	/* As the kernel has them: the handler is first, all zero is SIG_DFL. */
+	static const unsigned long standard[4];
+	unsigned long action[4];
+	int i;
+
+	for (i = 1; i < NSIG; i++)
+		if (!syscall(SYS_rt_sigaction, i, NULL, action, (NSIG - 1) / 8) &&
+		    action[0] == (unsigned long)SIG_IGN)
+			syscall(SYS_rt_sigaction, i, standard, NULL, (NSIG - 1) / 8);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
 	int err;
@@ -240,7 +259,7 @@ int main(int argc, char **argv)
 	broker.port.fd = -1;
 	parse(argc, argv);
 	umask(077);
-	signal(SIGPIPE, SIG_IGN);
+	ignore_signals();
 	if (speak)
 		return speak_on_port();
 	if (geteuid()) {
