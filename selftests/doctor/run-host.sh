@@ -17,6 +17,8 @@ TREE=$(cd "$HERE/../.." && pwd)
 . "$HERE/image.sh"
 # shellcheck source=selftests/doctor/config.sh
 . "$HERE/config.sh"
+# shellcheck source=selftests/doctor/uninstall.sh
+. "$HERE/uninstall.sh"
 
 PVGUEST=$TREE/tools/guest/pvguest
 K=6.1.0-1-amd64
@@ -139,6 +141,11 @@ initramfs()
 	finds 1 initramfs-no-softdep "initramfs: one without pvguest.conf is named"
 	changed in_initramfs 's/[.]ko$/.ko.zst/'
 	well "initramfs: compressed modules count as well"
+	changed mv "$TMP/bin/lsinitramfs" "$TMP/lsinitramfs"
+	if ! command -v lsinitramfs > /dev/null && ! command -v lsinitrd > /dev/null; then
+		finds 1 initramfs-unread "initramfs: tools that are absent are told" '.command | endswith("pvguest doctor --next")'
+	fi
+	mv "$TMP/lsinitramfs" "$TMP/bin/"
 	changed in_initramfs d
 	finds 1 initramfs-empty "initramfs: one that cannot be read is named"
 }
@@ -230,7 +237,7 @@ documented()
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 command_is lsinitramfs 'cat "$1"'
-[ $# -gt 0 ] || set -- image initramfs json devices kernels update network rules mok documented
+[ $# -gt 0 ] || set -- image initramfs json devices kernels update network rules mok uninstall documented
 for part; do
 	"$part"
 done

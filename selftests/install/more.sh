@@ -310,10 +310,11 @@ power_cut()
 	done
 }
 
-# make install and make uninstall, without a package, and without DKMS as well.
+# make install and make uninstall, without a package, and without DKMS as well; then it is
+# the installed tool that removes itself, without the tree.
 from_tree()
 {
-	local how
+	local how remove
 
 	mkdir -p "$SHARED/tree"
 	copy_sources "$SHARED/tree"
@@ -326,7 +327,9 @@ from_tree()
 		booted "make install ($how)" || continue
 		ours "make install ($how)"
 		doctor "make install ($how)" 0
-		tap_check "make uninstall ($how)" change "$IMAGE" 'cd /host/tree && make uninstall &&
+		remove="cd /host/tree && make uninstall"
+		[ $how = dkms ] || remove="pvguest uninstall"
+		tap_check "make uninstall ($how)" change "$IMAGE" "$remove"' &&
 			! find / -xdev ! -path "/host*" ! -path "/proc*" \( -name "*pvg*" -o -name "*pvguest*" \) | grep .' ||
 			continue
 		boot_files "$IMAGE" || return

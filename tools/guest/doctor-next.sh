@@ -128,6 +128,11 @@ check_initramfs() {
 		no_initramfs "$1" "$2"
 		return
 	fi
+	if ! command -v lsinitramfs >/dev/null && ! command -v lsinitrd >/dev/null; then
+		remark 1 initramfs-unread "$image was not read, since neither lsinitramfs nor lsinitrd is here" \
+			"${IMAGE:+$(command_there pvguest doctor --next)}"
+		return
+	fi
 	again=$(command_there /usr/lib/pvguest/pvguest-initramfs "$1")
 	LIST=$(initramfs_list "$image" | grep -E '/(pvg|virtio)_|pvguest') || LIST=
 	for module in $READY; do
