@@ -17,7 +17,7 @@
 /* Data that the guest may send on all streams together, bytes not consumed. */
 #define LINK_WINDOW	(64u << 20)
 /* Frames are gathered for one write to the socket until there is so much, bytes. */
-#define LINK_GATHER	16384u
+#define LINK_GATHER	65536u
 
 /* Exit statuses of pvhost, and results of the functions here. */
 enum outcome {

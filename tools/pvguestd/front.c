@@ -27,6 +27,7 @@
  * process up costs more.
  */
 #define QUIET_MS	10000u
+#define GATHER		65536u	/* frames are gathered for one write until there is so much, bytes */
 
 struct pvs front;
 int front_epoll;
@@ -36,7 +37,7 @@ static int broker_fd;
 static int port = -1;		/* -1: no host has connected to the socket */
 static bool room;		/* the port takes more */
 static __u8 rx_buf[PVC_SYNC_RUN];
-static __u8 out[PVC_SYNC_RUN];
+static __u8 out[GATHER + PVC_SYNC_RUN];
 static __u32 out_len, out_at;
 static __u8 tlvs[PVC_HELLO_MAX - sizeof(struct pvc_hello)];
 static struct utsname names;
@@ -241,18 +242,28 @@ static bool host_connects(void)
 	return true;
 }
 
+static void gather(void)
+{
+	__u32 n = 1;
+
+	out_at = 0;
+	out_len = 0;
+	while (n && out_len < GATHER) {
+		n = pvc_output(&front.pvc, out + out_len, PVC_SYNC_RUN, now_ms());
+		out_len += n;
+	}
+}
+
 /* What the protocol has to send, as far as the port takes it. */
 static void send_output(void)
 {
 	ssize_t n;
 
 	while (port >= 0 && room) {
-		if (out_at == out_len) {
-			out_at = 0;
-			out_len = pvc_output(&front.pvc, out, sizeof(out), now_ms());
-			if (!out_len)
-				return;
-		}
+		if (out_at == out_len)
+			gather();
+		if (!out_len)
+			return;
 		n = write(port, out + out_at, out_len - out_at);
 		if (n > 0)
 			out_at += n;
