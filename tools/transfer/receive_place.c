@@ -66,10 +66,15 @@ static int link_file(int fd, int dir, const char *name)
 	return linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
 }
 
+/* A device, fifo or socket stays: what opens it by its name wants no file there. */
 static int rename_to(struct receiver *r, int dir, const char *from, const char *to)
 {
 	unsigned int flags = r->flags & PVO_FILE_NO_REPLACE ? RENAME_NOREPLACE : 0;
+	struct stat st;
 
+	if (!fstatat(dir, to, &st, AT_SYMLINK_NOFOLLOW) && !S_ISREG(st.st_mode) &&
+	    !S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode))
+		return -EEXIST;
 	return renameat2(dir, from, dir, to, flags) ? -errno : 0;
 }
 
