@@ -226,7 +226,8 @@ static void start_worker(const struct arrival *arrival, const struct pvo_header 
 		return;
 	}
 	if (!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-		pid = fork();
+		/* Without the libraries' handlers: see exec_prepare(). */
+		pid = _Fork();
 		if (!pid)
 			become_worker(arrival, header, operation, pair[1]);
 		close(pair[1]);

@@ -66,7 +66,8 @@ static __u32 exec_prepare(struct request *req)
 	    pipe2(p->in, O_CLOEXEC) < 0 || pipe2(p->out, O_CLOEXEC) < 0 ||
 	    pipe2(p->err, O_CLOEXEC) < 0)
 		return no_resource(req, "descriptors");
-	p->pid = fork();
+	/* Without the libraries' handlers: none has a thread, nor a lock that one could hold. */
+	p->pid = _Fork();
 	if (!p->pid) {
 		/* The host has to hear it when the supervisor ends, and so has the launcher. */
 		close_all((int []){ p->control[0], p->in[1], p->out[0], p->err[0], req->stream,

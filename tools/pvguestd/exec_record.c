@@ -61,12 +61,18 @@ bool exec_known_fields(const __u8 *record, __u32 len, __u32 max)
 	return true;	/* what is malformed is for the decoder to say */
 }
 
+/* Bytes for its strings: with their zero bytes they are never longer than the record. */
+static __u32 room_for(__u32 len)
+{
+	return min_t(__u32, len, EXEC_BYTES);
+}
+
 /* A pass over the record for one of the lists; the other's strings are skipped. */
 static bool pass(struct exec_request *exec, const __u8 *record, __u32 len, bool env,
 		 __u32 *count, char text[REQUEST_TEXT_MAX])
 {
 	pb_istream_t in = pb_istream_from_buffer(record, len);
-	struct strings list = { .exec = exec, .room = EXEC_BYTES };
+	struct strings list = { .exec = exec, .room = room_for(len) };
 	pb_callback_t *callback = env ? &exec->msg.env : &exec->msg.argv;
 
 	exec->msg = (pvo_exec_run)pvo_exec_run_init_zero;
@@ -159,7 +165,7 @@ __u32 exec_decode(struct exec_request *exec, const __u8 *record, __u32 len,
 			 "exec: the record has an option that this pvguestd does not know");
 		return PVC_UNSUPPORTED;
 	}
-	exec->strings = malloc(EXEC_BYTES);
+	exec->strings = malloc(room_for(len) + 1);
 	if (!exec->strings) {
 		snprintf(text, REQUEST_TEXT_MAX, "exec: no memory");
 		return PVC_FAILED;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -81,7 +82,7 @@ static void test_ring(void **state)
 	fill(&ring, RING_SIZE + 12345);
 	assert_int_equal(ring_rewind(&ring, 0), ring.head - RING_SIZE);
 	drain(&ring, ring.head - RING_SIZE);
-	free(ring.data);
+	munmap(ring.data, RING_SIZE);
 }
 
 struct strings {
