@@ -28,7 +28,7 @@ clean:
 	$(MAKE) -C selftests clean
 
 install uninstall:
-	scripts/install/install $@
+	@scripts/install/install $@
 
 deb rpm:
 	scripts/install/$@
@@ -44,6 +44,10 @@ demo:
 
 bench:
 	scripts/bench block
+
+# What is no target.
+.DEFAULT:
+	@echo "no target '$@'; make help lists them" >&2; exit 1
 
 help:
 	@echo 'Targets:'

@@ -27,6 +27,7 @@ suite_unit()
 	suite_host harness
 	suite_host configs initramfs
 	suite_host doctor
+	suite_host commands
 	unit_tests ring
 	unit_tests mutate
 	unit_tests protocol FUZZ=$FUZZ_SECONDS

@@ -39,7 +39,8 @@ no_package() {
 		told "the package pvguest-dkms is installed; run: apt-get purge pvguest-dkms" >&2
 		return 1
 	fi
-	if [ -d "$1/var/lib/rpm" ] && rpm --root "${1:-/}" -q pvguest-dkms >/dev/null 2>&1; then
+	# Debian's rpm would make a database to look into.
+	if [ -d "$1/var/lib/rpm" ] && [ ! -e "$1/etc/debian_version" ] && rpm --root "${1:-/}" -q pvguest-dkms >/dev/null 2>&1; then
 		told "the package pvguest-dkms is installed; remove it with dnf, or zypper" >&2
 		return 1
 	fi
@@ -80,7 +81,7 @@ uninstall() {
 	case "$#,${1:-}" in
 	0,) ;;
 	2,--root)
-		if [ ! -d "$2/lib/modules" ]; then
+		if [ -z "$2" ] || [ ! -d "$2/lib/modules" ]; then
 			told "uninstall: --root: no /lib/modules below '$2'; name the directory where the image is mounted" >&2
 			exit 2
 		fi

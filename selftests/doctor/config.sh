@@ -166,6 +166,7 @@ rules()
 	sed -i 5d "$TMP/image/etc/systemd/system/a.service"
 	finds 0 major-maybe "rules: a number that may be of other devices is no fault of an image"
 	running "$TMP/image" "$K"
+	device "$TMP/image" virtio0 0x0002 pvg_blk block/vda
 	printf '%s\n' 'Character devices:' '254 virtblk' 'Block devices:' '253 virtblk' '254 device-mapper' > "$TMP/image/proc/devices"
 	local -x PVGUEST_TEST=$TMP/image
 	doctor

@@ -27,7 +27,7 @@ uninstall()
 	tap_check "uninstall: the installed tool finds its parts" env PATH="$TMP/bin:$PATH" \
 		"$root/usr/sbin/pvguest" doctor --next --root "$root" --json
 	tap_check "uninstall: it removes itself without the tree" "$root/usr/sbin/pvguest" uninstall --root "$root"
-	tap_is "$(find "$root" -name '*pvg*' | xargs)" "" "uninstall: no file of pvguest is left"
+	tap_is "$(find "$root" -name '*pvg*' | tr '\n' ' ')" "" "uninstall: no file of pvguest is left"
 	tap_is "$(grep -l pvg_ "$root"/lib/modules/*/modules.{dep,softdep,symbols} | xargs)" "" \
 		"uninstall: depmod has forgotten the modules"
 	tap_check "uninstall: modules of others stay" test -e "$root/lib/modules/$K/updates/dkms/other.ko"

@@ -96,7 +96,7 @@ move() {
 # bind_one VIRTIO TO-OURS
 bind_one() {
 	if ! type=$(type_of "$1"); then
-		say "$1: not a virtio device that pvguest has a driver for"
+		say "$1: no device that pvguest has a driver for; pvguest doctor lists them"
 		return 1
 	fi
 	# shellcheck disable=SC2086 # three words
@@ -133,11 +133,10 @@ bind() {
 		shift
 	fi
 	case ${1:-} in
-	'' | -*)
-		usage >&2
-		exit 2 ;;
+	'') wrong "bind: which device; pvguest doctor lists them" ;;
+	-*) wrong "bind: unknown option '$1'; there is --in-tree" ;;
 	esac
-	[ "$(id -u)" = 0 ] || { say "run as root"; exit 1; }
+	[ -n "$ROOT" ] || [ "$(id -u)" = 0 ] || { say "bind: needs root: sudo pvguest bind"; exit 1; }
 	TAKEOVER=$LIB/pvguest-takeover
 	[ -e "$TAKEOVER" ] || TAKEOVER=$LIB/../../scripts/takeover/pvguest-takeover
 	result=0

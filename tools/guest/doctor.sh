@@ -262,7 +262,7 @@ doctor_options() {
 		--json) JSON=1 ;;
 		--next) NEXT=1 ;;
 		--root)
-			[ -d "${2:-}/lib/modules" ] || wrong "doctor: --root: no /lib/modules below '${2:-}'; name the directory where the image is mounted"
+			{ [ -n "${2:-}" ] && [ -d "$2/lib/modules" ]; } || wrong "doctor: --root: no /lib/modules below '${2:-}'; name the directory where the image is mounted"
 			IMAGE=$(cd "$2" && pwd)
 			shift ;;
 		*) wrong "doctor: unknown argument '$1'; there are --json, --next and --root DIR" ;;
@@ -277,6 +277,8 @@ doctor() {
 	doctor_options "$@"
 	export LC_ALL=C # of patterns, and of what tools say
 	[ -n "$ROOT" ] || [ "$(id -u)" = 0 ] || wrong "doctor: needs root: sudo pvguest doctor"
+	[ -n "$NEXT" ] || [ -n "$(virtio_devices)" ] ||
+		wrong "doctor: no virtio device here: this is no guest with virtio; for an image, pvguest doctor --next --root DIR"
 	[ -z "$JSON" ] || printf '['
 	[ -n "$NEXT" ] || devices
 	next_boots

@@ -104,10 +104,9 @@ static const struct command *find_verb(const char *name)
 			if (!strcmp(cmd->name, name))
 				return cmd;
 	if (name)
-		fprintf(stderr, "pvhost: no verb '%s'\n", name);
+		fprintf(stderr, "pvhost: no verb '%s'; pvhost --help lists them\n", name);
 	else
-		fprintf(stderr, "pvhost: no verb given\n");
-	print_usage(stderr);
+		fprintf(stderr, "pvhost: no verb; pvhost --help lists them\n");
 	exit(USAGE);
 }
 
@@ -122,7 +121,8 @@ static void parse(int argc, char **argv, struct globals *opt)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+s:t:jhV", longopts, NULL)) != -1) {
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:s:t:jhV", longopts, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			opt->socket = optarg;
@@ -140,10 +140,17 @@ static void parse(int argc, char **argv, struct globals *opt)
 		case 'V':
 			printf("pvhost %s\n", PVG_VERSION);
 			exit(DONE);
+		case ':':
+			fprintf(stderr, "pvhost: %s needs a value; pvhost --help tells more\n",
+				argv[optind - 1]);
+			exit(USAGE);
 		default:
+			fprintf(stderr, "pvhost: unknown option '%s'; pvhost --help tells more\n",
+				optopt ? (char []){ '-', optopt, 0 } : argv[optind - 1]);
 			exit(USAGE);
 		}
 	}
+	opterr = 1;
 }
 
 /* What was printed has to have been written, unless its reader wants no more. */

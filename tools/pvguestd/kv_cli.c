@@ -37,9 +37,10 @@ static uint8_t bytes[KV_VALUE_MAX + 1];
 static pvo_kv_request request = pvo_kv_request_init_zero;
 static struct kv_value value = { .data = bytes, .room = KV_VALUE_MAX };
 
-static int usage(void)
+static int usage(const char *verb, const char *wrong)
 {
-	fputs(usage_text, stderr);
+	fprintf(stderr, "pvguest: kv%s%s: %s; pvguest kv --help tells more\n", *verb ? " " : "", verb,
+		wrong);
 	return 2;
 }
 
@@ -114,6 +115,7 @@ static int parse(int argc, char **argv, const char **run_dir)
 	char *end;
 	int opt;
 
+	opterr = 0;
 	while ((opt = getopt(argc, argv, "vg:r:")) > 0) {
 		if (opt == 'v') {
 			request.transient = true;
@@ -126,21 +128,21 @@ static int parse(int argc, char **argv, const char **run_dir)
 		} else if (opt == 'r') {
 			*run_dir = optarg;
 		} else {
-			return usage();
+			return usage(argv[0], "an option is unknown, or without its value");
 		}
 	}
 	return 0;
 }
 
 /* The arguments behind the options into the request; 0 or the exit status. */
-static int take_arguments(int argc, char **argv)
+static int take_arguments(int argc, char **argv, const char *verb)
 {
 	bool follows = request.op == PVO_KV_LIST || request.op == PVO_KV_WATCH;
 	const char *key = argc ? argv[0] : "";
 	const char *bad = follows && !argc ? NULL : kv_check_key(key);
 
 	if ((!argc && !follows) || argc > (request.op == PVO_KV_SET ? 2 : 1))
-		return usage();
+		return usage(verb, "too few arguments, or too many");
 	if (bad)
 		return fail(key, bad);
 	strcpy(request.key, key);
@@ -175,17 +177,17 @@ int kv_main(int argc, char **argv)
 	int err, fd;
 
 	if (argc < 2)
-		return usage();
+		return usage("", "which of get, set, delete, list and watch");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return fputs(usage_text, stdout) < 0;
 	request.op = find_op(argv[1]);
 	if (!request.op)
-		return usage();
+		return usage("", "which of get, set, delete, list and watch");
 	argc--;
 	argv++;
 	err = parse(argc, argv, &run_dir);
 	if (!err)
-		err = take_arguments(argc - optind, argv + optind);
+		err = take_arguments(argc - optind, argv + optind, argv[0]);
 	if (err)
 		return err;
 	fd = kv_connect(run_dir);

@@ -80,7 +80,8 @@ static void parse(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) > 0) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":", options, NULL)) > 0) {
 		switch (opt) {
 		case OPT_MODULE:
 			module_path = optarg;
@@ -115,7 +116,13 @@ static void parse(int argc, char **argv)
 		case OPT_HELP:
 			fputs(usage_text, stdout);
 			exit(0);
+		case ':':
+			fprintf(stderr, "pvguestd: %s needs a value; --help tells the options\n",
+				argv[optind - 1]);
+			exit(2);
 		default:
+			fprintf(stderr, "pvguestd: unknown option '%s'; --help tells the options\n",
+				argv[optind - 1]);
 			exit(2);
 		}
 	}
@@ -180,6 +187,11 @@ static int open_channel(void)
 		broker.port.path = PORT_PATH;
 	}
 	err = port_open(&broker.port);
+	if (err == -ENOENT && !broker.port.listen) {
+		log_line(LOG_ERR, "%s is not there: the hypervisor has to supply a virtio-serial port of that name",
+			 broker.port.path);
+		return 1;
+	}
 	if (err)
 		return fail(broker.port.listen ? broker.port.listen : broker.port.path, err);
 	broker.use_port = true;

@@ -34,9 +34,9 @@ static const char usage_text[] =
 	"\n"
 	"DIR is " POLICY_DIR " unless another is named. pvguest-policy(5) has the grammar.\n";
 
-static int usage(void)
+static int usage(const char *wrong)
 {
-	fputs(usage_text, stderr);
+	fprintf(stderr, "pvguest: policy: %s; pvguest policy --help tells more\n", wrong);
 	return 2;
 }
 
@@ -95,7 +95,7 @@ static int check(int argc, char **argv)
 	struct rule *rule;
 
 	if (argc > 2)
-		return usage();
+		return usage("too few arguments, too many, or an unknown option");
 	if (argc > 1 && access(dir, R_OK | X_OK)) {
 		fprintf(stderr, "pvguest: %s: %s\n", dir, strerror(errno));
 		return 1;
@@ -212,10 +212,10 @@ static int explain(int argc, char **argv)
 		else if (opt == 'u')
 			a.user = optarg;
 		else
-			return usage();
+			return usage("too few arguments, too many, or an unknown option");
 	}
 	if (optind == argc)
-		return usage();
+		return usage("too few arguments, too many, or an unknown option");
 	policy = policy_load(dir, error, sizeof(error));
 	if (*error)
 		fprintf(stderr, "pvguest: %s\n", error);
@@ -306,7 +306,7 @@ static int profile_verb(int argc, char **argv)
 	ssize_t len;
 
 	if (argc < 2 || argc > 3 || (argc == 3 && !installing && strcmp(argv[2], "--print")))
-		return usage();
+		return usage("too few arguments, too many, or an unknown option");
 	len = read_profile(argv[1], text);
 	if (len < 0) {
 		fprintf(stderr, "pvguest: profile '%s': %s; there are monitor, operate and full\n",
@@ -326,5 +326,7 @@ int policy_main(int argc, char **argv)
 		return explain(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "profile"))
 		return profile_verb(argc - 1, argv + 1);
-	return usage();
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+		return fputs(usage_text, stdout) < 0;
+	return usage("which of check, explain and profile");
 }
