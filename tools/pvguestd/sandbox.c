@@ -2,14 +2,12 @@
 /*
  * What a worker gives up: see sandbox.h.
  */
+#include <cap-ng.h>
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "filter.h"
@@ -33,11 +31,12 @@ static int become_nobody(void)
 
 static int become_root(void)
 {
-	char *group = accounts_read("/etc/group");
 	gid_t groups[ACCOUNT_GROUPS];
+	FILE *group = accounts_open("/etc/group");
 	int n = accounts_groups(group, "root", 0, groups);
 
-	free(group);
+	if (group)
+		fclose(group);
 	return become(groups, n, 0, 0);
 }
 
@@ -76,21 +75,18 @@ static int drop_bounds(__u64 caps)
 	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/*
- * They are kept by root alone. Not by libcap-ng either: its first calls of the C library are
- * looked up in each worker, in the tables of all libraries.
- */
+/* They are kept by root alone. */
 static int drop_caps(__u64 caps)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	int i;
+	int cap;
 
-	for (i = 0; !geteuid() && i < _LINUX_CAPABILITY_U32S_3; i++) {
-		data[i].effective = caps >> 32 * i;
-		data[i].permitted = caps >> 32 * i;
-	}
-	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+	if (geteuid())
+		caps = 0;
+	capng_clear(CAPNG_SELECT_CAPS);
+	for (cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (caps >> cap & 1)
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap);
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
 }
 
 static int limit(int what, rlim_t value)

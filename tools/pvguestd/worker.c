@@ -102,24 +102,26 @@ void refuse_errno(struct request *req, int error, const char *what)
 /* As getpwnam(), of /etc/passwd alone: what else NSS knows runs code in a root process. */
 static bool find_user(struct request *req)
 {
-	char *passwd = accounts_read("/etc/passwd"), *group = NULL;
-	struct account account;
-	bool found;
+	FILE *passwd = accounts_open("/etc/passwd"), *group;
+	const struct passwd *pw;
 
 	if (!*req->user)
 		strcpy(req->user, "root");
-	found = passwd && accounts_user(passwd, req->user, &account);
-	if (found) {
-		group = accounts_read("/etc/group");
-		req->uid = account.uid;
-		req->gid = account.gid;
+	pw = accounts_user(passwd, req->user);
+	if (pw) {
+		group = accounts_open("/etc/group");
+		req->uid = pw->pw_uid;
+		req->gid = pw->pw_gid;
 		req->ngroups = accounts_groups(group, req->user, req->gid, req->groups);
-		snprintf(req->home, sizeof(req->home), "%s", account.home);
-		snprintf(req->shell, sizeof(req->shell), "%s", account.shell);
+		snprintf(req->home, sizeof(req->home), "%s", pw->pw_dir);
+		snprintf(req->shell, sizeof(req->shell), "%s",
+			 *pw->pw_shell ? pw->pw_shell : "/bin/sh");
+		if (group)
+			fclose(group);
 	}
-	free(passwd);
-	free(group);
-	return found;
+	if (passwd)
+		fclose(passwd);
+	return pw;
 }
 
 /* As stream_read_all(), but not for longer than that: a worker is not the host's to keep. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -31,57 +32,76 @@ static const char passwd[] =
 	"alice:x:0:0::/:/bin/sh\n"
 	"ivan:x:1009:1009::/home/ivan:/bin/zsh";
 
-static bool user(const char *name, struct account *account)
+static const struct passwd *user(const char *name)
 {
-	static char text[sizeof(passwd)];
+	FILE *file = fmemopen((void *)passwd, strlen(passwd), "r");
+	const struct passwd *pw = accounts_user(file, name);
 
-	memcpy(text, passwd, sizeof(passwd));
-	return accounts_user(text, name, account);
+	fclose(file);
+	return pw;
 }
 
 static void test_user(void **state)
 {
-	struct account a;
+	const struct passwd *pw;
 
 	(void)state;
-	assert_true(user("root", &a));
-	assert_int_equal(a.uid, 0);
-	assert_string_equal(a.home, "/root");
-	assert_string_equal(a.shell, "/bin/bash");
+	pw = user("root");
+	assert_non_null(pw);
+	assert_int_equal(pw->pw_uid, 0);
+	assert_string_equal(pw->pw_dir, "/root");
+	assert_string_equal(pw->pw_shell, "/bin/bash");
 	/* The first line of a name counts. */
-	assert_true(user("alice", &a));
-	assert_int_equal(a.uid, 1000);
-	assert_int_equal(a.gid, 1001);
-	assert_string_equal(a.shell, "/bin/sh");
-	assert_true(user("grace", &a));
-	assert_string_equal(a.home, "");
-	assert_true(user("heidi", &a));
-	assert_string_equal(a.shell, "/bin/sh:x");
-	assert_true(user("ivan", &a));
-	assert_string_equal(a.shell, "/bin/zsh");
+	pw = user("alice");
+	assert_non_null(pw);
+	assert_int_equal(pw->pw_uid, 1000);
+	assert_int_equal(pw->pw_gid, 1001);
+	assert_string_equal(pw->pw_shell, "");
+	pw = user("ivan");
+	assert_non_null(pw);
+	assert_string_equal(pw->pw_shell, "/bin/zsh");
 }
 
-/* Nothing that is no number makes a user of number 0. */
+/* Nothing that is no number makes a user of number 0, and none is the number for no change. */
 static void test_no_user(void **state)
 {
 	static const char *const names[] = {
-		"", "+bob", "bob", "carol", "dave", "erin", "frank", "# comment", "ali", "alicex",
-		"root:x",
+		"", "bob", "carol", "dave", "erin", "frank", "# comment", "ali", "alicex", "root:x",
 	};
-	struct account a;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
-		assert_false(user(names[i], &a));
+		assert_null(user(names[i]));
+	assert_null(accounts_user(NULL, "root"));
+}
+
+/* A file is read as it is, also an empty one, and one that there is not. */
+static void test_open(void **state)
+{
+	char path[] = "/tmp/test-accounts.XXXXXX";
+	int fd = mkstemp(path);
+	FILE *file;
+
+	(void)state;
+	assert_true(fd >= 0);
+	file = accounts_open(path);
+	assert_null(accounts_user(file, "root"));
+	assert_int_equal(write(fd, passwd, strlen(passwd)), strlen(passwd));
+	file = accounts_open(path);
+	assert_non_null(accounts_user(file, "ivan"));
+	fclose(file);
+	close(fd);
+	unlink(path);
+	assert_null(accounts_open(path));
 }
 
 static int groups_of(const char *text, const char *name, gid_t *groups)
 {
-	char *copy = strdup(text);
-	int n = accounts_groups(copy, name, 100, groups);
+	FILE *file = fmemopen((void *)text, strlen(text), "r");
+	int n = accounts_groups(file, name, 100, groups);
 
-	free(copy);
+	fclose(file);
 	return n;
 }
 
@@ -127,6 +147,7 @@ int test_accounts(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_no_user),
+		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_many_groups),
 	};
