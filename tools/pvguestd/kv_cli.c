@@ -39,8 +39,8 @@ static struct kv_value value = { .data = bytes, .room = KV_VALUE_MAX };
 
 static int usage(const char *verb, const char *wrong)
 {
-	fprintf(stderr, "pvguest: kv%s%s: %s; pvguest kv --help tells more\n", *verb ? " " : "", verb,
-		wrong);
+	fprintf(stderr, "pvguest: kv%s%s: %s; pvguest kv --help tells more\n", *verb ? " " : "",
+		verb, wrong);
 	return 2;
 }
 

@@ -188,7 +188,7 @@ static int open_channel(void)
 	}
 	err = port_open(&broker.port);
 	if (err == -ENOENT && !broker.port.listen) {
-		log_line(LOG_ERR, "%s is not there: the hypervisor has to supply a virtio-serial port of that name",
+		log_line(LOG_ERR, "no %s: the hypervisor has to supply a port of that name",
 			 broker.port.path);
 		return 1;
 	}
