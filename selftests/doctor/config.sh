@@ -162,6 +162,15 @@ rules()
 	line /etc/init.d/agent:2 ports-class "for port in /sys/bus/virtio-ports/devices/*; do :; done" \
 		"rules: a script that reads /sys/class/virtio-ports is named"
 
+	config /etc/default/grub '# module_blacklist=pvg_ring' 'GRUB_CMDLINE_LINUX="quiet module_blacklist=foo,pvg_ring"'
+	config /boot/loader/entries/a.conf 'title Debian' 'options root=/dev/vda1 module_blacklist=pvg_net' 'linux /vmlinuz'
+	config /etc/modprobe.d/local.conf 'install pvg_blk /bin/false' 'blacklist pvg_net' 'install foo /bin/false'
+	finds 1 switched-off "rules: a command line that switches off is named" '.subject == "configuration"'
+	line /etc/default/grub:2 switched-off null "rules: that of GRUB"
+	line /boot/loader/entries/a.conf:2 switched-off null "rules: that of the boot loader specification"
+	tap_is "$(jq -c --arg name "$TMP/image/etc/modprobe.d/local.conf" 'map(select(.name == $name).line)' "$TMP/out")" "[1]" \
+		"rules: a module that modprobe does not load is named; blacklist does not stop a softdep"
+	rm "$TMP/image/etc/default/grub" "$TMP/image/boot/loader/entries/a.conf" "$TMP/image/etc/modprobe.d/local.conf"
 	rm "$TMP/image/etc/udev/rules.d/10-net.rules" "$TMP/image/etc/init.d/agent"
 	sed -i 5d "$TMP/image/etc/systemd/system/a.service"
 	finds 0 major-maybe "rules: a number that may be of other devices is no fault of an image"

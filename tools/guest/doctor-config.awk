@@ -25,6 +25,10 @@ FNR == 1 {
 		kind = "unit"
 	else if (FILENAME ~ /\/lxc\/|\/cgconfig/)
 		kind = "cgroup"
+	else if (FILENAME ~ /\/modprobe\.d\//)
+		kind = "modprobe"
+	else if (FILENAME ~ /\/default\/grub|\/boot\/|\/kernel\/cmdline/)
+		kind = "boot"
 	else
 		kind = "script"
 }
@@ -133,6 +137,14 @@ kind == "unit" && match(line, /^[ \t]*DeviceAllow=char-[^ \t]+/) {
 	value = after(substr(line, RSTART, RLENGTH), "-")
 	if (glob(value, "virtio-portsdev") && !glob(value, "pvg_ctl"))
 		put("driver-match", "the ports of pvg_ctl are character devices of the name pvg_ctl; add the line", "DeviceAllow=char-pvg_ctl" rights(line))
+}
+
+kind == "boot" && match(line, /module_blacklist=[^ "']*pvg_[a-z]*/) {
+	put("switched-off", substr(line, RSTART, RLENGTH) " leaves the devices to the in-tree drivers at each boot", "")
+}
+
+kind == "modprobe" && line ~ /^[ \t]*install[ \t]+pvg_/ {
+	put("switched-off", "modprobe runs this line in place of loading the module", "")
 }
 
 kind == "cgroup" && match(line, /devices\.(allow|deny)[ \t]*=[ \t]*"?b[ \t]+[0-9]+:/) {

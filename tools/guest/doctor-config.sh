@@ -16,6 +16,7 @@ config_files() {
 	done
 	# shellcheck disable=SC2086 # a list
 	(cd "$ROOT/" && find $lists etc/NetworkManager etc/lvm etc/lxc var/lib/lxc etc/cgconfig.conf \
+		etc/default etc/kernel boot/loader boot/grub boot/grub2 etc/modprobe.d usr/lib/modprobe.d \
 		etc/init.d etc/local.d usr/local/bin usr/local/sbin etc/rc.local -maxdepth 2 \
 		\( -type f -o -type l \) -size -2000 -printf '%H\t%P\t%l\n' 2>/dev/null) |
 		ROOT=$ROOT LC_ALL=C awk -F '\t' '
@@ -25,10 +26,14 @@ config_files() {
 			$1 ~ /rules\.d$/ && ($2 !~ /^[^\/]*\.rules$/ || $2 == "70-pvguest-control.rules") { next }
 			$1 ~ /NetworkManager$/ && $2 !~ /\.(conf|nmconnection)$/ { next }
 			$1 ~ /etc.l(vm|xc)$/ && $2 !~ /\.conf$/ { next }
+			$1 == "etc/default" && $2 !~ /^grub/ { next }
+			$1 == "etc/kernel" && $2 != "cmdline" { next }
+			$1 ~ /^boot/ && $2 !~ /^(entries\/.*\.conf|grub\.cfg)$/ { next }
+			$1 ~ /modprobe\.d$/ && $2 !~ /\.conf$/ { next }
 			$1 ~ /var.lib.lxc$/ && $2 !~ /\/config$/ { next }
 			{
 				key = $1
-				if (key ~ /(systemd|rules\.d|netplan)/)
+				if (key ~ /(systemd|rules\.d|netplan|modprobe\.d)/)
 					sub(/^(etc|run|usr\/local\/lib|usr\/lib|lib)\//, "", key)
 				if (seen[key "/" $2]++)
 					next
