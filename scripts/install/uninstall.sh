@@ -18,6 +18,7 @@ installed_files() {
 644 scripts/takeover/70-pvguest-control.rules /usr/lib/udev/rules.d/70-pvguest-control.rules
 755 tools/guest/pvguest /usr/sbin/pvguest
 644 tools/guest/pvguest.8 /usr/share/man/man8/pvguest.8
+644 tools/guest/completion.bash /usr/share/bash-completion/completions/pvguest
 644 tools/guest/doctor.sh /usr/lib/pvguest/doctor.sh
 644 tools/guest/doctor-next.sh /usr/lib/pvguest/doctor-next.sh
 644 tools/guest/doctor-config.sh /usr/lib/pvguest/doctor-config.sh

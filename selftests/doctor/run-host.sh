@@ -234,10 +234,31 @@ documented()
 		"documented: Documentation/from-in-tree.md has each counter of ethtool -S"
 }
 
+# completions WORD...: what bash offers for the last word.
+completions()
+{
+	bash -c '. "$1" && shift && COMP_WORDS=(pvguest "$@") COMP_CWORD=$# && _pvguest &&
+		printf "%s\n" "${COMPREPLY[@]}"' bash "$TREE/tools/guest/completion.bash" "$@" | sort | xargs
+}
+
+completion()
+{
+	local verb
+
+	tap_is "$(completions '' | tr ' ' '\n' | grep -v help | xargs)" \
+		"$("$PVGUEST" --help | sed -n 's/^[ a-z]*[ :] *pvguest \([a-z]*\) .*/\1/p' | sort -u | xargs)" \
+		"completion: the commands are those of --help"
+	for verb in doctor bind uninstall; do
+		tap_is "$(completions "$verb" --)" \
+			"$("$PVGUEST" --help | sed '/^$/,$d' | grep "pvguest $verb " | grep -oE -- '--[a-z-]+' | sort | xargs)" \
+			"completion: the options of $verb are those of --help"
+	done
+}
+
 TMP=$(mktemp -d)
 tap_at_exit rm -rf "$TMP"
 command_is lsinitramfs 'cat "$1"'
-[ $# -gt 0 ] || set -- image initramfs json devices kernels update network rules mok uninstall documented
+[ $# -gt 0 ] || set -- image initramfs json devices kernels update network rules mok uninstall completion documented
 for part; do
 	"$part"
 done
