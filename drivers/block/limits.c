@@ -111,15 +111,65 @@ static void read_topology(struct pvg_blk *blk)
 	l->io_opt = block * opt_io_size;
 }
 
+/*
+ * Sectors that a range may have, as the device says it in @name: whole blocks, or the
+ * block layer would split within one. Return: 0, after a line, where there are none.
+ */
+static u32 range_sectors(struct pvg_blk *blk, const char *name, u32 sectors)
+{
+	u32 block = blk->limits.logical_block_size;
+	u32 whole = round_down(sectors, block >> SECTOR_SHIFT);
+
+	/* No limit. */
+	if (!sectors)
+		return UINT_MAX;
+	if (!whole)
+		dev_warn(&blk->vdev->dev,
+			 "%s is %u, a block of %u bytes has more: no such request is made\n",
+			 name, sectors, block);
+	return whole;
+}
+
+/* What ranges of up to @most sectors are best aligned to, in bytes. */
+static u32 range_alignment(struct pvg_blk *blk, const char *name, u32 sectors,
+			   u32 most)
+{
+	u32 block = blk->limits.logical_block_size;
+	u32 bytes = sectors << SECTOR_SHIFT;
+
+	if (sectors > min(most, U32_MAX >> SECTOR_SHIFT)) {
+		dev_warn(&blk->vdev->dev, "%s %u is too large: ignored\n",
+			 name, sectors);
+		return block;
+	}
+	/* Unsaid, or within a block. */
+	if (!bytes || !(block % bytes))
+		return block;
+	if (bytes % block) {
+		dev_warn(&blk->vdev->dev,
+			 "%s %u is not whole blocks of %u bytes: ignored\n",
+			 name, sectors, block);
+		return block;
+	}
+	return bytes;
+}
+
+static void read_write_zeroes(struct pvg_blk *blk)
+{
+	u32 sectors;
+
+	if (read_feature(blk->vdev, VIRTIO_BLK_F_WRITE_ZEROES,
+			 max_write_zeroes_sectors, &sectors))
+		return;
+	blk->limits.max_write_zeroes_sectors =
+		range_sectors(blk, "max_write_zeroes_sectors", sectors);
+}
+
 static void read_discard(struct pvg_blk *blk)
 {
 	struct virtio_device *vdev = blk->vdev;
 	struct pvg_blk_limits *l = &blk->limits;
 	u32 sectors, segments, alignment;
-
-	if (!read_feature(vdev, VIRTIO_BLK_F_WRITE_ZEROES,
-			  max_write_zeroes_sectors, &sectors))
-		l->max_write_zeroes_sectors = sectors ?: UINT_MAX;
 
 	if (read_feature(vdev, VIRTIO_BLK_F_DISCARD, max_discard_sectors,
 			 &sectors))
@@ -128,16 +178,48 @@ static void read_discard(struct pvg_blk *blk)
 	read_feature(vdev, VIRTIO_BLK_F_DISCARD, discard_sector_alignment,
 		     &alignment);
 
-	if (alignment > U32_MAX >> SECTOR_SHIFT) {
-		dev_warn(&vdev->dev, "discard_sector_alignment %u is too large: ignored\n",
-			 alignment);
-		alignment = 0;
-	}
-	/* 0 is "no limit" for sectors, and unsaid for the other two. */
-	l->max_discard_sectors = sectors ?: UINT_MAX;
+	l->max_discard_sectors = range_sectors(blk, "max_discard_sectors", sectors);
+	if (!l->max_discard_sectors)
+		return;
+	/* 0 is unsaid. */
 	l->max_discard_segments = clamp_t(u32, segments, 1, PVG_BLK_MAX_RANGES);
-	l->discard_granularity = max(alignment << SECTOR_SHIFT,
-				     l->logical_block_size);
+	l->discard_granularity = range_alignment(blk, "discard_sector_alignment",
+						 alignment, l->max_discard_sectors);
+}
+
+/*
+ * After read_discard(). The block layer splits a secure erase by its own limit, and then
+ * splits or merges what follows each other by that of discards. Where there are both, the
+ * smaller one is that of both. A request has one range, so max_secure_erase_seg does not
+ * matter; and the alignment is that of the splits.
+ */
+static void read_secure_erase(struct pvg_blk *blk)
+{
+	struct virtio_device *vdev = blk->vdev;
+	struct pvg_blk_limits *l = &blk->limits;
+	u32 sectors, alignment;
+
+	if (read_feature(vdev, VIRTIO_BLK_F_SECURE_ERASE,
+			 max_secure_erase_sectors, &sectors))
+		return;
+	read_feature(vdev, VIRTIO_BLK_F_SECURE_ERASE,
+		     secure_erase_sector_alignment, &alignment);
+
+	sectors = range_sectors(blk, "max_secure_erase_sectors", sectors);
+	if (!sectors)
+		return;
+	alignment = range_alignment(blk, "secure_erase_sector_alignment",
+				    alignment, sectors) >> SECTOR_SHIFT;
+	/* The block layer takes no more; nor may it then split within the alignment. */
+	sectors = rounddown(min(sectors, U32_MAX >> SECTOR_SHIFT), alignment);
+	if (l->max_discard_sectors) {
+		l->max_discard_sectors = min(l->max_discard_sectors, sectors);
+		sectors = l->max_discard_sectors;
+		/* With a coarser one the block layer would not split at all. */
+		if (l->discard_granularity >> SECTOR_SHIFT > sectors)
+			l->discard_granularity = l->logical_block_size;
+	}
+	l->max_secure_erase_sectors = sectors;
 }
 
 /**
@@ -207,7 +289,9 @@ int pvg_blk_read_limits(struct pvg_blk *blk)
 	if (err)
 		return err;
 	read_topology(blk);
+	read_write_zeroes(blk);
 	read_discard(blk);
+	read_secure_erase(blk);
 	blk->limits.write_cache = pvg_blk_read_write_cache(vdev);
 	read_feature(vdev, VIRTIO_BLK_F_GEOMETRY, geometry.cylinders,
 		     &blk->cylinders);

@@ -60,7 +60,7 @@ struct pvg_blk_queue {
 	struct pvg_queue pvg;
 	struct pvg_blk *blk;
 	bool full;
-	char name[16];
+	char name[24];
 };
 
 /**
@@ -112,14 +112,30 @@ struct pvg_blk {
 #define PVG_BLK_ROOM_MAX	8192
 
 /**
+ * struct pvg_blk_lifetime - what a device answers to GET_LIFETIME (virtio 1.2, 5.2.6)
+ * @pre_eol_info: share of the reserved blocks that is consumed, 0 to 3
+ * @est_typ_a: tenths of its life that SLC cells are through, 0 to 11
+ * @est_typ_b: the same of MLC cells
+ */
+struct pvg_blk_lifetime {
+	__virtio16 pre_eol_info;
+	__virtio16 est_typ_a;
+	__virtio16 est_typ_b;
+};
+
+static_assert(sizeof(struct pvg_blk_lifetime) == 6);
+
+/**
  * struct pvg_blk_req - per-request data (virtio 1.2, section 5.2.6)
  * @hdr: read by the device
  * @status: written by the device; read once, by pvg_blk_used()
  * @urgent: somebody waits for this very request
  * @pooled: @table is not in @sg or @room, but of a pool
+ * @own_type: VIRTIO_BLK_T_ of a REQ_OP_DRV_IN; set when that is allocated
  * @result: what @status was found to mean
  * @next: the next completed request of a drain
- * @range: of a discard or a write of zeroes that has one
+ * @range: of a discard, an erase or a write of zeroes that has one
+ * @lifetime: written by the device
  * @table: data, mapped for the virtqueue
  * @room: of @room_size bytes, kept by the tag; a longer @table, or several ranges
  * @room_size: power of two, or 0
@@ -131,8 +147,12 @@ struct pvg_blk_req {
 	bool urgent;
 	bool pooled;
 	blk_status_t result;
+	u32 own_type;
 	struct pvg_blk_req *next;
-	struct virtio_blk_discard_write_zeroes range;
+	union {
+		struct virtio_blk_discard_write_zeroes range;
+		struct pvg_blk_lifetime lifetime;
+	};
 	struct sg_table table;
 	void *room;
 	u32 room_size;

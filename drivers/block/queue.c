@@ -44,48 +44,66 @@ static void set_range(struct virtio_blk_discard_write_zeroes *range,
 	range->sector = cpu_to_le64(sector);
 }
 
-/* Discard and write-zeroes carry a table of ranges instead of data. */
-static blk_status_t setup_ranges(struct request *rq, struct pvg_blk_req *req,
-				 bool unmap)
+/* The request's data is @len bytes at @at, of the driver's own. */
+static void set_payload(struct request *rq, void *at, u32 len)
 {
-	unsigned int n = blk_rq_nr_discard_segments(rq), i = 0;
-	struct virtio_blk_discard_write_zeroes *range = &req->range;
-	__le32 flags = 0;
-	struct bio *bio;
-
-	if (unmap)
-		flags = cpu_to_le32(VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
-	if (n == 1) {
-		/* May be several contiguous bios: the request has the sum. */
-		set_range(range, flags, blk_rq_pos(rq), blk_rq_sectors(rq));
-		i++;
-	} else {
-		range = get_room(req, n * sizeof(*range), GFP_ATOMIC);
-		if (!range)
-			return BLK_STS_RESOURCE;
-		__rq_for_each_bio(bio, rq) {
-			if (WARN_ON_ONCE(i == n))
-				return BLK_STS_IOERR;
-			set_range(&range[i++], flags, bio->bi_iter.bi_sector,
-				  bio->bi_iter.bi_size >> SECTOR_SHIFT);
-		}
-	}
-	if (WARN_ON_ONCE(i != n))
-		return BLK_STS_IOERR;
-
-	rq->special_vec.bv_page = virt_to_page(range);
-	rq->special_vec.bv_offset = offset_in_page(range);
-	rq->special_vec.bv_len = sizeof(*range) * n;
+	rq->special_vec.bv_page = virt_to_page(at);
+	rq->special_vec.bv_offset = offset_in_page(at);
+	rq->special_vec.bv_len = len;
 	rq->rq_flags |= RQF_SPECIAL_PAYLOAD;
-	return BLK_STS_OK;
 }
 
-static void forget_ranges(struct request *rq)
+static void forget_payload(struct request *rq)
 {
 	rq->rq_flags &= ~RQF_SPECIAL_PAYLOAD;
 }
 
-/* Fill in the header, and the ranges where the operation has them. */
+/* These have a range instead of data: that of the whole request. */
+static void setup_range(struct request *rq, struct pvg_blk_req *req, bool unmap)
+{
+	__le32 flags = 0;
+
+	if (unmap)
+		flags = cpu_to_le32(VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
+	set_range(&req->range, flags, blk_rq_pos(rq), blk_rq_sectors(rq));
+	set_payload(rq, &req->range, sizeof(req->range));
+}
+
+/* A discard may have several, which need not follow each other. */
+static blk_status_t setup_discard(struct request *rq, struct pvg_blk_req *req)
+{
+	unsigned int n = blk_rq_nr_discard_segments(rq), i = 0;
+	struct virtio_blk_discard_write_zeroes *range;
+	struct bio *bio;
+
+	/* May be several contiguous bios: the request has the sum. */
+	if (n == 1) {
+		setup_range(rq, req, false);
+		return BLK_STS_OK;
+	}
+	range = get_room(req, n * sizeof(*range), GFP_ATOMIC);
+	if (!range)
+		return BLK_STS_RESOURCE;
+	__rq_for_each_bio(bio, rq) {
+		if (WARN_ON_ONCE(i == n))
+			return BLK_STS_IOERR;
+		set_range(&range[i++], 0, bio->bi_iter.bi_sector,
+			  bio->bi_iter.bi_size >> SECTOR_SHIFT);
+	}
+	if (WARN_ON_ONCE(i != n))
+		return BLK_STS_IOERR;
+	set_payload(rq, range, n * sizeof(*range));
+	return BLK_STS_OK;
+}
+
+/* What the device does not write keeps a value that it may not have. */
+static void setup_lifetime(struct request *rq, struct pvg_blk_req *req)
+{
+	memset(&req->lifetime, U8_MAX, sizeof(req->lifetime));
+	set_payload(rq, &req->lifetime, sizeof(req->lifetime));
+}
+
+/* Fill in the header, and the data where that is the driver's own. */
 static blk_status_t setup_header(struct pvg_blk *blk, struct request *rq,
 				 struct pvg_blk_req *req)
 {
@@ -110,15 +128,20 @@ static blk_status_t setup_header(struct pvg_blk *blk, struct request *rq,
 		break;
 	case REQ_OP_DISCARD:
 		type = VIRTIO_BLK_T_DISCARD;
-		status = setup_ranges(rq, req, false);
+		status = setup_discard(rq, req);
+		break;
+	case REQ_OP_SECURE_ERASE:
+		type = VIRTIO_BLK_T_SECURE_ERASE;
+		setup_range(rq, req, false);
 		break;
 	case REQ_OP_WRITE_ZEROES:
 		type = VIRTIO_BLK_T_WRITE_ZEROES;
-		status = setup_ranges(rq, req,
-				      !(rq->cmd_flags & REQ_NOUNMAP));
+		setup_range(rq, req, !(rq->cmd_flags & REQ_NOUNMAP));
 		break;
 	case REQ_OP_DRV_IN:
-		type = VIRTIO_BLK_T_GET_ID;
+		type = req->own_type;
+		if (type == VIRTIO_BLK_T_GET_LIFETIME)
+			setup_lifetime(rq, req);
 		req->urgent = true;
 		break;
 	default:
@@ -185,7 +208,7 @@ static blk_status_t prepare(struct pvg_blk *blk, struct request *rq)
 		return status;
 	status = map_data(rq, req);
 	if (unlikely(status)) {
-		forget_ranges(rq);
+		forget_payload(rq);
 		return status;
 	}
 	blk_mq_start_request(rq);
@@ -195,7 +218,7 @@ static blk_status_t prepare(struct pvg_blk *blk, struct request *rq)
 static void unprepare(struct request *rq)
 {
 	unmap_data(blk_mq_rq_to_pdu(rq));
-	forget_ranges(rq);
+	forget_payload(rq);
 }
 
 static int add(struct pvg_blk_queue *bq, struct request *rq)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/block/vdX/{serial,cache_type}, as the in-tree driver has them, and
- * timeout_action. Documentation/ABI.md describes them.
+ * /sys/block/vdX/{serial,cache_type}, as the in-tree driver has them,
+ * timeout_action, and what the device says of its wear. Documentation/ABI.md
+ * describes them.
  */
 #include <linux/delay.h>
 #include <linux/sysfs.h>
@@ -19,15 +20,21 @@ static struct pvg_blk *dev_to_blk(struct device *dev)
  * A request, as soon as there is one. The queue of a disk that was given up may
  * stay frozen until the disk goes, so nothing waits for that.
  */
-static struct request *alloc_request(struct pvg_blk *blk)
+static struct request *alloc_request(struct pvg_blk *blk, u32 type)
 {
 	enum pvg_blk_state state;
+	struct pvg_blk_req *req;
 	struct request *rq;
 
 	for (;;) {
 		rq = blk_mq_alloc_request(blk->disk->queue, REQ_OP_DRV_IN,
 					  BLK_MQ_REQ_NOWAIT);
-		if (!IS_ERR(rq) || PTR_ERR(rq) != -EAGAIN)
+		if (!IS_ERR(rq)) {
+			req = blk_mq_rq_to_pdu(rq);
+			req->own_type = type;
+			return rq;
+		}
+		if (PTR_ERR(rq) != -EAGAIN)
 			return rq;
 		state = READ_ONCE(blk->state);
 		if (state != PVG_BLK_LIVE && state != PVG_BLK_STOPPED)
@@ -43,7 +50,7 @@ static int get_id(struct gendisk *disk, char *id)
 	struct request *rq;
 	int err;
 
-	rq = alloc_request(disk->private_data);
+	rq = alloc_request(disk->private_data, VIRTIO_BLK_T_GET_ID);
 	if (IS_ERR(rq))
 		return PTR_ERR(rq);
 	err = pvg_blk_rq_map_kern(rq, id, VIRTIO_BLK_ID_BYTES, GFP_KERNEL);
@@ -152,10 +159,69 @@ static ssize_t timeout_action_store(struct device *dev,
 
 static DEVICE_ATTR_RW(timeout_action);
 
+/* Ask the device for its wear (virtio 1.2, 5.2.6, GET_LIFETIME). */
+static int get_lifetime(struct pvg_blk *blk, struct pvg_blk_lifetime *lifetime)
+{
+	struct pvg_blk_req *req;
+	struct request *rq;
+	int err;
+
+	rq = alloc_request(blk, VIRTIO_BLK_T_GET_LIFETIME);
+	if (IS_ERR(rq))
+		return PTR_ERR(rq);
+	req = blk_mq_rq_to_pdu(rq);
+	err = blk_status_to_errno(blk_execute_rq(rq, false));
+	*lifetime = req->lifetime;
+	blk_mq_free_request(rq);
+	return err;
+}
+
+/* What the device says is shown only if it is allowed to say so. */
+static ssize_t show_lifetime(struct pvg_blk *blk, const char *name,
+			     __virtio16 answer, u16 most, char *buf)
+{
+	u16 value = virtio16_to_cpu(blk->vdev, answer);
+
+	if (value <= most)
+		return sysfs_emit(buf, "%u\n", value);
+	dev_warn_ratelimited(&blk->vdev->dev,
+			     "%s is %u, at most %u, or the device has not written it\n",
+			     name, value, most);
+	return -EIO;
+}
+
+#define LIFETIME(_name, _field, _most)					\
+static ssize_t _name##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)	\
+{									\
+	struct pvg_blk *blk = dev_to_blk(dev);				\
+	struct pvg_blk_lifetime lifetime;				\
+	int err = get_lifetime(blk, &lifetime);				\
+									\
+	return err ?: show_lifetime(blk, #_name, lifetime._field,	\
+				    _most, buf);			\
+}									\
+									\
+static DEVICE_ATTR_RO(_name)
+
+/* How much of its reserve is consumed: 1 below 80%, 2 from 80, 3 from 90; 0: unknown. */
+LIFETIME(pre_eol_info, pre_eol_info, 3);
+/* The tenth of their life that SLC cells are in; 11: beyond it; 0: unknown. */
+LIFETIME(device_lifetime_est_typ_a, est_typ_a, 11);
+/* The same of MLC cells. */
+LIFETIME(device_lifetime_est_typ_b, est_typ_b, 11);
+
 static struct attribute *blk_attrs[] = {
 	&dev_attr_serial.attr,
 	&dev_attr_cache_type.attr,
 	&dev_attr_timeout_action.attr,
+	NULL,
+};
+
+static struct attribute *lifetime_attrs[] = {
+	&dev_attr_pre_eol_info.attr,
+	&dev_attr_device_lifetime_est_typ_a.attr,
+	&dev_attr_device_lifetime_est_typ_b.attr,
 	NULL,
 };
 
@@ -176,7 +242,21 @@ static const struct attribute_group blk_attr_group = {
 	.is_visible = attr_is_visible,
 };
 
+static umode_t lifetime_is_visible(struct kobject *kobj,
+				   struct attribute *attr, int n)
+{
+	struct pvg_blk *blk = dev_to_blk(kobj_to_dev(kobj));
+
+	return virtio_has_feature(blk->vdev, VIRTIO_BLK_F_LIFETIME) ? attr->mode : 0;
+}
+
+static const struct attribute_group lifetime_group = {
+	.attrs = lifetime_attrs,
+	.is_visible = lifetime_is_visible,
+};
+
 const struct attribute_group *pvg_blk_attr_groups[] = {
 	&blk_attr_group,
+	&lifetime_group,
 	NULL,
 };

@@ -5,11 +5,20 @@
 
 #include <linux/blk-mq.h>
 #include <linux/sched/mm.h>
+#include <linux/virtio_blk.h>
 
 #include "pvguest/compat.h"
 
 #ifndef PVG_HAVE_MAP_HW_QUEUES
 #include <linux/blk-mq-virtio.h>
+#endif
+
+/* Of the specification; uapi has none of these so far. */
+#ifndef VIRTIO_BLK_F_LIFETIME
+#define VIRTIO_BLK_F_LIFETIME	15
+#endif
+#ifndef VIRTIO_BLK_T_GET_LIFETIME
+#define VIRTIO_BLK_T_GET_LIFETIME	10
 #endif
 
 #ifndef PVG_HAVE_SHOULD_MERGE
@@ -29,6 +38,7 @@
  * @discard_granularity: bytes
  * @max_discard_sectors: 512-byte sectors per range, 0 without DISCARD
  * @max_discard_segments: ranges per request
+ * @max_secure_erase_sectors: 512-byte sectors of a request, 0 without SECURE_ERASE
  * @max_write_zeroes_sectors: 512-byte sectors, 0 without WRITE_ZEROES
  * @write_cache: writes need a flush to be stable
  */
@@ -44,6 +54,7 @@ struct pvg_blk_limits {
 	u32 discard_granularity;
 	u32 max_discard_sectors;
 	u32 max_discard_segments;
+	u32 max_secure_erase_sectors;
 	u32 max_write_zeroes_sectors;
 	bool write_cache;
 };
@@ -68,6 +79,7 @@ pvg_blk_mq_alloc_disk(struct blk_mq_tag_set *set,
 		.discard_granularity = l->discard_granularity,
 		.max_hw_discard_sectors = l->max_discard_sectors,
 		.max_discard_segments = l->max_discard_segments,
+		.max_secure_erase_sectors = l->max_secure_erase_sectors,
 		.max_write_zeroes_sectors = l->max_write_zeroes_sectors,
 	};
 
@@ -125,6 +137,7 @@ pvg_blk_mq_alloc_disk(struct blk_mq_tag_set *set,
 		blk_queue_max_discard_sectors(q, l->max_discard_sectors);
 		blk_queue_max_discard_segments(q, l->max_discard_segments);
 	}
+	blk_queue_max_secure_erase_sectors(q, l->max_secure_erase_sectors);
 	blk_queue_max_write_zeroes_sectors(q, l->max_write_zeroes_sectors);
 	return disk;
 }

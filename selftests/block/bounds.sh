@@ -120,10 +120,10 @@ granularity_is()
 
 taken max_discard_sectors=2048 discard_sector_alignment=16
 granularity_is 16 8192
-taken max_discard_sectors=2048 discard_sector_alignment=8388607
+taken max_discard_sectors=8388608 discard_sector_alignment=8388607
 granularity_is 8388607 4294966784
 mark=$(kmsg_mark)
-taken max_discard_sectors=2048 discard_sector_alignment=8388608
+taken max_discard_sectors=8388608 discard_sector_alignment=8388608
 granularity_is 8388608 512
 tap_check "discard_sector_alignment=8388608: the log says that it is ignored" grep -qF \
 	"discard_sector_alignment 8388608 is too large: ignored" <<< "$(kmsg_since "$mark")"

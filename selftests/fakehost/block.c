@@ -9,6 +9,7 @@
 #include <linux/vmalloc.h>
 
 #include "fakehost.h"
+#include "pvguest/compat_blk.h"
 
 #define DISK_SECTORS	32768u	/* 16 MiB */
 #define DISK_BYTES	(DISK_SECTORS << SECTOR_SHIFT)
@@ -39,13 +40,39 @@ static ushort alignment_offset;
 module_param(alignment_offset, ushort, 0444);
 MODULE_PARM_DESC(alignment_offset, "its alignment_offset");
 
-/* Only offered: a discard is answered with UNSUPP. */
 static uint max_discard_sectors;
 module_param(max_discard_sectors, uint, 0444);
 MODULE_PARM_DESC(max_discard_sectors, "its max_discard_sectors; with 0 it has no DISCARD");
+static uint max_discard_seg = 1;
+module_param(max_discard_seg, uint, 0444);
+MODULE_PARM_DESC(max_discard_seg, "its max_discard_seg");
 static uint discard_sector_alignment;
 module_param(discard_sector_alignment, uint, 0444);
 MODULE_PARM_DESC(discard_sector_alignment, "its discard_sector_alignment");
+static uint max_write_zeroes_sectors;
+module_param(max_write_zeroes_sectors, uint, 0444);
+MODULE_PARM_DESC(max_write_zeroes_sectors, "its max_write_zeroes_sectors; with 0 it has no WRITE_ZEROES");
+static bool secure_erase;
+module_param(secure_erase, bool, 0444);
+MODULE_PARM_DESC(secure_erase, "it has SECURE_ERASE");
+static uint max_secure_erase_sectors = 2048;
+module_param(max_secure_erase_sectors, uint, 0444);
+MODULE_PARM_DESC(max_secure_erase_sectors, "its max_secure_erase_sectors");
+static uint max_secure_erase_seg = 1;
+module_param(max_secure_erase_seg, uint, 0444);
+MODULE_PARM_DESC(max_secure_erase_seg, "its max_secure_erase_seg");
+static uint secure_erase_sector_alignment = 1;
+module_param(secure_erase_sector_alignment, uint, 0444);
+MODULE_PARM_DESC(secure_erase_sector_alignment, "its secure_erase_sector_alignment");
+
+/* What it answers to GET_LIFETIME, in the order of the specification. */
+static ushort lifetime[3];
+static int lifetime_values;
+module_param_array(lifetime, ushort, &lifetime_values, 0444);
+MODULE_PARM_DESC(lifetime, "pre_eol_info, device_lifetime_est_typ_a and _b; without them it has no LIFETIME");
+static uint lifetime_bytes = sizeof(lifetime);
+module_param(lifetime_bytes, uint, 0444);
+MODULE_PARM_DESC(lifetime_bytes, "of these, how many bytes it answers");
 
 static u32 bytes_in(const struct fh_chain *c)
 {
@@ -55,6 +82,37 @@ static u32 bytes_in(const struct fh_chain *c)
 	for (i = c->out; i < c->n; i++)
 		sum += c->seg[i].len;
 	return sum;
+}
+
+/* What is read afterwards tells which of them it was. */
+#define DISCARDED	0xdd
+#define ERASED		0xee
+
+/* No more than it has said, or it refuses all of it. */
+static u8 serve_ranges(struct fh_dev *dev, const struct fh_chain *c, u8 fill,
+		       u32 sectors, u32 segments)
+{
+	u32 at = sizeof(struct virtio_blk_outhdr), most = sectors ?: U32_MAX;
+	struct virtio_blk_discard_write_zeroes range;
+	u64 first, count;
+	u32 n = 0;
+
+	for (; fh_read(c, at, &range, sizeof(range)) == sizeof(range);
+	     at += sizeof(range)) {
+		first = le64_to_cpu(range.sector);
+		count = le32_to_cpu(range.num_sectors);
+		if (++n > max(segments, 1u) || !count || count > most ||
+		    first > DISK_SECTORS || count > DISK_SECTORS - first ||
+		    (first | count) % (blk_size >> SECTOR_SHIFT))
+			return VIRTIO_BLK_S_IOERR;
+		/* A write of zeroes may be asked to unmap. */
+		if (fill && range.flags)
+			return VIRTIO_BLK_S_UNSUPP;
+		memset(dev->disk + (first << SECTOR_SHIFT), fill,
+		       count << SECTOR_SHIFT);
+	}
+	dev->ranges += n;
+	return n ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
 static u8 serve(struct fh_dev *dev, const struct fh_chain *c, u32 room)
@@ -81,6 +139,18 @@ static u8 serve(struct fh_dev *dev, const struct fh_chain *c, u32 room)
 	case VIRTIO_BLK_T_GET_ID:
 		fh_write(c, 0, "pvgfake", sizeof("pvgfake"));
 		return VIRTIO_BLK_S_OK;
+	case VIRTIO_BLK_T_GET_LIFETIME:
+		fh_write(c, 0, lifetime,
+			 min_t(u32, lifetime_bytes, sizeof(lifetime)));
+		return VIRTIO_BLK_S_OK;
+	case VIRTIO_BLK_T_DISCARD:
+		return serve_ranges(dev, c, DISCARDED, max_discard_sectors,
+				    max_discard_seg);
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		return serve_ranges(dev, c, 0, max_write_zeroes_sectors, 1);
+	case VIRTIO_BLK_T_SECURE_ERASE:
+		return serve_ranges(dev, c, ERASED, max_secure_erase_sectors,
+				    max_secure_erase_seg);
 	default:
 		return VIRTIO_BLK_S_UNSUPP;
 	}
@@ -133,8 +203,13 @@ static int init(struct fh_dev *dev)
 	dev->blk.opt_io_size = (__force __virtio32)opt_io_size;
 	dev->blk.alignment_offset = alignment_offset;
 	dev->blk.max_discard_sectors = (__force __virtio32)max_discard_sectors;
-	dev->blk.max_discard_seg = (__force __virtio32)1;
+	dev->blk.max_discard_seg = (__force __virtio32)max_discard_seg;
 	dev->blk.discard_sector_alignment = (__force __virtio32)discard_sector_alignment;
+	dev->blk.max_write_zeroes_sectors = (__force __virtio32)max_write_zeroes_sectors;
+	dev->blk.max_write_zeroes_seg = (__force __virtio32)1;
+	dev->blk.max_secure_erase_sectors = (__force __virtio32)max_secure_erase_sectors;
+	dev->blk.max_secure_erase_seg = (__force __virtio32)max_secure_erase_seg;
+	dev->blk.secure_erase_sector_alignment = (__force __virtio32)secure_erase_sector_alignment;
 	return 0;
 }
 
@@ -143,7 +218,10 @@ static u64 features(void)
 	return BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_SIZE_MAX) |
 	       BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) | BIT_ULL(VIRTIO_BLK_F_FLUSH) |
 	       BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) | BIT_ULL(VIRTIO_BLK_F_MQ) |
-	       (max_discard_sectors ? BIT_ULL(VIRTIO_BLK_F_DISCARD) : 0);
+	       (max_discard_sectors ? BIT_ULL(VIRTIO_BLK_F_DISCARD) : 0) |
+	       (max_write_zeroes_sectors ? BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES) : 0) |
+	       (secure_erase ? BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE) : 0) |
+	       (lifetime_values ? BIT_ULL(VIRTIO_BLK_F_LIFETIME) : 0);
 }
 
 const struct fh_kind fh_block = {

@@ -142,6 +142,7 @@ struct fh_kind {
  * @lock: of the rings, status and configuration; may sleep
  * @disk: of a block device, what it holds; of a balloon, which pages it has
  * @held: how many these are
+ * @ranges: of discards, erases and writes of zeroes, how many a disk has done; @lock
  * @hint_ids: of a balloon, the first @hint_count that it was given; @lock
  * @hint_hold: it looks at no hint; @lock
  * @look_ms: for how long it locks a page that enters the balloon next; 0: none
@@ -168,6 +169,7 @@ struct fh_dev {
 	};
 	void *disk;
 	u64 held;
+	u64 ranges;
 	u32 hint_ids[FH_HINT_IDS];
 	unsigned int hint_count;
 	bool hint_hold;

@@ -23,6 +23,7 @@ enum {
 	REQ_OP_WRITE,
 	REQ_OP_FLUSH,
 	REQ_OP_DISCARD,
+	REQ_OP_SECURE_ERASE,
 	REQ_OP_WRITE_ZEROES,
 	REQ_OP_DRV_IN,
 	REQ_OP_UNKNOWN,
@@ -34,17 +35,19 @@ enum {
 #define REQ_NOUNMAP		2
 #define RQF_SPECIAL_PAYLOAD	1
 #define HCTX_TYPE_DEFAULT	0
+#define HCTX_TYPE_POLL		2
+#define HCTX_MAX_TYPES		3
 
 typedef u8 blk_status_t;
 struct hd_geometry { u16 cylinders; u8 heads, sectors; };
 struct sg_table { struct scatterlist *sgl; unsigned int nents; };
-struct blk_mq_queue_map { unsigned int nr_queues; };
+struct blk_mq_queue_map { unsigned int nr_queues, queue_offset; };
 
 struct blk_mq_tag_set {
 	const struct blk_mq_ops *ops;
 	unsigned int queue_depth, flags, cmd_size, nr_hw_queues, nr_maps;
 	int numa_node;
-	struct blk_mq_queue_map map[1];
+	struct blk_mq_queue_map map[HCTX_MAX_TYPES];
 	void *driver_data;
 };
 
@@ -132,6 +135,7 @@ struct blk_mq_ops {
 	int (*init_hctx)(struct blk_mq_hw_ctx *hctx, void *data,
 			 unsigned int index);
 	void (*map_queues)(struct blk_mq_tag_set *set);
+	int (*poll)(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob);
 };
 
 /**
@@ -153,7 +157,7 @@ struct blk_mq_ops {
  * @majors: that are registered
  * @registers: what registering the driver returns
  * @id_status: what the device answers when it is asked for its serial number
- * @request: that one
+ * @request: that one, and @pdu, the driver's part of it
  * @at_tags: called when the tags are allocated
  * @quiesced: how often, and not unquiesced since
  * @kicked: the list of requeued requests was, so often
@@ -178,6 +182,7 @@ struct model_block {
 	int majors, registers;
 	blk_status_t id_status;
 	struct request request;
+	u64 pdu[64];
 	void (*at_tags)(void);
 	void (*at_delete)(void);
 	int quiesced;
@@ -216,6 +221,26 @@ extern unsigned int nr_cpu_ids;
 #define unregister_virtio_driver(d)	((void)(d))
 #define register_blkdev(n, name)	(model_block.majors++ + 240)
 #define unregister_blkdev(n, name)	((void)(n), model_block.majors--)
+
+struct kernel_param { void *arg; };
+struct kernel_param_ops {
+	int (*set)(const char *val, const struct kernel_param *kp);
+	int (*get)(char *buf, const struct kernel_param *kp);
+};
+
+static inline int param_get_uint(char *buf, const struct kernel_param *kp)
+{
+	return sprintf(buf, "%u\n", *(unsigned int *)kp->arg);
+}
+
+/* What is written to the parameter poll_queues. */
+extern const struct kernel_param_ops *model_poll_queues;
+#define module_param_cb(name, ops, to, mode)				\
+	const struct kernel_param_ops *model_##name = (ops)
+#define MODULE_PARM_DESC(...)	static_assert(1, "")
+#define kstrtouint(s, base, value)	kstrtou32(s, base, value)
+#define pr_err(...)	((void)model_said++)
+
 #define DEFINE_MUTEX(name)	struct mutex name
 #define IS_ERR(p)	((unsigned long)(p) >= (unsigned long)-4095)
 #define PTR_ERR(p)	((long)(p))
@@ -267,6 +292,7 @@ extern unsigned int nr_cpu_ids;
 #define blk_queue_dma_alignment(...)	((void)0)
 #define blk_queue_max_discard_sectors(...)	((void)0)
 #define blk_queue_max_discard_segments(...)	((void)0)
+#define blk_queue_max_secure_erase_sectors(...)	((void)0)
 #define blk_queue_max_write_zeroes_sectors(...)	((void)0)
 #define blk_rq_map_sg(q, rq, sg)	((rq)->segments)
 #define blk_rq_map_kern(q, rq, buf, len, gfp)	((rq)->data = (buf), 0)
@@ -279,6 +305,7 @@ extern unsigned int nr_cpu_ids;
 #define dev_to_disk(d)	container_of(d, struct gendisk, dev)
 #define blk_mq_unfreeze_queue(q)	((void)(q))
 #define blk_mq_virtio_map_queues(...)	((void)0)
+#define blk_mq_map_queues(map)	((void)(map))
 
 #define WARN_ON_ONCE(c)	({ bool _c = (c); model_block.warned += _c; _c; })
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
@@ -442,7 +469,7 @@ static inline struct device *class_find_device_by_name(void *class,
 
 static inline blk_status_t blk_execute_rq(struct request *rq, bool at_head)
 {
-	if (model_block.id_status == BLK_STS_OK)
+	if (model_block.id_status == BLK_STS_OK && rq->data)
 		strcpy(rq->data, "model");
 	return model_block.id_status;
 }

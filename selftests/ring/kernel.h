@@ -62,6 +62,7 @@ typedef int clockid_t, gfp_t;
 	_v = _v > _lo ? _v : _lo;					\
 	_v < _hi ? _v : _hi; })
 #define round_down(x, y)	({ typeof(y) _y = (y); (x) / _y * _y; })
+#define rounddown(x, y)	round_down(x, y)
 #define div_u64(a, b)	((u64)(a) / (u32)(b))
 #define is_power_of_2(n)	({ typeof(n) _n = (n); _n && !(_n & (_n - 1)); })
 #define container_of(p, type, member)					\

@@ -28,6 +28,8 @@ static void start(u64 features)
 		.max_discard_seg = 7,
 		.discard_sector_alignment = 64,
 		.max_write_zeroes_sectors = 2000,
+		.max_secure_erase_sectors = 500,
+		.secure_erase_sector_alignment = 16,
 	};
 	vdev = (struct virtio_device) {
 		.features = features,
@@ -78,6 +80,7 @@ static void test_limits_nothing(void **state)
 	assert_int_equal(blk.limits.max_discard_segments, 0);
 	assert_int_equal(blk.limits.discard_granularity, 0);
 	assert_int_equal(blk.limits.max_write_zeroes_sectors, 0);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 0);
 	assert_false(blk.limits.write_cache);
 	assert_int_equal(pvg_blk_read_nr_queues(&vdev), 1);
 }
@@ -181,6 +184,62 @@ static void test_limits_discard(void **state)
 	accepts(discard_sector_alignment, U32_MAX >> 9);
 	ignores(discard_sector_alignment, (U32_MAX >> 9) + 1);
 	assert_int_equal(blk.limits.discard_granularity, 4096);
+	/* Whole blocks, and not more than a range may have. */
+	ignores(discard_sector_alignment, 12);
+	assert_int_equal(blk.limits.discard_granularity, 4096);
+	config.discard_sector_alignment = 64;
+	accepts(max_discard_sectors, 64);
+	assert_int_equal(blk.limits.discard_granularity, 64 * 512);
+	ignores(max_discard_sectors, 63);
+	assert_int_equal(blk.limits.max_discard_sectors, 56);
+	assert_int_equal(blk.limits.discard_granularity, 4096);
+	accepts(discard_sector_alignment, 0);
+	accepts(max_discard_sectors, 8);
+	assert_int_equal(blk.limits.max_discard_sectors, 8);
+	ignores(max_discard_sectors, 7);
+	assert_int_equal(blk.limits.max_discard_sectors, 0);
+}
+
+static void test_limits_secure_erase(void **state)
+{
+	start(BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE));
+	assert_int_equal(limits(), 0);
+	/* A multiple of the alignment. */
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 496);
+	assert_int_equal(blk.limits.max_discard_sectors, 0);
+	accepts(secure_erase_sector_alignment, 0);
+	accepts(max_secure_erase_sectors, 507);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 504);
+	accepts(secure_erase_sector_alignment, 504);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 504);
+	ignores(secure_erase_sector_alignment, 512);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 504);
+	accepts(secure_erase_sector_alignment, 1);
+	accepts(max_secure_erase_sectors, 0);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, (U32_MAX >> 9) / 8 * 8);
+	accepts(max_secure_erase_sectors, 8);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 8);
+	ignores(max_secure_erase_sectors, 7);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 0);
+
+	/* With discards the smaller limit is that of both. */
+	start(BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE) | BIT_ULL(VIRTIO_BLK_F_DISCARD) |
+	      BIT_ULL(VIRTIO_BLK_F_BLK_SIZE));
+	assert_int_equal(limits(), 0);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 496);
+	assert_int_equal(blk.limits.max_discard_sectors, 496);
+	accepts(max_discard_sectors, 128);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 128);
+	assert_int_equal(blk.limits.max_discard_sectors, 128);
+	assert_int_equal(blk.limits.discard_granularity, 64 * 512);
+	accepts(max_secure_erase_sectors, 64);
+	assert_int_equal(blk.limits.discard_granularity, 64 * 512);
+	accepts(max_secure_erase_sectors, 63);
+	assert_int_equal(blk.limits.max_discard_sectors, 48);
+	assert_int_equal(blk.limits.discard_granularity, 4096);
+	ignores(max_secure_erase_sectors, 7);
+	assert_int_equal(blk.limits.max_secure_erase_sectors, 0);
+	assert_int_equal(blk.limits.max_discard_sectors, 128);
 }
 
 static void test_limits_write_zeroes(void **state)
@@ -190,6 +249,11 @@ static void test_limits_write_zeroes(void **state)
 	assert_int_equal(blk.limits.max_write_zeroes_sectors, 2000);
 	accepts(max_write_zeroes_sectors, 0);
 	assert_int_equal(blk.limits.max_write_zeroes_sectors, U32_MAX);
+	vdev.features |= BIT_ULL(VIRTIO_BLK_F_BLK_SIZE);
+	accepts(max_write_zeroes_sectors, 15);
+	assert_int_equal(blk.limits.max_write_zeroes_sectors, 8);
+	ignores(max_write_zeroes_sectors, 7);
+	assert_int_equal(blk.limits.max_write_zeroes_sectors, 0);
 	assert_int_equal(blk.limits.max_discard_sectors, 0);
 }
 
@@ -232,6 +296,7 @@ const struct CMUnitTest limits_tests[] = {
 	cmocka_unit_test(test_limits_block_size),
 	cmocka_unit_test(test_limits_topology),
 	cmocka_unit_test(test_limits_discard),
+	cmocka_unit_test(test_limits_secure_erase),
 	cmocka_unit_test(test_limits_write_zeroes),
 	cmocka_unit_test(test_limits_write_cache),
 	cmocka_unit_test(test_limits_queues),

@@ -167,6 +167,61 @@ static void test_sysfs_serial_frozen(void **state)
 	assert_int_equal(attr->show(&model_block.disk.dev, attr, buf), -ENODEV);
 }
 
+/* As cat does; without @shown it is an error that the log has a line about. */
+static void wear(const char *name, u16 value, const char *shown)
+{
+	struct device_attribute *attr = find(pvg_blk_attr_groups[1], name);
+	struct pvg_blk_req *req = blk_mq_rq_to_pdu(&model_block.request);
+	char buf[4096] = "";
+	u32 said = model_said;
+
+	/* The others have values that nothing may show. */
+	memset(&req->lifetime, U8_MAX, sizeof(req->lifetime));
+	switch (name[strlen(name) - 1]) {
+	case 'o':
+		req->lifetime.pre_eol_info = value;
+		break;
+	case 'a':
+		req->lifetime.est_typ_a = value;
+		break;
+	default:
+		req->lifetime.est_typ_b = value;
+	}
+	if (!shown) {
+		assert_int_equal(attr->show(&model_block.disk.dev, attr, buf), -EIO);
+		assert_int_equal(model_said, said + 1);
+		return;
+	}
+	assert_int_equal(attr->show(&model_block.disk.dev, attr, buf), strlen(shown));
+	assert_string_equal(buf, shown);
+	assert_int_equal(req->own_type, VIRTIO_BLK_T_GET_LIFETIME);
+	assert_int_equal(model_said, said);
+}
+
+static void test_sysfs_lifetime(void **state)
+{
+	const struct attribute_group *group = pvg_blk_attr_groups[1];
+	struct device_attribute *attr = find(group, "pre_eol_info");
+	char buf[4096] = "";
+
+	start(BIT_ULL(VIRTIO_BLK_F_LIFETIME));
+	wear("pre_eol_info", 0, "0\n");
+	wear("pre_eol_info", 3, "3\n");
+	wear("pre_eol_info", 4, NULL);
+	wear("pre_eol_info", U16_MAX, NULL);
+	wear("device_lifetime_est_typ_a", 11, "11\n");
+	wear("device_lifetime_est_typ_a", 12, NULL);
+	wear("device_lifetime_est_typ_b", 11, "11\n");
+	wear("device_lifetime_est_typ_b", 12, NULL);
+	model_block.id_status = BLK_STS_NOTSUPP;
+	assert_int_equal(attr->show(&model_block.disk.dev, attr, buf), -EOPNOTSUPP);
+	model_block.id_status = BLK_STS_IOERR;
+	assert_int_equal(attr->show(&model_block.disk.dev, attr, buf), -EIO);
+	assert_int_equal(group->is_visible(&model_block.disk.dev.kobj, &attr->attr, 0), 0444);
+	vdev.features = 0;
+	assert_int_equal(group->is_visible(&model_block.disk.dev.kobj, &attr->attr, 0), 0);
+}
+
 static void test_sysfs_cache_type(void **state)
 {
 	const struct attribute_group *group = pvg_blk_attr_groups[0];
@@ -224,6 +279,7 @@ const struct CMUnitTest sysfs_tests[] = {
 	cmocka_unit_test(test_sysfs_stats),
 	cmocka_unit_test(test_sysfs_serial),
 	cmocka_unit_test(test_sysfs_serial_frozen),
+	cmocka_unit_test(test_sysfs_lifetime),
 	cmocka_unit_test(test_sysfs_cache_type),
 	cmocka_unit_test(test_sysfs_cache_type_mode),
 	cmocka_unit_test(test_sysfs_timeout_action),
