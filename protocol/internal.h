@@ -51,7 +51,6 @@ void pvc_close_all(struct pvc *p);
 void pvc_free_stream(struct pvc *p, struct pvc_stream *s);
 void pvc_tick_streams(struct pvc *p);
 __u64 pvc_next_deadline(const struct pvc *p);
-__u32 pvc_rx_window(const struct pvc *p, const struct pvc_stream *s);
 void pvc_sent(struct pvc *p, struct pvc_stream *s, enum pvc_type type);
 
 /* hello.c */

@@ -222,10 +222,9 @@ static __u32 put_reset(const struct pvc_stream *s, __u8 *payload)
 	return sizeof(r);
 }
 
-static __u32 put_stream_credit(struct pvc *p, struct pvc_stream *s,
-			       __u8 *payload)
+static __u32 put_stream_credit(struct pvc_stream *s, __u8 *payload)
 {
-	s->rx_limit = s->rx_done + pvc_rx_window(p, s);
+	s->rx_limit = s->rx_done + s->rx_window;
 	return put_limit(s->rx_limit, payload);
 }
 
@@ -270,7 +269,7 @@ static __u32 output_stream(struct pvc *p, struct pvc_stream *s, __u32 bit,
 	else if (type == PVC_RESET)
 		len = put_reset(s, payload);
 	else if (type == PVC_CREDIT)
-		len = put_stream_credit(p, s, payload);
+		len = put_stream_credit(s, payload);
 	else if (type == PVC_DATA)
 		len = put_data(p, s, payload, max);
 	if (type == PVC_DATA && !len)

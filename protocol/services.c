@@ -647,6 +647,9 @@ int pvs_init(struct pvs *v, const struct pvs_ops *ops, struct pvc_config *cfg)
 	 * once half the window was used, so that half has to do for all.
 	 */
 	cfg->conn_window = 2 * PVS_PEER * cfg->stream_window;
+	if (cfg->bulk_window > cfg->stream_window)
+		cfg->conn_window += 2 * cfg->bulk_streams *
+				    (cfg->bulk_window - cfg->stream_window);
 	cfg->features |= PVC_FEATURE_KERNEL;
 	return pvc_init(&v->pvc, cfg);
 }

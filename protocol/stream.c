@@ -72,12 +72,6 @@ static void conn_consumed(struct pvc *p, __u64 bytes)
 		p->pending |= pvc_bit(PVC_CREDIT);
 }
 
-/* The window of data that comes to us on a stream. */
-__u32 pvc_rx_window(const struct pvc *p, const struct pvc_stream *s)
-{
-	return s->flags & PVC_STREAM_LOCAL ? s->window : p->cfg.stream_window;
-}
-
 void pvc_free_stream(struct pvc *p, struct pvc_stream *s)
 {
 	/* What the owner has not consumed, it never will. */
@@ -156,6 +150,7 @@ struct pvc_stream *pvc_open(struct pvc *p, const struct pvc_request *req)
 		memcpy(s->principal, req->principal,
 		       min_t(__u32, strlen(req->principal), PVC_PRINCIPAL_MAX));
 	s->tx_limit = p->peer.stream_window;
+	s->rx_window = req->window;
 	s->rx_limit = req->window;
 	s->flags |= PVC_STREAM_LOCAL;
 	if (req->flags & PVC_OPEN_NODATA)
@@ -259,7 +254,7 @@ void pvc_consumed(struct pvc *p, struct pvc_stream *s, __u32 bytes)
 	s->rx_done += n;
 	conn_consumed(p, n);
 	if (!(s->flags & (PVC_STREAM_PEER_EOF | PVC_STREAM_DEAD)) &&
-	    credit_is_due(s->rx_limit, s->rx_done, pvc_rx_window(p, s)))
+	    credit_is_due(s->rx_limit, s->rx_done, s->rx_window))
 		s->pending |= PVC_SEND_CREDIT;
 }
 
@@ -287,6 +282,25 @@ void pvc_sent(struct pvc *p, struct pvc_stream *s, enum pvc_type type)
 	}
 }
 
+/*
+ * The window of a stream that the peer opens. A bulk stream gets its larger one with the first
+ * CREDIT: one whose data is not consumed has never more than the others.
+ */
+static __u32 peer_window(const struct pvc *p, __u8 prio)
+{
+	__u32 i, n = 0;
+
+	if (prio != PVC_PRIO_BULK || p->cfg.bulk_window <= p->cfg.stream_window)
+		return p->cfg.stream_window;
+	for (i = 0; i < p->top; i++) {
+		const struct pvc_stream *s = &p->cfg.streams[i];
+
+		n += pvc_is_used(s) && !(s->flags & PVC_STREAM_LOCAL) &&
+		     s->rx_window > p->cfg.stream_window;
+	}
+	return n < p->cfg.bulk_streams ? p->cfg.bulk_window : p->cfg.stream_window;
+}
+
 static void start_stream(struct pvc *p, struct pvc_stream *s,
 			 const struct pvc_open *o)
 {
@@ -300,6 +314,7 @@ static void start_stream(struct pvc *p, struct pvc_stream *s,
 	s->window = le32_to_cpu(o->window);
 	s->key = le64_to_cpu(o->key);
 	s->tx_limit = s->window;
+	s->rx_window = peer_window(p, s->prio);
 	s->rx_limit = p->cfg.stream_window;
 	s->flags |= PVC_STREAM_OPENED;
 	if (s->open_flags & PVC_OPEN_NODATA) {

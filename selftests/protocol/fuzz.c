@@ -149,7 +149,7 @@ static void setup(void)
 		.role = ROLE, .ops = &ops,
 		.rx_buf = rx_buf, .rx_size = sizeof(rx_buf),
 		.streams = streams, .nr_streams = STREAMS,
-		.stream_window = 3000, .conn_window = 5000,
+		.stream_window = 3000, .bulk_window = 4000, .bulk_streams = 1, .conn_window = 5000,
 		.quiet_ms = 500, .features = 1,
 	};
 

@@ -235,7 +235,7 @@ static int setup(void **state)
 {
 	struct pvc_config cfg = {
 		.rx_buf = guest_rx, .rx_size = sizeof(guest_rx),
-		.stream_window = 1000, .quiet_ms = 1000,
+		.stream_window = 1000, .bulk_window = 4000, .bulk_streams = 3, .quiet_ms = 1000,
 	};
 
 	(void)state;
@@ -673,8 +673,8 @@ static void test_daemon_leaves_room(void **state)
 	assert_int_equal(answer.status, PVC_BUSY);
 	assert_true(daemon_streams >= 8);
 	/* Also when half of the window was used, and no credit given for it yet. */
-	assert_true(guest.pvc.cfg.conn_window >=
-		    2 * PVS_PEER * guest.pvc.cfg.stream_window);
+	assert_int_equal(guest.pvc.cfg.conn_window,
+			 2 * ((PVS_PEER - 3) * guest.pvc.cfg.stream_window + 3 * 4000));
 	begin_thaw(0);
 	pvs_thawed(&guest, 0);
 	settle();

@@ -166,6 +166,52 @@ static void test_windows(void **state)
 	pair_free(pair);
 }
 
+/* A bulk stream may be further ahead once its data is consumed, but not more streams than that. */
+static void test_bulk_window(void **state)
+{
+	static const __u8 prio[] = { PVC_PRIO_BULK, PVC_PRIO_NORMAL, PVC_PRIO_BULK, PVC_PRIO_BULK };
+	struct pair *pair = pair_new();
+	struct side *guest = &pair->guest;
+	struct pvc_stream *s[4];
+	__u32 i, got;
+
+	(void)state;
+	guest->pvc.cfg.bulk_window = 24576;
+	guest->pvc.cfg.bulk_streams = 2;
+	guest->pvc.cfg.conn_window = 1 << 20;
+	pair_up(pair);
+	guest->hold = true;
+	pair->host.to_send = pattern;
+	pair->host.to_send_len = sizeof(pattern);
+	for (i = 0; i < 4; i++) {
+		s[i] = request(&pair->host, 0, 0, prio[i], 0);
+		pvc_ready(&pair->host.pvc, s[i]);
+		pair_settle(pair);
+		/* As much as of any other, as long as nothing is consumed. */
+		assert_int_equal(s[i]->tx_bytes, 8192);
+	}
+	got = guest->got_len;
+	for (i = 0; i < 4; i++)
+		pvc_consumed(&guest->pvc, pvc_find(&guest->pvc, 1 + 2 * i), 4097);
+	pair_settle(pair);
+	assert_int_equal(s[0]->tx_bytes, 4097 + 24576);
+	assert_int_equal(s[1]->tx_bytes, 4097 + 8192);
+	assert_int_equal(s[2]->tx_bytes, 4097 + 24576);
+	assert_int_equal(s[3]->tx_bytes, 4097 + 8192);
+	assert_int_equal(guest->got_len - got, 4 * 4097 + 2 * 16384);
+	/* One that ends makes room for another. */
+	pvc_reset(&pair->host.pvc, s[0], PVC_CANCELLED);
+	pair_settle(pair);
+	s[0] = request(&pair->host, 0, 0, PVC_PRIO_BULK, 0);
+	pvc_ready(&pair->host.pvc, s[0]);
+	pair_settle(pair);
+	pvc_consumed(&guest->pvc, pvc_find(&guest->pvc, 9), 8192);
+	pair_settle(pair);
+	assert_int_equal(s[0]->tx_bytes, 8192 + 24576);
+	assert_int_equal(guest->pvc.stats.lost, 0);
+	pair_free(pair);
+}
+
 static __u32 next_type(struct side *side, __u64 now)
 {
 	static __u8 buf[PVC_SYNC_RUN];
@@ -656,6 +702,7 @@ int run_stream_tests(void)
 		cmocka_unit_test(test_opened_together),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_bulk_window),
 		cmocka_unit_test(test_priorities),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_limits),

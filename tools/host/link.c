@@ -372,7 +372,7 @@ enum outcome link_init(struct link *link, const char *path, __u32 timeout_ms)
 		.streams = link->streams,
 		.nr_streams = LINK_STREAMS,
 		.peer_streams = 1,
-		.stream_window = 65536,
+		.stream_window = PVC_STREAM_WINDOW,
 		.conn_window = LINK_WINDOW,
 		.quiet_ms = QUIET_MS,
 		.features = PVC_FEATURE_KERNEL | PVC_FEATURE_LEASE,

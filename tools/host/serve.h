@@ -26,8 +26,7 @@
 #define SERVE_STREAMS_SURE	2
 #define SERVE_STREAMS_SHARED	(250 - SERVE_CLIENTS * SERVE_STREAMS_SURE)
 #define SERVE_STREAMS_CLIENT	(SERVE_STREAMS_SURE + SERVE_STREAMS_SHARED / 2)
-#define SERVE_WINDOW		65536u	/* bytes of a stream that a client may send ahead */
-#define SERVE_WINDOW_DOWN	262144u	/* and the guest, at most */
+#define SERVE_WINDOW_DOWN	262144u	/* bytes of a stream that the guest may send ahead */
 #define SERVE_ALLOWED		32	/* --allow-user */
 
 struct relay;

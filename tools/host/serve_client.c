@@ -279,9 +279,11 @@ void serve_client_up(struct serve_client *c)
 		.streams = c->streams,
 		.nr_streams = SERVE_STREAMS_CLIENT + 1,
 		.peer_streams = SERVE_STREAMS_CLIENT,
-		.stream_window = SERVE_WINDOW,
+		.stream_window = PVC_STREAM_WINDOW,
+		.bulk_window = PVC_BULK_WINDOW,
+		.bulk_streams = SERVE_STREAMS_SURE,
 		/* Data that the guest does not take uses no credit of another stream. */
-		.conn_window = 2 * SERVE_STREAMS_CLIENT * SERVE_WINDOW,
+		.conn_window = 2 * SERVE_STREAMS_CLIENT * PVC_BULK_WINDOW,
 		.quiet_ms = guest->peer.quiet_ms ? guest->peer.quiet_ms : 1000,
 		.features = guest->features,
 		.tlvs = c->server->tlvs,

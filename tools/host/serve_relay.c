@@ -4,7 +4,7 @@
  * serve.h.
  *
  * What one side sends is kept until the other takes it, and only then has that side credit for
- * more: no more is kept of a stream than SERVE_WINDOW and SERVE_WINDOW_DOWN bytes.
+ * more: no more is kept of a stream than PVC_BULK_WINDOW and SERVE_WINDOW_DOWN bytes.
  */
 #include <event2/buffer.h>
 #include <stdlib.h>

@@ -180,7 +180,9 @@ static bool set_up(void)
 	struct pvc_config cfg = {
 		.rx_buf = rx_buf,
 		.rx_size = sizeof(rx_buf),
-		.stream_window = FRONT_WINDOW,
+		.stream_window = PVC_STREAM_WINDOW,
+		.bulk_window = PVC_BULK_WINDOW,
+		.bulk_streams = PVS_BULK,
 		.quiet_ms = QUIET_MS,
 		.tlvs = tlvs,
 		.tlv_len = put_tlvs(),

@@ -11,8 +11,6 @@
 #include "pvguest/services.h"
 #include "../../include/uapi/pvguest/control_dev.h"
 
-#define FRONT_WINDOW	65536u	/* bytes of a stream that the host may send ahead */
-
 /**
  * struct front_stream - a stream that a worker has the other end of
  * @s: of the protocol core

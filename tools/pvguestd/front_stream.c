@@ -14,6 +14,8 @@
 
 #include "front.h"
 
+#define LATE_SIZE	(2 * PVC_BULK_WINDOW)	/* bytes of &front_stream.late */
+
 static struct front_stream *streams[PVS_STREAMS];
 
 static void await(int op, int fd, __u32 events, __u64 mark)
@@ -80,12 +82,12 @@ static void keep_late(struct front_stream *f, const __u8 *data, __u32 len)
 		f->late_at = 0;
 	}
 	if (!f->late) {
-		f->late = malloc(2 * FRONT_WINDOW);
+		f->late = malloc(LATE_SIZE);
 		if (f->late)
 			await(EPOLL_CTL_MOD, f->data, EPOLLIN | EPOLLOUT | EPOLLRDHUP,
 			      front_mark(FRONT_DATA, slot_of(f->s)));
 	}
-	if (!f->late || len > 2 * FRONT_WINDOW - f->late_len) {
+	if (!f->late || len > LATE_SIZE - f->late_len) {
 		pvc_reset(&front.pvc, f->s, PVC_FAILED);
 		return;
 	}

@@ -415,7 +415,9 @@ static int init_services(struct pvg_channel *ch)
 	struct pvc_config cfg = {
 		.rx_buf = ch->rx,
 		.rx_size = sizeof(ch->rx),
-		.stream_window = 64 * 1024,
+		.stream_window = PVC_STREAM_WINDOW,
+		.bulk_window = PVC_BULK_WINDOW,
+		.bulk_streams = PVS_BULK,
 		.quiet_ms = QUIET_MS,
 		.features = PVC_FEATURE_LEASE,
 		.tlvs = ch->tlvs,

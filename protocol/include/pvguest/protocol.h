@@ -139,6 +139,7 @@ struct pvc_ops {
  * @deadline: when the answer is TIMED_OUT, in the owner's milliseconds; 0: never
  * @tx_bytes: data sent
  * @tx_limit: data that may be sent
+ * @rx_window: data the peer may be ahead of @rx_done
  * @rx_bytes: data received
  * @rx_limit: data the peer was told that it may send
  * @rx_done: data the owner has consumed
@@ -163,6 +164,7 @@ struct pvc_stream {
 	__u64 deadline;
 	__u64 tx_bytes;
 	__u64 tx_limit;
+	__u32 rx_window;
 	__u64 rx_bytes;
 	__u64 rx_limit;
 	__u64 rx_done;
@@ -203,6 +205,9 @@ struct pvc_request {
  * @nr_streams: how many, 2 or more
  * @peer_streams: of these, for the peer's, all but one at most; 0: half of them
  * @stream_window: see &struct pvc_hello
+ * @bulk_window: what @stream_window becomes for a bulk stream of the peer's once its data
+ *	is consumed; 0: it stays
+ * @bulk_streams: of those at a time
  * @conn_window: see &struct pvc_hello
  * @quiet_ms: see &struct pvc_hello; a guest's interval between heartbeats
  * @features: see &struct pvc_hello
@@ -220,6 +225,8 @@ struct pvc_config {
 	__u32 nr_streams;
 	__u32 peer_streams;
 	__u32 stream_window;
+	__u32 bulk_window;
+	__u32 bulk_streams;
 	__u32 conn_window;
 	__u32 quiet_ms;
 	__u64 features;
@@ -311,6 +318,13 @@ struct pvc {
 	__u32 have;
 	__u32 need;
 };
+
+/*
+ * Windows of the sides here. While a bulk stream's data is consumed, half of its window is on
+ * its way: less, and the sender waits for CREDIT; more, and a PING waits behind it.
+ */
+#define PVC_STREAM_WINDOW	65536u
+#define PVC_BULK_WINDOW		(2 * PVC_STREAM_WINDOW)
 
 /* An output buffer must have at least this size. */
 #define PVC_OUTPUT_MIN	(PVC_HEADER + PVC_PAYLOAD_MIN)

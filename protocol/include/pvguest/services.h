@@ -135,6 +135,7 @@ struct pvs_keys {
 #define PVS_RESERVED	4	/* and to the kernel at least */
 #define PVS_PEER	(PVS_DAEMON + PVS_RESERVED)
 #define PVS_STREAMS	(PVS_PEER + 16)
+#define PVS_BULK	16	/* of the host's, that have &pvc_config.bulk_window */
 
 /* A request that is being answered. */
 struct pvs_slot {
