@@ -130,10 +130,12 @@ working()
 {
 	[ -n "$(worker)" ] || ! kill -0 "$putting" 2> /dev/null
 }
+# So much that it takes longer than to find the worker.
+head -c 150M /dev/urandom > "$H/large"
 whole=0 absent=0 wrong=0
 for delay in 0 0.01 0.02 0.05 0.1 0.15 0.2 0.3 0.4 0.5; do
 	rm -f "$G/killed"
-	pvhost put -q --no-resume "$H/data" "$G/killed" 2> /dev/null &
+	pvhost put -q --no-resume "$H/large" "$G/killed" 2> /dev/null &
 	putting=$!
 	wait_for 5 working
 	sleep "$delay"
@@ -141,7 +143,7 @@ for delay in 0 0.01 0.02 0.05 0.1 0.15 0.2 0.3 0.4 0.5; do
 	wait "$putting"
 	if [ ! -e "$G/killed" ]; then
 		absent=$((absent + 1))
-	elif cmp -s "$H/data" "$G/killed"; then
+	elif cmp -s "$H/large" "$G/killed"; then
 		whole=$((whole + 1))
 	else
 		wrong=$((wrong + 1))
@@ -149,6 +151,7 @@ for delay in 0 0.01 0.02 0.05 0.1 0.15 0.2 0.3 0.4 0.5; do
 done
 tap_is "$wrong" 0 "a worker that is killed leaves nothing half-written under the final name"
 tap_num "$absent > 0" "workers were killed before they were done" "$absent absent, $whole whole"
+rm -f "$H/large" "$G/killed"
 files_clean_guest "they leave no temporary file"
 tap_check "the next put works" pvhost put -q "$H/data" "$G/killed"
 
