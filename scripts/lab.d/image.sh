@@ -32,7 +32,7 @@ virtio_balloon virtio_console virtio_scsi virtio_rng sd_mod null_blk loop ext4 x
 kyber-iosched bfq sch_fq sch_fq_codel pktgen veth dummy tun bridge 8021q \
 macvlan vxlan net_failover vduse virtio_vdpa configfs crc32c_generic libcrc32c \
 pci_hotplug brd dm-mod dm-flakey tcp_bbr sch_netem raid1 virtio_iommu tls e1000e \
-notifier-error-inject kmemleak-test netconsole algif_hash sha256_generic"
+crc32-pclmul notifier-error-inject kmemleak-test netconsole algif_hash sha256_generic"
 
 # pack DIR ARCHIVE: everything in DIR, owned by root.
 pack() {

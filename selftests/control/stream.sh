@@ -59,10 +59,21 @@ bulk()
 		"bulk: three interrupts for 128 KiB at most" "$interrupts interrupts"
 }
 
+# crc: whether the CRC of frames is computed by the instruction that the kernel has for it. Since
+# 6.14 crc32_le() does so, and there is no such module.
+crc()
+{
+	grep -qw pclmulqdq /proc/cpuinfo && modprobe -q crc32-pclmul || return 0
+	tap_num "$(awk '$1 == "driver" { ours = $3 == "crc32-pclmul" }
+		$1 == "refcnt" && ours { print $3 }' /proc/crypto) > 1" \
+		"once a daemon was there, crc32-pclmul is in use"
+}
+
 channel_need
 ! is_slow || export PVG_SLOW=1
 own_cgroup
 tap_forward "" ./stream "$PVHOST_SOCKET"
 bulk
+crc
 tap_is "$(host_value daemon status)" false "status: no daemon after the last one has ended"
 tap_done

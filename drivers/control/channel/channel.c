@@ -525,5 +525,6 @@ void pvg_channel_exit(void)
 	cancel_work_sync(&ch->work);
 	destroy_workqueue(ch->wq);
 	free_bufs(ch);
+	pvg_crc_exit();
 	mutex_destroy(&ch->lock);
 }

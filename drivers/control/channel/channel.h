@@ -89,6 +89,10 @@ void pvg_channel_flush_locked(void);
 void pvg_channel_announce_locked(void);
 void pvg_channel_panic(const char *text);
 
+/* crc.c */
+void pvg_crc_find(void);
+void pvg_crc_exit(void);
+
 /* system.c */
 int pvg_system_init(void);
 void pvg_system_exit(void);

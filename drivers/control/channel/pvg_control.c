@@ -41,6 +41,7 @@ static int control_open(struct inode *inode, struct file *file)
 	}
 	cf->owner.file = file;
 	file->private_data = cf;
+	pvg_crc_find();
 	mutex_lock(&ch->lock);
 	ch->files++;
 	ch->services.daemon_attached = true;

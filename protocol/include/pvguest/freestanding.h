@@ -14,11 +14,7 @@
 #include <linux/types.h>
 #include <asm/byteorder.h>
 
-/* CRC-32 as in IEEE 802.3, zlib and PNG. */
-static inline __u32 pvc_crc32(const void *data, __u32 len)
-{
-	return ~crc32_le(~0u, data, len);
-}
+__u32 pvc_crc32(const void *data, __u32 len);
 
 #else /* !__KERNEL__ */
 
@@ -43,6 +39,7 @@ static inline __u32 pvc_crc32(const void *data, __u32 len)
 	__a < __b ? __a : __b;		\
 })
 
+/* CRC-32 as in IEEE 802.3, zlib and PNG. */
 static inline __u32 pvc_crc32(const void *data, __u32 len)
 {
 	return (__u32)crc32(0, data, len);
