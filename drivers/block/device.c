@@ -57,7 +57,8 @@ static int find_vqs(struct pvg_blk *blk, struct virtqueue **vqs)
 		return -ENOMEM;
 	for (i = 0; i < blk->nr_queues; i++) {
 		info[i].name = blk->queues[i].name;
-		info[i].callback = pvg_queue_callback;
+		info[i].callback = pvg_blk_is_polled(blk, i) ? NULL :
+							       pvg_queue_callback;
 	}
 	err = pvg_find_vqs(blk->vdev, blk->nr_queues, vqs, info, &affinity);
 	kfree(info);

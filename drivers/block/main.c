@@ -44,18 +44,22 @@ static noinline int pvg_blk_alloc_queues(struct pvg_blk *blk)
 
 	if (n < 0)
 		return n;
+	blk->nr_poll_queues = pvg_blk_poll_queues(blk, n);
 	/* More than one per CPU would not be used. */
-	blk->nr_queues = min_t(unsigned int, n, nr_cpu_ids);
+	blk->nr_queues = min_t(unsigned int, n - blk->nr_poll_queues, nr_cpu_ids) +
+			 blk->nr_poll_queues;
 	blk->queues = kcalloc(blk->nr_queues, sizeof(*blk->queues), GFP_KERNEL);
 	if (!blk->queues)
 		return -ENOMEM;
 
 	for (i = 0; i < blk->nr_queues; i++) {
 		struct pvg_blk_queue *bq = &blk->queues[i];
+		bool polled = pvg_blk_is_polled(blk, i);
 
 		bq->blk = blk;
-		snprintf(bq->name, sizeof(bq->name), "req.%u", i);
-		pvg_queue_init(&bq->pvg, &pvg_blk_queue_ops);
+		snprintf(bq->name, sizeof(bq->name), polled ? "req_poll.%u" : "req.%u", i);
+		pvg_queue_init(&bq->pvg, polled ? &pvg_blk_poll_queue_ops :
+						  &pvg_blk_queue_ops);
 	}
 	return 0;
 }
@@ -107,7 +111,7 @@ static noinline int pvg_blk_alloc_tags(struct pvg_blk *blk)
 	tags->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT;
 	tags->cmd_size = sizeof(struct pvg_blk_req);
 	tags->nr_hw_queues = blk->nr_queues;
-	tags->nr_maps = 1;
+	tags->nr_maps = blk->nr_poll_queues ? HCTX_MAX_TYPES : 1;
 	tags->driver_data = blk;
 	err = blk_mq_alloc_tag_set(tags);
 	blk->have_tags = !err;
@@ -201,6 +205,7 @@ static void tear_down(struct pvg_blk *blk)
 	pvg_blk_stop_device(blk, pvg_blk_reclaim);
 	mutex_unlock(&blk->state_lock);
 	cancel_work_sync(&blk->fault_work);
+	cancel_work_sync(&blk->reap_work);
 
 	if (blk->disk && !added)
 		put_disk(blk->disk);
@@ -221,14 +226,17 @@ static void tear_down(struct pvg_blk *blk)
 static void announce(struct pvg_blk *blk)
 {
 	u64 sectors = get_capacity(blk->disk);
-	char size[16];
+	char size[16], polled[32] = "";
 
 	string_get_size(sectors, SECTOR_SIZE, STRING_UNITS_2, size,
 			sizeof(size));
-	dev_info(&blk->vdev->dev, "[%s] %s, %u-byte blocks, %u queue%s of %u\n",
+	if (blk->nr_poll_queues)
+		snprintf(polled, sizeof(polled), ", %u of them polled",
+			 blk->nr_poll_queues);
+	dev_info(&blk->vdev->dev, "[%s] %s, %u-byte blocks, %u queue%s of %u%s\n",
 		 blk->disk->disk_name, size, blk->limits.logical_block_size,
 		 blk->nr_queues, blk->nr_queues == 1 ? "" : "s",
-		 blk->ring_size);
+		 blk->ring_size, polled);
 }
 
 static void config_work(struct work_struct *work)
@@ -282,6 +290,7 @@ static int pvg_blk_probe(struct virtio_device *vdev)
 	mutex_init(&blk->state_lock);
 	INIT_WORK(&blk->config_work, config_work);
 	INIT_WORK(&blk->fault_work, pvg_blk_fault_work);
+	INIT_WORK(&blk->reap_work, pvg_blk_reap_work);
 
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		err = steps[i](blk);

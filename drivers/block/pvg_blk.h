@@ -78,6 +78,7 @@ struct pvg_blk {
 	u8 sectors;
 	struct pvg_blk_queue *queues;
 	unsigned int nr_queues;
+	unsigned int nr_poll_queues;		/* of these, the last ones */
 	unsigned int ring_size;			/* descriptors per queue */
 
 	/* What exists already, in the order of creation; for tear-down. */
@@ -95,12 +96,19 @@ struct pvg_blk {
 	struct blk_mq_tag_set tags;
 	struct work_struct config_work;
 	struct work_struct fault_work;
+	struct work_struct reap_work;
 	unsigned long wants;			/* bits; atomic */
 	enum pvg_blk_timeout_action timeout_action; /* no lock */
 	/* In a row without a completion, which sets it to 0 without a lock. */
 	unsigned int resets;
 	unsigned long first_reset;		/* jiffies; under @state_lock */
 };
+
+/* Is it a queue without interrupts, for those who poll? */
+static inline bool pvg_blk_is_polled(const struct pvg_blk *blk, unsigned int i)
+{
+	return i >= blk->nr_queues - blk->nr_poll_queues;
+}
 
 /*
  * Segments that a request has room for by itself. Where there are more, and for
@@ -165,11 +173,16 @@ int pvg_blk_read_nr_queues(struct virtio_device *vdev);
 bool pvg_blk_read_write_cache(struct virtio_device *vdev);
 u64 pvg_blk_read_capacity(struct pvg_blk *blk);
 
+/* poll.c */
+unsigned int pvg_blk_poll_queues(struct pvg_blk *blk, unsigned int n);
+
 /* queue.c */
 extern const struct blk_mq_ops pvg_blk_mq_ops;
 extern const struct pvg_queue_ops pvg_blk_queue_ops;
+extern const struct pvg_queue_ops pvg_blk_poll_queue_ops;
 void pvg_blk_reclaim(void *token);
 void pvg_blk_requeue(void *token);
+void pvg_blk_reap_work(struct work_struct *work);
 
 /* device.c */
 void pvg_blk_set_state(struct pvg_blk *blk, enum pvg_blk_state next);

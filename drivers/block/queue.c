@@ -406,12 +406,12 @@ static void restart_if_full(struct pvg_blk_queue *bq)
 		blk_mq_start_stopped_hw_queues(bq->blk->disk->queue, true);
 }
 
-static void pvg_blk_done(struct pvg_queue *q, struct pvg_done *done)
+/* Each joins @iob where it can; the caller ends those. */
+static void complete_done(struct pvg_done *done, struct io_comp_batch *iob)
 {
 	struct pvg_blk_req *req, *next;
-	/* A submitter completes here, as one that polls would. */
+	/* A submitter completes here, as one that polls does. */
 	bool here = in_task();
-	DEFINE_IO_COMP_BATCH(iob);
 
 	for (req = done->first; req; req = next) {
 		struct request *rq = blk_mq_rq_from_pdu(req);
@@ -423,14 +423,69 @@ static void pvg_blk_done(struct pvg_queue *q, struct pvg_done *done)
 		else if (blk_mq_complete_request_remote(rq))
 			continue;
 		if (error ||
-		    !blk_mq_add_to_batch(rq, &iob, error, complete_batch))
+		    !blk_mq_add_to_batch(rq, iob, error, complete_batch))
 			pvg_blk_complete_rq(rq);
 	}
+}
+
+/* The device works, and has given descriptors back. */
+static void has_moved(struct pvg_blk_queue *bq)
+{
+	if (unlikely(READ_ONCE(bq->blk->resets)))
+		WRITE_ONCE(bq->blk->resets, 0);
+	restart_if_full(bq);
+}
+
+static void pvg_blk_done(struct pvg_queue *q, struct pvg_done *done)
+{
+	DEFINE_IO_COMP_BATCH(iob);
+
+	complete_done(done, &iob);
 	if (iob.complete)
 		iob.complete(&iob);
-	if (unlikely(READ_ONCE(to_blk_queue(q)->blk->resets)))
-		WRITE_ONCE(to_blk_queue(q)->blk->resets, 0);
-	restart_if_full(to_blk_queue(q));
+	has_moved(to_blk_queue(q));
+}
+
+/*
+ * For who waits for a request of a queue without interrupts. The block layer keeps the
+ * device here meanwhile: it holds the queue, or a request that is not freed yet.
+ */
+static int pvg_blk_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
+{
+	struct pvg_blk_queue *bq = hctx->driver_data;
+	struct pvg_done done = {};
+	u32 n = pvg_queue_reap(&bq->pvg, U32_MAX, &done);
+
+	if (n) {
+		complete_done(&done, iob);
+		has_moved(bq);
+	}
+	return n;
+}
+
+/**
+ * pvg_blk_reap_work() - complete what was to be polled for, and was not
+ * @work: reap_work of the device
+ *
+ * A bio that is polled for may be freed in task context only.
+ */
+void pvg_blk_reap_work(struct work_struct *work)
+{
+	struct pvg_blk *blk = container_of(work, struct pvg_blk, reap_work);
+	unsigned int i;
+
+	for (i = blk->nr_queues - blk->nr_poll_queues; i < blk->nr_queues; i++) {
+		struct pvg_done done = {};
+
+		if (pvg_queue_reap(&blk->queues[i].pvg, U32_MAX, &done))
+			pvg_blk_done(&blk->queues[i].pvg, &done);
+	}
+}
+
+/* Under the queue lock, too. */
+static void pvg_blk_untaken(struct pvg_queue *q)
+{
+	schedule_work(&to_blk_queue(q)->blk->reap_work);
 }
 
 /* Under the queue lock: the rest is for a worker. */
@@ -525,10 +580,18 @@ static int pvg_blk_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,
 
 static void pvg_blk_map(struct blk_mq_tag_set *set)
 {
+	struct blk_mq_queue_map *polled = &set->map[HCTX_TYPE_POLL];
+	struct blk_mq_queue_map *map = &set->map[HCTX_TYPE_DEFAULT];
 	struct pvg_blk *blk = set->driver_data;
 
-	set->map[HCTX_TYPE_DEFAULT].nr_queues = blk->nr_queues;
-	pvg_blk_map_queues(&set->map[HCTX_TYPE_DEFAULT], blk->vdev);
+	map->nr_queues = blk->nr_queues - blk->nr_poll_queues;
+	pvg_blk_map_queues(map, blk->vdev);
+	if (!blk->nr_poll_queues)
+		return;
+	/* Without interrupts, any CPU is as good as another. */
+	polled->nr_queues = blk->nr_poll_queues;
+	polled->queue_offset = map->nr_queues;
+	blk_mq_map_queues(polled);
 }
 
 const struct blk_mq_ops pvg_blk_mq_ops = {
@@ -540,9 +603,19 @@ const struct blk_mq_ops pvg_blk_mq_ops = {
 	.exit_request	= pvg_blk_exit_request,
 	.init_hctx	= pvg_blk_init_hctx,
 	.map_queues	= pvg_blk_map,
+	.poll		= pvg_blk_poll,
 };
 
 const struct pvg_queue_ops pvg_blk_queue_ops = {
+	.used	= pvg_blk_used,
+	.done	= pvg_blk_done,
+	.broken	= pvg_blk_suspect,
+	.stalled = pvg_blk_suspect,
+};
+
+const struct pvg_queue_ops pvg_blk_poll_queue_ops = {
+	.no_irq	= true,
+	.untaken = pvg_blk_untaken,
 	.used	= pvg_blk_used,
 	.done	= pvg_blk_done,
 	.broken	= pvg_blk_suspect,

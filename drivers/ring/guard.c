@@ -8,7 +8,8 @@
  *  - Buffers came back since the last look: there is nothing to do.
  *  - Completions are in the ring at two looks in a row, 20 ms apart, and neither
  *    the moderation timer nor a poll is about to take them: their interrupt was
- *    lost. The guard takes them (healed_irq).
+ *    lost. The guard takes them (healed_irq). On a queue without interrupts nobody
+ *    has come for them: the driver is told, and nothing was lost.
  *  - Nothing came back, and the device has not said that it has seen all buffers:
  *    the doorbell may have been lost, or a stale avail_event keeps it from
  *    ringing. The guard rings it, whatever avail_event says. If the device then
@@ -160,6 +161,10 @@ static bool found(struct pvg_queue *q, struct pvg_done *done, bool *poll)
 		return true;
 	}
 	g->suspect = false;
+	if (q->ops->no_irq) {
+		q->ops->untaken(q);
+		return true;
+	}
 	q->timer_active = false;
 	*poll = pvg_queue_take(q, done);
 	q->stats.healed_irq++;
@@ -382,7 +387,7 @@ u32 pvg_queue_check(struct pvg_queue *q)
 	if (q->running) {
 		poll = pvg_queue_take(q, &done);
 		ring = !done.count && !poll;
-		q->stats.healed_irq += !ring;
+		q->stats.healed_irq += !ring && !q->ops->no_irq;
 		q->stats.doorbells += ring;
 		q->stats.doorbells_forced += ring;
 	}

@@ -68,6 +68,8 @@ u32 pvg_queue_drain(struct pvg_queue *q, struct pvg_done *done)
 /* Completions to the next interrupt by the queue's policy; 0 to park. */
 static u32 want(const struct pvg_queue *q)
 {
+	if (q->ops->no_irq)
+		return 0;
 	switch (q->mod.policy) {
 	case PVG_POLICY_ADAPTIVE:
 		return q->ops->receive ? pvg_receive_want(q) :
@@ -126,7 +128,7 @@ bool pvg_queue_settle(struct pvg_queue *q, struct pvg_done *done)
 		if (!pvg_queue_drain(q, done))
 			break;
 	}
-	if ((n != 1 || ready) && q->inflight)
+	if ((n != 1 || ready) && q->inflight && !q->ops->no_irq)
 		pvg_wait_start(q, ready);
 	return false;
 }
@@ -321,8 +323,9 @@ EXPORT_SYMBOL_GPL(pvg_queue_poll_done);
  * @budget: at most this many
  * @done: what &pvg_queue_ops.used linked; &pvg_queue_ops.done is not called
  *
- * For who is at work on something else that has to do with the queue. Context
- * and return as pvg_queue_poll().
+ * For who is at work on something else that has to do with the queue; and for who
+ * waits, where the queue has no interrupt. Context and return as pvg_queue_poll(),
+ * but any number of callers, and the queue may be stopped.
  */
 u32 pvg_queue_reap(struct pvg_queue *q, u32 budget, struct pvg_done *done)
 {
@@ -409,7 +412,8 @@ static void end_batch(struct pvg_queue *q, unsigned long flags, bool may_hold)
 	q->committing = true;
 	q->now_ns = 0;
 	q->waiting = !may_hold;
-	if (q->mod.policy == PVG_POLICY_ADAPTIVE && !q->ops->receive) {
+	if (q->mod.policy == PVG_POLICY_ADAPTIVE && !q->ops->receive &&
+	    !q->ops->no_irq) {
 		if (reaper && q->armed != 1 && q->inflight > q->batch)
 			pvg_queue_drain(q, &done);
 		if (q->ops->lazy)

@@ -10,7 +10,8 @@
  *
  * A driver:
  *  1. fills a struct pvg_ring and pvg_ring_register()s it for the device;
- *  2. calls pvg_find_vqs() with pvg_queue_callback() for each moderated queue;
+ *  2. calls pvg_find_vqs() with pvg_queue_callback() for each moderated queue, and
+ *     with NULL for one that has &pvg_queue_ops.no_irq;
  *  3. pvg_queue_start()s each queue before virtio_device_ready();
  *  4. for each batch: pvg_queue_lock(), pvg_queue_add()..., then
  *     pvg_queue_commit_unlock();
@@ -112,6 +113,9 @@ struct pvg_done {
  *	for up to eight where one of these always came in time
  * @keeps: the device may keep buffers for as long as it likes, as with @receive,
  *	though they are moderated as requests
+ * @no_irq: the virtqueue has no callback, and whoever waits for a buffer calls
+ *	pvg_queue_reap(), again and again. The device is asked for no interrupt and no
+ *	doorbell is held back. Needs @untaken
  * @wait_max_us: with @receive: how long the adaptive policy may leave a buffer
  *	that has come for others to follow; 0: 200
  * @used: a buffer came back. Called with the queue lock held and interrupts
@@ -127,6 +131,9 @@ struct pvg_done {
  * @broken: the device violated the protocol or is gone; what it holds will not
  *	come back. Called with the queue lock held, possibly more than once;
  *	schedules the recovery.
+ * @untaken: with @no_irq, buffers came back and nobody has come for them: see to it
+ *	that pvg_queue_reap() is called soon. Called with the queue lock held, from
+ *	a timer, where not all that is waited for so may be completed.
  * @stalled: NULL, or told when the device has done nothing for about 300 ms
  *	though it has buffers, and again from time to time; not where it may
  *	keep them. The driver sees whether the device is still there. Called
@@ -136,12 +143,14 @@ struct pvg_queue_ops {
 	bool receive;
 	bool lazy;
 	bool keeps;
+	bool no_irq;
 	u32 wait_max_us;
 	void (*used)(struct pvg_queue *q, void *token, u32 len,
 		     struct pvg_done *done);
 	void (*done)(struct pvg_queue *q, struct pvg_done *done);
 	void (*poll)(struct pvg_queue *q);
 	void (*broken)(struct pvg_queue *q);
+	void (*untaken)(struct pvg_queue *q);
 	void (*stalled)(struct pvg_queue *q);
 };
 
@@ -157,7 +166,7 @@ struct pvg_queue_stats {
 	u64 timer_fires;	/* hrtimer expired */
 	u64 submissions;	/* buffers added */
 	u64 completions;	/* buffers taken back */
-	u64 reaped;		/* of these, by a submitter */
+	u64 reaped;		/* of these, by a submitter or who waits */
 	u64 doorbells;		/* device notified */
 	u64 doorbells_suppressed; /* device said it needs no notification */
 	u64 doorbells_held;	/* batches whose doorbell was left to a later one */

@@ -29,6 +29,9 @@ MODULE_PARM_DESC(size_max, "its size_max");
 static ushort num_queues = 1;
 module_param(num_queues, ushort, 0444);
 MODULE_PARM_DESC(num_queues, "its num_queues");
+static uint vqs = 1;
+module_param(vqs, uint, 0444);
+MODULE_PARM_DESC(vqs, "queues that it really has, 1 to 5");
 static ushort physical_block_exp;
 module_param(physical_block_exp, ushort, 0444);
 MODULE_PARM_DESC(physical_block_exp, "its physical_block_exp");
@@ -178,19 +181,26 @@ static void answer(struct fh_dev *dev, struct fh_vq *q,
 		fh_push_spoiled(dev, q, c->head, room + 1);
 }
 
-static void process(struct fh_dev *dev)
+static void process_queue(struct fh_dev *dev, struct fh_vq *q)
 {
-	struct fh_vq *q = &dev->vqs[0];
-
 	do {
 		while (q->vq && fh_pop(q, &dev->chain))
 			answer(dev, q, &dev->chain);
 	} while (q->vq && fh_enable_kicks(q));
 }
 
+static void process(struct fh_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nr_vqs; i++)
+		process_queue(dev, &dev->vqs[i]);
+}
+
 /* Little-endian, as this machine is. */
 static int init(struct fh_dev *dev)
 {
+	dev->nr_vqs = clamp(vqs, 1u, (uint)FH_VQS);
 	dev->disk = vzalloc(DISK_BYTES);
 	if (!dev->disk)
 		return -ENOMEM;

@@ -116,7 +116,7 @@ struct fh_dev;
 /**
  * struct fh_kind - what a device is
  * @id: VIRTIO_ID_
- * @nr_vqs: virtqueues, at most FH_VQS
+ * @nr_vqs: virtqueues, at most FH_VQS; @init may say otherwise
  * @config_len: bytes of configuration
  * @init: fills in the configuration; @index is set. Return: 0 or a negative errno
  * @reset: may be NULL. The device was reset; @lock held
@@ -139,6 +139,7 @@ struct fh_kind {
 /**
  * struct fh_dev - a device
  * @index: which of them
+ * @nr_vqs: virtqueues that it has
  * @lock: of the rings, status and configuration; may sleep
  * @disk: of a block device, what it holds; of a balloon, which pages it has
  * @held: how many these are
@@ -158,6 +159,7 @@ struct fh_dev {
 	struct virtio_device vdev;
 	unsigned int index;
 	const struct fh_kind *kind;
+	unsigned int nr_vqs;
 	struct mutex lock;	/* see above */
 	struct work_struct work;
 	u8 status;

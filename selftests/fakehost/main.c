@@ -221,7 +221,7 @@ static int fh_find_vqs(struct virtio_device *vdev, unsigned int n,
 {
 	unsigned int i;
 
-	if (n > to_fake(vdev)->kind->nr_vqs)
+	if (n > to_fake(vdev)->nr_vqs)
 		return -EINVAL;
 	for (i = 0; i < n; i++) {
 		vqs[i] = create_vq(to_fake(vdev), i, FH_CALLBACK(i), FH_NAME(i));
@@ -524,6 +524,7 @@ static struct fh_dev *fh_create(const struct fh_kind *what, unsigned int index)
 		fh_vq_init(&dev->vqs[i]);
 	dev->index = index;
 	dev->kind = what;
+	dev->nr_vqs = what->nr_vqs;
 	err = what->init(dev);
 	if (err) {
 		kfree(dev);

@@ -138,6 +138,46 @@ static void test_device_queues(void **state)
 	stop();
 }
 
+static int set_poll_queues(const char *value)
+{
+	return model_poll_queues->set(value, NULL);
+}
+
+/* One is left for interrupts; and beside one for each CPU, as many polled ones. */
+static void test_device_poll_queues(void **state)
+{
+	static const struct { u16 has; const char *asks; u32 all, polled; } cases[] = {
+		{ 1, "1", 1, 0 }, { 2, "1", 2, 1 }, { 2, "2", 2, 1 },
+		{ 3, "1", 3, 1 }, { 3, "2", 3, 2 }, { 3, "1024", 3, 2 },
+		{ 3, "0", 2, 0 },
+	};
+	struct pvg_blk *blk;
+	u32 said, i, j;
+
+	start();
+	said = model_said;
+	assert_int_equal(set_poll_queues("1025"), -EINVAL);
+	assert_int_equal(set_poll_queues("x"), -EINVAL);
+	assert_int_equal(model_said, said + 2);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		start();
+		config.num_queues = cases[i].has;
+		assert_int_equal(set_poll_queues(cases[i].asks), 0);
+		blk = probe();
+		assert_int_equal(blk->nr_queues, cases[i].all);
+		assert_int_equal(blk->nr_poll_queues, cases[i].polled);
+		for (j = 0; j < blk->nr_queues; j++) {
+			bool polled = j >= blk->nr_queues - blk->nr_poll_queues;
+
+			assert_int_equal(blk->queues[j].pvg.ops->no_irq, polled);
+			assert_int_equal(strncmp(blk->queues[j].name, "req_poll.", 9) == 0,
+					 polled);
+		}
+		stop();
+	}
+	assert_int_equal(set_poll_queues("0"), 0);
+}
+
 /* The smallest ring decides, and it has 4 descriptors or more. */
 static void test_device_ring_size(void **state)
 {
@@ -529,6 +569,7 @@ const struct CMUnitTest device_tests[] = {
 	cmocka_unit_test(test_device_life),
 	cmocka_unit_test(test_device_no_config),
 	cmocka_unit_test(test_device_queues),
+	cmocka_unit_test(test_device_poll_queues),
 	cmocka_unit_test(test_device_ring_size),
 	cmocka_unit_test(test_device_broken),
 	cmocka_unit_test(test_device_not_broken),

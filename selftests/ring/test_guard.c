@@ -63,6 +63,31 @@ static void test_guard_dying(void **state)
 	rig_stop();
 }
 
+/* Where there are no interrupts none was lost: nobody has come for it. */
+static void test_guard_no_irq(void **state)
+{
+	struct pvg_done done = {};
+
+	rig_ops.no_irq = true;
+	start();
+	rig_submit(2);
+	sees_all();
+	model_use(&rig.vq, 1, NULL);
+	look();
+	assert_int_equal(rig.untaken, 0);
+	look();
+	assert_int_equal(rig.untaken, 1);
+	/* It is the driver's to take, not the timer's. */
+	assert_int_equal(rig.done, 0);
+	assert_int_equal(pvg_queue_reap(&rig.q, U32_MAX, &done), 1);
+	model_use(&rig.vq, 1, NULL);
+	assert_int_equal(pvg_queue_check(&rig.q), 1);
+	assert_int_equal(rig.used, 2);
+	assert_int_equal(stats()->healed_irq, 0);
+	assert_int_equal(stats()->doorbells_forced, 0);
+	rig_stop();
+}
+
 static void test_guard_lost_interrupt(void **state)
 {
 	u64 begin;
@@ -383,6 +408,7 @@ static void test_guard_renegotiate(void **state)
 
 const struct CMUnitTest guard_tests[] = {
 	cmocka_unit_test(test_guard_dying),
+	cmocka_unit_test(test_guard_no_irq),
 	cmocka_unit_test(test_guard_lost_interrupt),
 	cmocka_unit_test(test_guard_late_interrupt),
 	cmocka_unit_test(test_guard_moderated),

@@ -335,7 +335,40 @@ static void test_queue_reapers(void **state)
 	rig_stop();
 }
 
+/* On a queue without interrupts none is asked for, no timer runs, nothing is held. */
+static void test_queue_no_irq(void **state)
+{
+	static const u64 features[] = { 0, EVENT, PACKED };
+	enum pvg_policy policy;
+	u32 i, n;
+
+	for (i = 0; i < 9; i++) {
+		struct pvg_done done = {};
+
+		policy = i / 3;
+		rig_ops.no_irq = true;
+		rig_start(features[i % 3], policy, 4, 100);
+		/* As far as an event that is parked once does not reach. */
+		for (n = 0; n < 20000; n++) {
+			assert_int_equal(rig_submit(8), 0);
+			assert_int_equal(rig.q.armed, 0);
+			assert_int_equal(rig.q.held, 0);
+			assert_false(rig.q.timer.queued);
+			assert_int_equal(rig_use(8), 0);
+			assert_int_equal(rig.used, 8 * n);
+			assert_int_equal(pvg_queue_reap(&rig.q, U32_MAX, &done), 8);
+			assert_false(rig.q.timer.queued);
+		}
+		assert_int_equal(rig.q.stats.reaped, rig.q.stats.completions);
+		assert_int_equal(rig.q.stats.interrupts, 0);
+		assert_int_equal(rig.q.stats.timer_starts, 0);
+		assert_int_equal(rig.done, 0);
+		rig_stop();
+	}
+}
+
 const struct CMUnitTest queue_tests[] = {
+	cmocka_unit_test(test_queue_no_irq),
 	cmocka_unit_test(test_queue_reapers),
 	cmocka_unit_test(test_queue_fixed_exact),
 	cmocka_unit_test(test_queue_fixed_few),

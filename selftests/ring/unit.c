@@ -23,6 +23,11 @@ static void rig_broken(struct pvg_queue *q)
 	rig.broken++;
 }
 
+static void rig_untaken(struct pvg_queue *q)
+{
+	rig.untaken++;
+}
+
 static void rig_stalled(struct pvg_queue *q)
 {
 	rig.stalled++;
@@ -47,6 +52,7 @@ void rig_start(u64 features, enum pvg_policy policy, u32 frames, u32 usecs)
 	rig_ops.used = rig_used;
 	rig_ops.done = rig_done;
 	rig_ops.broken = rig_broken;
+	rig_ops.untaken = rig_untaken;
 	rig_ops.stalled = rig_stalled;
 	rig.ring.vdev = &rig.vdev;
 	rig.ring.queue = rig_queue;

@@ -21,6 +21,7 @@
  * @used: buffers that came back to the driver
  * @done: calls of done()
  * @broken: calls of broken()
+ * @untaken: calls of untaken()
  * @stalled: calls of stalled()
  */
 struct rig {
@@ -31,6 +32,7 @@ struct rig {
 	u32 used;
 	u32 done;
 	u32 broken;
+	u32 untaken;
 	u32 stalled;
 };
 
