@@ -302,6 +302,8 @@ run_vm()
 {
 	local status=0 failed
 
+	# Before the loop below looks into it: the VM before may have failed.
+	: > "$OUT/tap"
 	setsid "$LANE/selftests/vm" --kernel "$1" --smp "$2" --timeout "$3" "${@:4}" \
 		> "$OUT/tap" 2> "$OUT/stderr" < /dev/null 9>&- &
 	GROUP=$!
