@@ -4,47 +4,33 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "accounts.h"
 
-/* At most @size bytes; what a writer appends meanwhile is for the next reader. */
-static size_t read_all(int fd, char *to, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < size) {
-		n = read(fd, to + len, size - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		len += n;
-	}
-	return len;
-}
-
 FILE *accounts_open(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *text = NULL;
 	FILE *file = NULL;
 	struct stat st;
-	size_t len;
+	char part[4096];
+	ssize_t n;
 
 	if (fd < 0)
 		return NULL;
+	/* Room for what it has now: what a writer appends meanwhile is for the next reader. */
 	if (!fstat(fd, &st) && st.st_size)
-		text = malloc(st.st_size);
-	if (text) {
-		len = read_all(fd, text, st.st_size);
-		/* The process does one request: nobody frees the text. */
-		file = fmemopen(text, len ? len : 1, "r");
+		file = fmemopen(NULL, st.st_size + 1, "w+");
+	while (file && (n = read(fd, part, sizeof(part))) != 0) {
+		if (n > 0)
+			fwrite(part, 1, n, file);
+		else if (errno != EINTR)
+			break;
 	}
+	if (file)
+		rewind(file);
 	close(fd);
 	return file;
 }

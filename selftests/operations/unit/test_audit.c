@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -184,8 +185,18 @@ static void test_flush(void **state)
 	assert_true(audit_limit_flush(tell) > 0);
 }
 
-/* In a process of its own; what went wrong is its exit status. */
-static int be_worker(const char *principal, unsigned int lines)
+#define TOO_SLOW	5	/* exit status of be_worker(): there have been new tokens meanwhile */
+
+static uint64_t ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* In a process of its own; what went wrong since @began is its exit status. */
+static int be_worker(const char *principal, unsigned int lines, uint64_t began)
 {
 	unsigned int i, written = 0;
 	int status;
@@ -198,6 +209,8 @@ static int be_worker(const char *principal, unsigned int lines)
 	audit_limit_worker(principal);
 	for (i = 0; i < 1000; i++)
 		written += audit_limit(principal, false, tell);
+	if (ms() - began > 500 / AUDIT_SECOND)
+		_exit(TOO_SLOW);
 	if (written != lines)
 		_exit(1);
 	if (audit_limit_flush(tell) != -1)
@@ -207,19 +220,31 @@ static int be_worker(const char *principal, unsigned int lines)
 	_exit(lines && left_out != 1000 - lines ? 4 : 0);
 }
 
-/* A worker has few lines, and none if its principal has none left. */
+/*
+ * A worker has few lines, and none if its principal has none left. On a machine that took half
+ * the time of a token for it, once more.
+ */
 static void test_worker(void **state)
 {
+	int status = TOO_SLOW, tries;
+	uint64_t began;
 	unsigned int i;
 
 	(void)state;
-	assert_int_equal(be_worker("worker", AUDIT_WORKER), 0);
-	for (i = 0; i < 2 * AUDIT_BURST; i++) {
-		audit_limit("gone", true, tell);
-		audit_limit("gone", false, tell);
+	for (tries = 0; status == TOO_SLOW && tries < 100; tries++)
+		status = be_worker("worker", AUDIT_WORKER, ms());
+	assert_int_equal(status, 0);
+	status = TOO_SLOW;
+	for (tries = 0; status == TOO_SLOW && tries < 100; tries++) {
+		began = ms();
+		for (i = 0; i < 2 * AUDIT_BURST; i++) {
+			audit_limit("gone", true, tell);
+			audit_limit("gone", false, tell);
+		}
+		told = 0;
+		status = be_worker("gone", 0, began);
 	}
-	told = 0;
-	assert_int_equal(be_worker("gone", 0), 0);
+	assert_int_equal(status, 0);
 }
 
 int test_audit(void)
