@@ -27,7 +27,7 @@
  * process up costs more.
  */
 #define QUIET_MS	10000u
-#define GATHER		65536u	/* frames are gathered for one write until there is so much, bytes */
+#define GATHER		65536u	/* frames are gathered for a write until there is so much, bytes */
 
 struct pvs front;
 int front_epoll;
