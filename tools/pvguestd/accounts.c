@@ -46,6 +46,16 @@ const struct passwd *accounts_user(FILE *passwd, const char *name)
 	return NULL;
 }
 
+int accounts_groups_now(const char *user, gid_t gid, gid_t *groups)
+{
+	FILE *group = accounts_open("/etc/group");
+	int n = accounts_groups(group, user, gid, groups);
+
+	if (group)
+		fclose(group);
+	return n;
+}
+
 int accounts_groups(FILE *group, const char *user, gid_t gid, gid_t *groups)
 {
 	struct group *gr;

@@ -21,5 +21,7 @@ const struct passwd *accounts_user(FILE *passwd, const char *name);
  * room for ACCOUNT_GROUPS. Without a @group, or with an empty @user: @gid alone.
  */
 int accounts_groups(FILE *group, const char *user, gid_t gid, gid_t *groups);
+/* The same of /etc/group as it is now. */
+int accounts_groups_now(const char *user, gid_t gid, gid_t *groups);
 
 #endif /* _PVGUESTD_ACCOUNTS_H */

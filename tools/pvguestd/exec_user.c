@@ -25,7 +25,7 @@ struct wanted {
 static void look_up(struct launch *launch, struct wanted *wanted, __u32 n)
 {
 	const struct request *req = launch->req;
-	FILE *file = fopen("/etc/group", "re");
+	FILE *file = accounts_open("/etc/group");
 	struct group *gr;
 	__u32 i;
 	int m;

@@ -176,11 +176,9 @@ int kv_main(int argc, char **argv)
 	const char *run_dir = RUN_DIR, *what;
 	int err, fd;
 
-	if (argc < 2)
-		return usage("", "which of get, set, delete, list and watch");
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
 		return fputs(usage_text, stdout) < 0;
-	request.op = find_op(argv[1]);
+	request.op = argc > 1 ? find_op(argv[1]) : 0;
 	if (!request.op)
 		return usage("", "which of get, set, delete, list and watch");
 	argc--;

@@ -34,6 +34,8 @@ static const char usage_text[] =
 	"\n"
 	"DIR is " POLICY_DIR " unless another is named. pvguest-policy(5) has the grammar.\n";
 
+static const char wrong_arguments[] = "too few arguments, too many, or an unknown option";
+
 static int usage(const char *wrong)
 {
 	fprintf(stderr, "pvguest: policy: %s; pvguest policy --help tells more\n", wrong);
@@ -95,7 +97,7 @@ static int check(int argc, char **argv)
 	struct rule *rule;
 
 	if (argc > 2)
-		return usage("too few arguments, too many, or an unknown option");
+		return usage(wrong_arguments);
 	if (argc > 1 && access(dir, R_OK | X_OK)) {
 		fprintf(stderr, "pvguest: %s: %s\n", dir, strerror(errno));
 		return 1;
@@ -212,10 +214,10 @@ static int explain(int argc, char **argv)
 		else if (opt == 'u')
 			a.user = optarg;
 		else
-			return usage("too few arguments, too many, or an unknown option");
+			return usage(wrong_arguments);
 	}
 	if (optind == argc)
-		return usage("too few arguments, too many, or an unknown option");
+		return usage(wrong_arguments);
 	policy = policy_load(dir, error, sizeof(error));
 	if (*error)
 		fprintf(stderr, "pvguest: %s\n", error);
@@ -306,7 +308,7 @@ static int profile_verb(int argc, char **argv)
 	ssize_t len;
 
 	if (argc < 2 || argc > 3 || (argc == 3 && !installing && strcmp(argv[2], "--print")))
-		return usage("too few arguments, too many, or an unknown option");
+		return usage(wrong_arguments);
 	len = read_profile(argv[1], text);
 	if (len < 0) {
 		fprintf(stderr, "pvguest: profile '%s': %s; there are monitor, operate and full\n",

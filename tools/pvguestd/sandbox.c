@@ -32,11 +32,8 @@ static int become_nobody(void)
 static int become_root(void)
 {
 	gid_t groups[ACCOUNT_GROUPS];
-	FILE *group = accounts_open("/etc/group");
-	int n = accounts_groups(group, "root", 0, groups);
+	int n = accounts_groups_now("root", 0, groups);
 
-	if (group)
-		fclose(group);
 	return become(groups, n, 0, 0);
 }
 

@@ -102,22 +102,19 @@ void refuse_errno(struct request *req, int error, const char *what)
 /* As getpwnam(), of /etc/passwd alone: what else NSS knows runs code in a root process. */
 static bool find_user(struct request *req)
 {
-	FILE *passwd = accounts_open("/etc/passwd"), *group;
+	FILE *passwd = accounts_open("/etc/passwd");
 	const struct passwd *pw;
 
 	if (!*req->user)
 		strcpy(req->user, "root");
 	pw = accounts_user(passwd, req->user);
 	if (pw) {
-		group = accounts_open("/etc/group");
 		req->uid = pw->pw_uid;
 		req->gid = pw->pw_gid;
-		req->ngroups = accounts_groups(group, req->user, req->gid, req->groups);
+		req->ngroups = accounts_groups_now(req->user, req->gid, req->groups);
 		snprintf(req->home, sizeof(req->home), "%s", pw->pw_dir);
 		snprintf(req->shell, sizeof(req->shell), "%s",
 			 *pw->pw_shell ? pw->pw_shell : "/bin/sh");
-		if (group)
-			fclose(group);
 	}
 	if (passwd)
 		fclose(passwd);
