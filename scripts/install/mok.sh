@@ -43,11 +43,15 @@ mok_state() {
 	esac
 }
 
+# shell_word TEXT: quoted where a shell needs that.
+shell_word() {
+	case $1 in
+	'' | *[!A-Za-z0-9_./:,@%+=-]*) printf "'%s'\n" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+	*) printf '%s\n' "$1" ;;
+	esac
+}
+
 # mok_import: after mok_paths, the command that asks the firmware to know the key.
 mok_import() {
-	case $MOK_CERTIFICATE in
-	*[!A-Za-z0-9_./:,@%+=-]*)
-		echo "mokutil --import '$(echo "$MOK_CERTIFICATE" | sed "s/'/'\\\\''/g")'" ;;
-	*) echo "mokutil --import $MOK_CERTIFICATE" ;;
-	esac
+	echo "mokutil --import $(shell_word "$MOK_CERTIFICATE")"
 }

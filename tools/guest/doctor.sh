@@ -66,14 +66,6 @@ remark() {
 	[ "$1" -le "$STATUS" ] || STATUS=$1
 }
 
-# shell_word TEXT: quoted where a shell needs that.
-shell_word() {
-	case $1 in
-	'' | *[!A-Za-z0-9_./:,@%+=-]*) printf "'%s'\n" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
-	*) printf '%s\n' "$1" ;;
-	esac
-}
-
 # ---- devices ------------------------------------------------------------------
 
 # names_of VIRTIO: what users know it by, one a line.
