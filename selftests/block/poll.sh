@@ -18,6 +18,10 @@ PARAMETER=/sys/module/$BLK_DRIVER/parameters/poll_queues
 DRIVER_DIR=$VIRTIO_BUS/drivers/$BLK_DRIVER
 
 fake_need
+# Polls for 512 writes of 4 KiB, then reads and compares.
+FIO=(fio --name=p --allow_file_create=0 --direct=1 --ioengine=io_uring --hipri=1 --rw=randwrite
+	--bs=4k --size=2m --iodepth=8 --verify=crc32c --verify_fatal=1 --randseed="$SEED"
+	--output-format=json)
 [ -e "$PARAMETER" ] || tap_absent "$BLK_DRIVER has no parameter poll_queues"
 read -r before < "$PARAMETER"
 tap_at_exit sh -c "echo $before > $PARAMETER"
@@ -46,9 +50,7 @@ polls()
 	local output=$1
 
 	shift
-	fio --name=p --filename="$DEV" --allow_file_create=0 --direct=1 --ioengine=io_uring \
-		--hipri=1 --rw=randwrite --bs=4k --size=2m --iodepth=8 --verify=crc32c \
-		--verify_fatal=1 --randseed="$SEED" --output-format=json "$@" > "$output" 2>&1
+	"${FIO[@]}" --filename="$DEV" "$@" > "$output" 2>&1
 }
 
 # load OPTION...: the same in the background until it is stopped; LOAD_PID.
@@ -57,10 +59,7 @@ load()
 	local from deadline=$((SECONDS + 60))
 
 	from=$(stat_of completions)
-	behind fio --name=p --filename="$DEV" --allow_file_create=0 --direct=1 --thread \
-		--ioengine=io_uring --hipri=1 --rw=randwrite --bs=4k --size=2m --iodepth=8 \
-		--verify=crc32c --verify_fatal=1 --randseed="$SEED" --output-format=json \
-		"$@" > /tmp/load 2>&1 &
+	behind "${FIO[@]}" --filename="$DEV" --thread "$@" > /tmp/load 2>&1 &
 	LOAD_PID=$!
 	tap_at_exit _blk_load_kill $LOAD_PID
 	until [ "$(stat_of completions)" -gt $((from + 32)) ]; do
@@ -206,7 +205,7 @@ tap_check "a device that was silent: the driver can be unbound" unbind
 tap_check "a device that was silent: after a bind a pattern is written and read back" again
 fault lose-kick 16
 tap_check "each 16th doorbell is lost: what is polled for is written and read back" \
-	timeout 120 bash -c "$(declare -f polls); DEV=$DEV SEED=$SEED; polls /tmp/polls --size=512k"
+	timeout 120 bash -c "$(declare -p FIO DEV; declare -f polls); polls /tmp/polls --size=512k"
 fault lose-kick 0
 
 # ---- a device of QEMU --------------------------------------------------------
