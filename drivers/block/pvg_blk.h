@@ -104,10 +104,16 @@ struct pvg_blk {
 	unsigned long first_reset;		/* jiffies; under @state_lock */
 };
 
-/* Is it a queue without interrupts, for those who poll? */
+/* Queues with interrupts, the first ones. */
+static inline unsigned int pvg_blk_nr_irq_queues(const struct pvg_blk *blk)
+{
+	return blk->nr_queues - blk->nr_poll_queues;
+}
+
+/* Is it a queue without interrupts, for tasks that poll? */
 static inline bool pvg_blk_is_polled(const struct pvg_blk *blk, unsigned int i)
 {
-	return i >= blk->nr_queues - blk->nr_poll_queues;
+	return i >= pvg_blk_nr_irq_queues(blk);
 }
 
 /*

@@ -447,7 +447,7 @@ static void pvg_blk_done(struct pvg_queue *q, struct pvg_done *done)
 }
 
 /*
- * For who waits for a request of a queue without interrupts. The block layer keeps the
+ * For a task that waits for a request of a queue without interrupts. The block layer keeps the
  * device here meanwhile: it holds the queue, or a request that is not freed yet.
  */
 static int pvg_blk_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
@@ -474,7 +474,7 @@ void pvg_blk_reap_work(struct work_struct *work)
 	struct pvg_blk *blk = container_of(work, struct pvg_blk, reap_work);
 	unsigned int i;
 
-	for (i = blk->nr_queues - blk->nr_poll_queues; i < blk->nr_queues; i++) {
+	for (i = pvg_blk_nr_irq_queues(blk); i < blk->nr_queues; i++) {
 		struct pvg_done done = {};
 
 		if (pvg_queue_reap(&blk->queues[i].pvg, U32_MAX, &done))
@@ -584,7 +584,7 @@ static void pvg_blk_map(struct blk_mq_tag_set *set)
 	struct blk_mq_queue_map *map = &set->map[HCTX_TYPE_DEFAULT];
 	struct pvg_blk *blk = set->driver_data;
 
-	map->nr_queues = blk->nr_queues - blk->nr_poll_queues;
+	map->nr_queues = pvg_blk_nr_irq_queues(blk);
 	pvg_blk_map_queues(map, blk->vdev);
 	if (!blk->nr_poll_queues)
 		return;

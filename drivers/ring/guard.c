@@ -8,8 +8,8 @@
  *  - Buffers came back since the last look: there is nothing to do.
  *  - Completions are in the ring at two looks in a row, 20 ms apart, and neither
  *    the moderation timer nor a poll is about to take them: their interrupt was
- *    lost. The guard takes them (healed_irq). On a queue without interrupts nobody
- *    has come for them: the driver is told, and nothing was lost.
+ *    lost. The guard takes them (healed_irq). On a queue without interrupts no
+ *    task has taken them: the driver is told, and nothing was lost.
  *  - Nothing came back, and the device has not said that it has seen all buffers:
  *    the doorbell may have been lost, or a stale avail_event keeps it from
  *    ringing. The guard rings it, whatever avail_event says. If the device then

@@ -323,8 +323,8 @@ EXPORT_SYMBOL_GPL(pvg_queue_poll_done);
  * @budget: at most this many
  * @done: what &pvg_queue_ops.used linked; &pvg_queue_ops.done is not called
  *
- * For who is at work on something else that has to do with the queue; and for who
- * waits, where the queue has no interrupt. Context and return as pvg_queue_poll(),
+ * For who is at work on something else that has to do with the queue; and for a task
+ * that waits, where the queue has no interrupt. Context and return as pvg_queue_poll(),
  * but any number of callers, and the queue may be stopped.
  */
 u32 pvg_queue_reap(struct pvg_queue *q, u32 budget, struct pvg_done *done)

@@ -113,8 +113,8 @@ struct pvg_done {
  *	for up to eight where one of these always came in time
  * @keeps: the device may keep buffers for as long as it likes, as with @receive,
  *	though they are moderated as requests
- * @no_irq: the virtqueue has no callback, and whoever waits for a buffer calls
- *	pvg_queue_reap(), again and again. The device is asked for no interrupt and no
+ * @no_irq: the virtqueue has no callback, and a task that waits for a buffer calls
+ *	pvg_queue_reap() until it has come. The device is asked for no interrupt and no
  *	doorbell is held back. Needs @untaken
  * @wait_max_us: with @receive: how long the adaptive policy may leave a buffer
  *	that has come for others to follow; 0: 200
@@ -131,7 +131,7 @@ struct pvg_done {
  * @broken: the device violated the protocol or is gone; what it holds will not
  *	come back. Called with the queue lock held, possibly more than once;
  *	schedules the recovery.
- * @untaken: with @no_irq, buffers came back and nobody has come for them: see to it
+ * @untaken: with @no_irq, buffers came back and no task has taken them: see to it
  *	that pvg_queue_reap() is called soon. Called with the queue lock held, from
  *	a timer, where not all that is waited for so may be completed.
  * @stalled: NULL, or told when the device has done nothing for about 300 ms
@@ -166,7 +166,7 @@ struct pvg_queue_stats {
 	u64 timer_fires;	/* hrtimer expired */
 	u64 submissions;	/* buffers added */
 	u64 completions;	/* buffers taken back */
-	u64 reaped;		/* of these, by a submitter or who waits */
+	u64 reaped;		/* of these, by a submitter, or a task that waits */
 	u64 doorbells;		/* device notified */
 	u64 doorbells_suppressed; /* device said it needs no notification */
 	u64 doorbells_held;	/* batches whose doorbell was left to a later one */
