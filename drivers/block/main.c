@@ -11,6 +11,7 @@
 #include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/string_helpers.h>
 #include <linux/virtio.h>
@@ -49,7 +50,8 @@ static noinline int pvg_blk_alloc_queues(struct pvg_blk *blk)
 	blk->nr_queues = min_t(unsigned int, n - blk->nr_poll_queues, nr_cpu_ids) +
 			 blk->nr_poll_queues;
 	blk->queues = kcalloc(blk->nr_queues, sizeof(*blk->queues), GFP_KERNEL);
-	if (!blk->queues)
+	blk->latency = alloc_percpu(struct pvg_blk_latency);
+	if (!blk->queues || !blk->latency)
 		return -ENOMEM;
 
 	for (i = 0; i < blk->nr_queues; i++) {
@@ -71,6 +73,7 @@ static noinline int pvg_blk_register_ring(struct pvg_blk *blk)
 	blk->ring.vdev = blk->vdev;
 	blk->ring.queue = ring_queue;
 	blk->ring.nr_queues = blk->nr_queues;
+	blk->ring.stats_reset = pvg_blk_latency_reset;
 	err = pvg_ring_register(&blk->ring);
 	blk->ring_registered = !err;
 	return err;
@@ -213,6 +216,7 @@ static void tear_down(struct pvg_blk *blk)
 		blk_mq_free_tag_set(&blk->tags);
 	if (blk->ring_registered)
 		pvg_ring_unregister(&blk->ring);
+	free_percpu(blk->latency);
 	kfree(blk->queues);
 	blk->vdev->priv = NULL;
 	if (added) {
@@ -288,6 +292,7 @@ static int pvg_blk_probe(struct virtio_device *vdev)
 	blk->vdev = vdev;
 	vdev->priv = blk;
 	mutex_init(&blk->state_lock);
+	mutex_init(&blk->latency_lock);
 	INIT_WORK(&blk->config_work, config_work);
 	INIT_WORK(&blk->fault_work, pvg_blk_fault_work);
 	INIT_WORK(&blk->reap_work, pvg_blk_reap_work);

@@ -5,6 +5,7 @@
 
 #include <linux/blk-mq.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/scatterlist.h>
 #include <linux/virtio_blk.h>
 #include <linux/workqueue.h>
@@ -12,6 +13,7 @@
 #include "pvguest/compat_blk.h"
 #include "pvguest/ring.h"
 
+struct device_attribute;
 struct virtio_device;
 
 /**
@@ -63,6 +65,17 @@ struct pvg_blk_queue {
 	char name[24];
 };
 
+#define PVG_BLK_LATENCY_OPS	6
+#define PVG_BLK_LATENCY_BUCKETS	27	/* up to 2^25 us, beyond io_timeout; and the rest */
+
+/**
+ * struct pvg_blk_latency - how many requests took how long, see latency.c
+ * @n: by operation and bucket; free-running, wraps
+ */
+struct pvg_blk_latency {
+	unsigned long n[PVG_BLK_LATENCY_OPS][PVG_BLK_LATENCY_BUCKETS];
+};
+
 /**
  * struct pvg_blk - a device
  *
@@ -80,6 +93,8 @@ struct pvg_blk {
 	unsigned int nr_queues;
 	unsigned int nr_poll_queues;		/* of these, the last ones */
 	unsigned int ring_size;			/* descriptors per queue */
+	/* Written by whoever takes requests back, on its CPU. */
+	struct pvg_blk_latency __percpu *latency;
 
 	/* What exists already, in the order of creation; for tear-down. */
 	bool ring_registered;
@@ -102,6 +117,9 @@ struct pvg_blk {
 	/* In a row without a completion, which sets it to 0 without a lock. */
 	unsigned int resets;
 	unsigned long first_reset;		/* jiffies; under @state_lock */
+
+	struct mutex latency_lock;		/* of resetting and reading counts */
+	struct pvg_blk_latency latency_base;	/* under @latency_lock */
 };
 
 /* Queues with interrupts, the first ones. */
@@ -181,6 +199,11 @@ u64 pvg_blk_read_capacity(struct pvg_blk *blk);
 
 /* poll.c */
 unsigned int pvg_blk_poll_queues(struct pvg_blk *blk, unsigned int n);
+
+/* latency.c */
+extern struct device_attribute dev_attr_latency;
+void pvg_blk_latency_count(struct pvg_blk *blk, const struct pvg_done *done);
+void pvg_blk_latency_reset(struct pvg_ring *ring);
 
 /* queue.c */
 extern const struct blk_mq_ops pvg_blk_mq_ops;

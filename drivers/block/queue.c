@@ -440,6 +440,7 @@ static void pvg_blk_done(struct pvg_queue *q, struct pvg_done *done)
 {
 	DEFINE_IO_COMP_BATCH(iob);
 
+	pvg_blk_latency_count(to_blk_queue(q)->blk, done);
 	complete_done(done, &iob);
 	if (iob.complete)
 		iob.complete(&iob);
@@ -457,6 +458,7 @@ static int pvg_blk_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
 	u32 n = pvg_queue_reap(&bq->pvg, U32_MAX, &done);
 
 	if (n) {
+		pvg_blk_latency_count(bq->blk, &done);
 		complete_done(&done, iob);
 		has_moved(bq);
 	}

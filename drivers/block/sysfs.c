@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /sys/block/vdX/{serial,cache_type}, as the in-tree driver has them,
- * timeout_action, and what the device says of its wear. Documentation/ABI.md
- * describes them.
+ * timeout_action, and what the device says of its wear; latency is in latency.c.
+ * Documentation/ABI.md describes them.
  */
 #include <linux/delay.h>
 #include <linux/sysfs.h>
@@ -215,6 +215,7 @@ static struct attribute *blk_attrs[] = {
 	&dev_attr_serial.attr,
 	&dev_attr_cache_type.attr,
 	&dev_attr_timeout_action.attr,
+	&dev_attr_latency.attr,
 	NULL,
 };
 

@@ -175,6 +175,8 @@ static ssize_t stats_reset_store(struct device *dev,
 	}
 	for (i = 0; i < ring->nr_queues; i++)
 		pvg_stats_reset(ring->queue(ring, i));
+	if (ring->stats_reset)
+		ring->stats_reset(ring);
 	return count;
 }
 

@@ -302,6 +302,8 @@ struct pvg_queue {
  * @nr_queues: how many there are
  * @changed: NULL, or told when settings were changed through sysfs; called with
  *	@lock held, may sleep
+ * @stats_reset: NULL, or told when the counters of all queues were set to 0 through
+ *	sysfs; without locks, may sleep
  * @mod: settings new queues start with; protected by @lock
  * @lock: serialises changes of @mod; taken before &pvg_queue.lock
  * @debugfs: /sys/kernel/debug/pvguest/<virtioN>
@@ -311,6 +313,7 @@ struct pvg_ring {
 	struct pvg_queue *(*queue)(struct pvg_ring *ring, unsigned int i);
 	unsigned int nr_queues;
 	void (*changed)(struct pvg_ring *ring);
+	void (*stats_reset)(struct pvg_ring *ring);
 	struct pvg_moderation mod;
 	struct mutex lock;	/* of @mod */
 	struct dentry *debugfs;

@@ -54,6 +54,7 @@ struct blk_mq_tag_set {
 struct request_queue {
 	struct { u32 discard_granularity; } limits;
 	unsigned int rq_timeout;
+	bool io_stat;
 };
 
 enum mq_rq_state { MQ_RQ_IDLE, MQ_RQ_IN_FLIGHT, MQ_RQ_COMPLETE };
@@ -109,6 +110,7 @@ struct request {
 	unsigned int tag;
 	u32 rq_flags;
 	u32 cmd_flags;
+	u64 start_time_ns;
 	struct { void *bv_page; u32 bv_offset, bv_len; } special_vec;
 	/* What the tests look at. */
 	void *data;
@@ -266,6 +268,9 @@ extern const struct kernel_param_ops *model_poll_queues;
 	bool _was = *(word) >> (bit) & 1;				\
 	*(word) &= ~(1ul << (bit));					\
 	_was; })
+#define blk_queue_io_stat(q)	((q)->io_stat)
+#define ktime_get_ns()	local_clock()
+#define fls64(n)	((n) ? 64 - __builtin_clzll(n) : 0)
 #define blk_mq_free_tag_set(tags)	((void)(tags))
 #define blk_mark_disk_dead(d)	((d)->dead = true, (d)->capacity = 0)
 #define set_disk_ro(d, ro)	((void)(d), (void)(ro))
@@ -355,6 +360,8 @@ extern const struct kernel_param_ops *model_poll_queues;
 #define sg_init_table(sg, n)	((void)(sg), (void)(n))
 #define kzalloc(size, gfp)	model_kcalloc(1, size)
 #define kfree(p)	model_kfree(p)
+#define alloc_percpu(type)	((type *)model_kcalloc(1, sizeof(type)))
+#define free_percpu(p)	model_kfree(p)
 
 static inline void rq_list_add(struct request **list, struct request *rq)
 {

@@ -167,6 +167,8 @@ void model_work(struct irq_work *work);
 #define IS_ENABLED(CONFIG_option)	(CONFIG_option)
 #define DEFINE_PER_CPU(type, name)	type name
 #define this_cpu_ptr(p)		(p)
+#define this_cpu_inc(x)		((void)(x)++)
+#define __percpu
 #define per_cpu_ptr(p, cpu)	((void)(cpu), p)
 #define for_each_possible_cpu(cpu)	for ((cpu) = 0; (cpu) < 1; (cpu)++)
 #define for_each_online_cpu(cpu)	for_each_possible_cpu(cpu)

@@ -278,6 +278,81 @@ static void test_request_timeout(void **state)
 	stop();
 }
 
+/* A request that took @ns is in bucket @bucket of @op, and in no other. */
+static void takes(unsigned int op, unsigned int row, u64 ns, unsigned int bucket)
+{
+	struct pvg_blk_latency before = *blk.latency;
+	unsigned int i, k;
+
+	assert_int_equal(queue(&a.rq, op, op != REQ_OP_FLUSH), BLK_STS_OK);
+	a.rq.start_time_ns = 5000;
+	model_now = 5000 + ns;
+	answer(&a.req, VIRTIO_BLK_S_OK);
+	before.n[row][bucket]++;
+	for (i = 0; i < PVG_BLK_LATENCY_OPS; i++)
+		for (k = 0; k < PVG_BLK_LATENCY_BUCKETS; k++)
+			assert_int_equal(blk.latency->n[i][k], before.n[i][k]);
+}
+
+static void test_request_latency(void **state)
+{
+	static const unsigned int ops[] = {
+		REQ_OP_READ, REQ_OP_WRITE, REQ_OP_FLUSH, REQ_OP_DISCARD,
+		REQ_OP_WRITE_ZEROES, REQ_OP_SECURE_ERASE
+	};
+	static struct pvg_blk_latency counts;
+	unsigned int row, i;
+
+	start();
+	counts = (struct pvg_blk_latency) {};
+	blk.latency = &counts;
+	requests.io_stat = true;
+	model_ranges = 1;
+	model_bios = NULL;
+	for (row = 0; row < ARRAY_SIZE(ops); row++) {
+		takes(ops[row], row, 0, 0);
+		takes(ops[row], row, 999, 0);
+		takes(ops[row], row, 1000, 1);
+		for (i = 1; i < 26; i++) {
+			takes(ops[row], row, (1000ull << i) - 1, i);
+			takes(ops[row], row, 1000ull << i, i + 1);
+		}
+		takes(ops[row], row, U64_MAX / 2, 26);
+		/* The clock of another CPU may be a little behind. */
+		takes(ops[row], row, -1000ull, 0);
+	}
+	stop();
+	requests.io_stat = false;
+	free_tag();
+}
+
+/* What the driver has for itself, and what began without a time, has no bucket. */
+static void test_request_latency_none(void **state)
+{
+	static struct pvg_blk_latency counts;
+	static const struct pvg_blk_latency none;
+	u32 clocks;
+
+	start();
+	counts = (struct pvg_blk_latency) {};
+	blk.latency = &counts;
+	requests.io_stat = true;
+	assert_int_equal(served(REQ_OP_READ, 1, VIRTIO_BLK_S_OK), BLK_STS_OK);
+	assert_int_equal(queue(&a.rq, REQ_OP_DRV_IN, 0), BLK_STS_OK);
+	a.rq.start_time_ns = 5000;
+	answer(&a.req, VIRTIO_BLK_S_OK);
+	/* Without iostats not even the clock is read. */
+	requests.io_stat = false;
+	assert_int_equal(queue(&a.rq, REQ_OP_READ, 1), BLK_STS_OK);
+	a.rq.start_time_ns = 5000;
+	clocks = model_clocks;
+	answer(&a.req, VIRTIO_BLK_S_OK);
+	assert_int_equal(model_clocks, clocks);
+	assert_memory_equal(&counts, &none, sizeof(none));
+	stop();
+	free_tag();
+}
+
 const struct CMUnitTest request_tests[] = {
 	cmocka_unit_test(test_request_timeout),
 	cmocka_unit_test(test_request_status),
@@ -286,6 +361,8 @@ const struct CMUnitTest request_tests[] = {
 	cmocka_unit_test(test_request_full),
 	cmocka_unit_test(test_request_broken),
 	cmocka_unit_test(test_request_unknown),
+	cmocka_unit_test(test_request_latency),
+	cmocka_unit_test(test_request_latency_none),
 };
 
 const size_t nr_request_tests = sizeof(request_tests) / sizeof(*request_tests);

@@ -259,6 +259,43 @@ static void test_sysfs_timeout_action(void **state)
 	assert_int_equal(blk.timeout_action, PVG_BLK_TIMEOUT_WAIT);
 }
 
+#define BOUNDS "below_us: 1 2 4 8 16 32 64 128 256 512 1024 2048 4096 8192 16384"	\
+	" 32768 65536 131072 262144 524288 1048576 2097152 4194304 8388608"	\
+	" 16777216 33554432 inf\n"
+#define NONE " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+#define ALL_NONE BOUNDS "read:" NONE "write:" NONE "flush:" NONE		\
+	"discard:" NONE "write_zeroes:" NONE "secure_erase:" NONE
+
+static void test_sysfs_latency(void **state)
+{
+	static struct pvg_blk_latency counts;
+	struct device_attribute *attr = find(pvg_blk_attr_groups[0], "latency");
+	unsigned long *at = &counts.n[0][0];
+	char buf[4096] = "";
+	unsigned int i;
+
+	start(0);
+	counts = (struct pvg_blk_latency) {};
+	blk.latency = &counts;
+	disk_shows("latency", ALL_NONE);
+	counts.n[0][0] = 17;
+	counts.n[5][26] = 3;
+	assert_true(attr->show(&model_block.disk.dev, attr, buf) > 0);
+	assert_non_null(strstr(buf, "\nread: 17 0 0 "));
+	assert_string_equal(buf + strlen(buf) - 5, " 0 3\n");
+	pvg_blk_latency_reset(&blk.ring);
+	disk_shows("latency", ALL_NONE);
+	counts.n[1][1]++;
+	assert_true(attr->show(&model_block.disk.dev, attr, buf) > 0);
+	assert_non_null(strstr(buf, "\nwrite: 0 1 0 "));
+	/* All of the greatest counts are within a page. */
+	for (i = 0; i < sizeof(counts.n) / sizeof(*at); i++)
+		at[i] = -1ul;
+	memset(&blk.latency_base, 0, sizeof(blk.latency_base));
+	assert_true(attr->show(&model_block.disk.dev, attr, buf) < sizeof(buf));
+	assert_string_equal(buf + strlen(buf) - 2, "5\n");
+}
+
 /* What the device does not let be changed cannot be written to. */
 static void test_sysfs_cache_type_mode(void **state)
 {
@@ -283,6 +320,7 @@ const struct CMUnitTest sysfs_tests[] = {
 	cmocka_unit_test(test_sysfs_cache_type),
 	cmocka_unit_test(test_sysfs_cache_type_mode),
 	cmocka_unit_test(test_sysfs_timeout_action),
+	cmocka_unit_test(test_sysfs_latency),
 };
 
 const size_t nr_sysfs_tests = sizeof(sysfs_tests) / sizeof(*sysfs_tests);
