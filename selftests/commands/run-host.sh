@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Each command says in one line what to do when it is used in a wrong way; the table has how.
+# And those that the documentation names exist.
 #
 #   selftests/commands/run-host.sh [WORD]     only the lines of the table with WORD
+#   selftests/commands/run-host.sh documentation     only what the documentation names
 #
 # Programs in tools/ are built before (make tools).
 
@@ -21,6 +23,9 @@ USER_COMMAND=(env -u PVHOST_SOCKET -u MAKEFLAGS -u MAKELEVEL HOME="$TMP/home" TM
 [ "$(id -u)" != 0 ] || USER_COMMAND=(setpriv --reuid=65534 --regid=65534 --clear-groups "${USER_COMMAND[@]}")
 [[ $("${USER_COMMAND[@]}" id -u) =~ ^[1-9][0-9]*$ ]] ||
 	{ tap_not_ok "commands: they are run by a user without rights"; tap_done; }
+
+# shellcheck source=selftests/commands/documentation.sh
+. "$HERE/documentation.sh"
 
 # prepare: a copy of the tree that any user can read, and a system without devices.
 prepare()
@@ -61,4 +66,8 @@ while IFS='|' read -r status words command; do
 	read -r -a words_of <<< "${command//@NONE@/$TMP\/none}"
 	wrong "${status% }" "${words% }" "${words_of[@]}"
 done < "$HERE/table"
+if [[ documentation == *"${1:-}"* ]]; then
+	documentation_fails
+	documentation "$TREE"/{README,CONTRIBUTING,SECURITY}.md "$TREE"/Documentation/*.md
+fi
 tap_done
