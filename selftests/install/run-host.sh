@@ -157,12 +157,27 @@ packaging()
 	tap_is "$(. "$TREE/dkms.conf"; echo "$PACKAGE_VERSION")" "$version" "dkms.conf has the version of the modules"
 	tap_is "$(dpkg-parsechangelog -l "$TREE/debian/changelog" -S Version)" "$version" \
 		"debian/changelog has the version of the modules"
+	tap_is "$(sed -n '/^%changelog/,$s/^\* .* - \(.*\)-[0-9]*$/\1/p' "$TREE/scripts/install/pvguest-dkms.spec" | head -n 1)" \
+		"$version" "the changelog of the RPM has the version of the modules"
 	tap_is "$(. "$TREE/dkms.conf"; printf '%s\n' "${BUILT_MODULE_NAME[@]}" | sort | xargs)" \
 		"$(cd "$TREE/drivers" && sed -n 's/^obj-.*+= \(.*\)\.o$/\1/p' ./*/Kbuild | sort | xargs)" \
 		"DKMS installs every module there is"
 	tap_check "lintian finds no error and no warning in the package" lintian --allow-root --fail-on error,warning "$TMP/deb"/*.changes
+	tap_check "lintian finds no error and no warning in the source" source_is_clean
 	tap_check "make rpm makes the RPM" "$TREE/scripts/install/rpm" "$TMP/rpm" || return
 	tap_check "the RPM has the files of the Debian package" same_contents
+}
+
+# source_is_clean: of the package's source, by lintian.
+source_is_clean()
+{
+	local at=$TMP/source
+
+	mkdir -p "$at/pvguest" || return
+	# shellcheck disable=SC2086 # a list
+	(cd "$TREE" && sources $PACKAGE_SOURCES | tar -c -T -) | tar -x -C "$at/pvguest" &&
+		(cd "$at/pvguest" && dpkg-buildpackage -S -us -uc -d -nc) &&
+		lintian --allow-root --fail-on error,warning "$at"/*_source.changes
 }
 
 # same_contents: names, modes and contents are the same in both packages, apart from
