@@ -65,3 +65,14 @@ check_licences()
 	! (cd "$TREE" && our_files | tr '\n' '\0' | xargs -0 grep -I -m 1 'SPDX-License-Identifier: ') |
 		grep -vE 'GPL-2\.0-only( WITH Linux-syscall-note)?( \*/)?$'
 }
+
+# check_traces: the tracepoints that the scripts for bpftrace name are there, with the fields,
+# in the modules or in the installed headers of a kernel.
+check_traces()
+{
+	local headers
+
+	headers=$(find /usr/src -maxdepth 1 -name 'linux-headers-*-common' | sort -V | tail -n 1)
+	(cd "$TREE" && awk -f scripts/check.d/traces.awk drivers/*/trace.h \
+		"$headers"/include/trace/events/{block,irq,napi,net,sched}.h tools/bpftrace/*.bt)
+}

@@ -189,6 +189,7 @@ suite_static()
 	try "static: SPDX tags" check_licences
 	try "static: links of the documentation lead somewhere" check_links
 	try "static: each promise has its test" check_promises
+	try "static: the scripts for bpftrace name tracepoints and fields that exist" check_traces
 	! wanted_kernel 6.1 ||
 		try_once "$(key_of "${modules[@]}" -- clang "$(versions clang linux-headers-amd64)" "$("$TREE/scripts/lab" kernels)")" \
 			"static: clang W=1 (6.1)" build_clang

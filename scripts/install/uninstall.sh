@@ -26,6 +26,11 @@ installed_files() {
 644 scripts/install/mok.sh /usr/lib/pvguest/mok.sh
 644 scripts/install/uninstall.sh /usr/lib/pvguest/uninstall.sh
 644 tools/guest/bind.sh /usr/lib/pvguest/bind.sh
+644 tools/bpftrace/blk-latency.bt /usr/share/pvguest/bpftrace/blk-latency.bt
+644 tools/bpftrace/ring-holds.bt /usr/share/pvguest/bpftrace/ring-holds.bt
+644 tools/bpftrace/ring-takes.bt /usr/share/pvguest/bpftrace/ring-takes.bt
+644 tools/bpftrace/net-wakeups.bt /usr/share/pvguest/bpftrace/net-wakeups.bt
+644 tools/bpftrace/balloon-reasons.bt /usr/share/pvguest/bpftrace/balloon-reasons.bt
 END
 }
 
@@ -73,7 +78,7 @@ remove_files() {
 		rm -f "$1$to"
 	done
 	rm -rf "$1"/usr/src/pvguest-[0-9]* "$1/usr/lib/dracut/modules.d/90pvguest"
-	rmdir "$1/usr/lib/pvguest" 2>/dev/null || true
+	rmdir "$1/usr/lib/pvguest" "$1/usr/share/pvguest/bpftrace" "$1/usr/share/pvguest" 2>/dev/null || true
 }
 
 # uninstall [--root DIR]. What is loaded stays: a root disk is not taken from under a guest.

@@ -24,7 +24,7 @@ unset PVG_QMP PVG_SEED PVG_CHECK LAB_STRICT LAB_RETRIES
 # shellcheck source=selftests/harness/check.sh
 . "$HERE/check.sh"
 
-[ $# -gt 0 ] || set -- one_test docs rows collected retries reused durations builds command_line
+[ $# -gt 0 ] || set -- one_test docs traces rows collected retries reused durations builds command_line
 for part; do
 	"$part"
 done

@@ -119,6 +119,28 @@ docs()
 		"docs: a promise without its test is told"
 }
 
+# check_traces in a made-up tree: the fields of an event and of another's class.
+traces()
+{
+	local tree=$TMP/traces bt=$TMP/traces/tools/bpftrace/a.bt
+
+	mkdir -p "$tree/tools/bpftrace" "$tree/drivers/fake" "$tree/scripts/check.d"
+	cp "$TREE/scripts/check.d/traces.awk" "$tree/scripts/check.d/"
+	printf '%s\n' '#define TRACE_SYSTEM fake' 'DECLARE_EVENT_CLASS(some_class,' '	__field(int, a)' \
+		'DEFINE_EVENT(some_class, fake_one,' 'TRACE_EVENT(fake_two,' '	__string(b, c)' > "$tree/drivers/fake/trace.h"
+	printf 'tracepoint:fake:fake_one\n{\n\t@ = args->a;\n}\ntracepoint:fake:fake_two\n{\n\t@ = args->b;\n}\n' > "$bt"
+	tap_check "traces: tracepoints and fields that exist pass" in_check "$tree" check_traces
+	sed -i 's/args->a/args->b/' "$bt"
+	tap_is "$(in_check "$tree" check_traces)" "tools/bpftrace/a.bt:3: fake:fake_one has no field b" \
+		"traces: a field of another tracepoint is told"
+	echo 'tracepoint:fake:fake_three { }' > "$bt"
+	tap_is "$(in_check "$tree" check_traces)" "tools/bpftrace/a.bt:1: there is no tracepoint fake:fake_three" \
+		"traces: a tracepoint that does not exist is told"
+	echo 'interval:s:1 { }' > "$bt"
+	tap_is "$(in_check "$tree" check_traces)" "tools/bpftrace/a.bt: no tracepoint found" \
+		"traces: a script without any is told"
+}
+
 rows()
 {
 	local tree=$TMP/rows
