@@ -143,6 +143,7 @@ struct blk_mq_ops {
 /**
  * struct model_block - what the block layer was told, and does
  * @no_memory: allocations fail
+ * @no_percpu: those for each CPU do
  * @no_pool: nor is there a scatterlist in the pool
  * @tables: scatterlists and ranges that are allocated now
  * @allocated: so often something was, from no pool; @pooled: from one
@@ -169,7 +170,7 @@ struct blk_mq_ops {
  * @at_delete: called where del_gendisk() writes back
  */
 struct model_block {
-	bool no_memory, no_pool;
+	bool no_memory, no_pool, no_percpu;
 	int tables;
 	u32 allocated, pooled;
 	u32 stopped;
@@ -360,7 +361,8 @@ extern const struct kernel_param_ops *model_poll_queues;
 #define sg_init_table(sg, n)	((void)(sg), (void)(n))
 #define kzalloc(size, gfp)	model_kcalloc(1, size)
 #define kfree(p)	model_kfree(p)
-#define alloc_percpu(type)	((type *)model_kcalloc(1, sizeof(type)))
+#define alloc_percpu(type)						\
+	((type *)(model_block.no_percpu ? NULL : model_kcalloc(1, sizeof(type))))
 #define free_percpu(p)	model_kfree(p)
 
 static inline void rq_list_add(struct request **list, struct request *rq)

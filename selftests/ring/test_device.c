@@ -138,6 +138,14 @@ static void test_device_queues(void **state)
 	stop();
 }
 
+/* Of the queues that exist by then none was started. */
+static void test_device_no_percpu(void **state)
+{
+	start();
+	model_block.no_percpu = true;
+	refused(-ENOMEM);
+}
+
 static int set_poll_queues(const char *value)
 {
 	return model_poll_queues->set(value, NULL);
@@ -569,6 +577,7 @@ const struct CMUnitTest device_tests[] = {
 	cmocka_unit_test(test_device_life),
 	cmocka_unit_test(test_device_no_config),
 	cmocka_unit_test(test_device_queues),
+	cmocka_unit_test(test_device_no_percpu),
 	cmocka_unit_test(test_device_poll_queues),
 	cmocka_unit_test(test_device_ring_size),
 	cmocka_unit_test(test_device_broken),
