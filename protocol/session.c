@@ -178,7 +178,8 @@ static void begin_session(struct pvc *p)
 	p->conn_rx_done = 0;
 	p->cursor = 0;
 	p->heard = p->now;
-	p->beat = p->now;
+	/* A host that has just called is alive: its first PING would cost the guest an answer. */
+	p->beat = p->now + (p->cfg.role == PVC_HOST ? p->cfg.quiet_ms : 0);
 }
 
 static void go_up(struct pvc *p)

@@ -457,6 +457,27 @@ static void test_host_silence(void **state)
 	pair_free(pair);
 }
 
+/* What a host says when it begins shows that it is there: no PING that is to be answered. */
+static void test_host_begins(void **state)
+{
+	struct pair *pair = pair_new();
+	__u64 sent;
+
+	(void)state;
+	pvc_start(&pair->guest.pvc, pair->now);
+	pair->host.pvc.cfg.quiet_ms = 500;
+	pair->connected = true;
+	pvc_start(&pair->host.pvc, pair->now);
+	pair_settle(pair);
+	assert_int_equal(pair->host.pvc.state, PVC_UP);
+	sent = pair->host.pvc.stats.tx_frames;
+	pair_wait(pair, 400);
+	assert_int_equal(pair->host.pvc.stats.tx_frames, sent);
+	pair_wait(pair, 200);
+	assert_int_equal(pair->host.pvc.stats.tx_frames, sent + 1);
+	pair_free(pair);
+}
+
 static __u64 asked;
 
 static void keep_token(struct pvc *p, __u64 token)
@@ -771,6 +792,7 @@ int run_session_tests(void)
 		cmocka_unit_test(test_foreign_welcome),
 		cmocka_unit_test(test_bye),
 		cmocka_unit_test(test_heartbeat),
+		cmocka_unit_test(test_host_begins),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_host_silence),
 		cmocka_unit_test(test_passed_on),
