@@ -48,6 +48,23 @@ static void post_spares_unlock(struct pvg_ctl_queue *cq, unsigned long flags)
 	pvg_queue_commit_unlock(&cq->pvg, flags);
 }
 
+/*
+ * The same when there are enough of them, a quarter of the buffers; until then the device has
+ * the others. A device that looks at the ring only when it has data does not say that it has
+ * seen a buffer, so that the progress guard rings for each that it is given after a pause: see
+ * drivers/ring/guard.c. That was a doorbell for each message.
+ */
+static void post_some_unlock(struct pvg_ctl_queue *cq, unsigned long flags)
+	__releases(&cq->pvg.lock)
+{
+	lockdep_assert_held(&cq->pvg.lock);
+
+	if (cq->pvg.inflight > cq->buffers - cq->buffers / 4)
+		pvg_queue_unlock(&cq->pvg, flags);
+	else
+		post_spares_unlock(cq, flags);
+}
+
 /**
  * pvg_ctl_rx_start() - post what there is, on a fresh virtqueue
  * @cq: the receive queue, running
@@ -140,10 +157,7 @@ static void rx_done(struct pvg_queue *q, struct pvg_done *done)
 	wanted = port && port->holder != PVG_CTL_FREE;
 	if (!wanted)
 		discard_filled(cq);
-	if (list_empty(&cq->spare[0]))
-		pvg_queue_unlock(q, flags);
-	else
-		post_spares_unlock(cq, flags);
+	post_some_unlock(cq, flags);
 	if (wanted)
 		pvg_ctl_port_received(port);
 	rcu_read_unlock();
@@ -234,7 +248,7 @@ void pvg_ctl_rx_repost(struct pvg_ctl_port *port, struct list_head *spent)
 	list_for_each_entry(buf, spent, node)
 		cq->buffers++;
 	list_splice_tail_init(spent, &cq->spare[0]);
-	post_spares_unlock(cq, flags);
+	post_some_unlock(cq, flags);
 }
 
 /**
@@ -290,10 +304,7 @@ size_t pvg_ctl_receive(struct pvg_ctl_port *port, void *to, size_t len)
 		if (buf->offset == buf->len)
 			list_move_tail(&buf->node, &cq->spare[0]);
 	}
-	if (list_empty(&cq->spare[0]))
-		pvg_queue_unlock(&cq->pvg, flags);
-	else
-		post_spares_unlock(cq, flags);
+	post_some_unlock(cq, flags);
 	return copied;
 }
 

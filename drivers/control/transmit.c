@@ -5,6 +5,10 @@
  * What is written is copied, so that a write need not wait for the host, into
  * buffers of a few sizes that are used again and again. How much may be on its
  * way is bounded for each port; beyond that writers sleep.
+ *
+ * As long as there is room nothing waits for a buffer to come back: the queue is lazy,
+ * see pvg_queue_ops, and the next buffer takes back the one before. Whoever waits for
+ * room flushes the queue, which asks for the interrupt.
  */
 #include <linux/slab.h>
 #include <linux/virtio.h>
@@ -336,6 +340,7 @@ static void tx_done(struct pvg_queue *q, struct pvg_done *done)
 }
 
 const struct pvg_queue_ops pvg_ctl_out_ops = {
+	.lazy	= true,
 	.used	= tx_used,
 	.done	= tx_done,
 	.broken	= pvg_ctl_broken,

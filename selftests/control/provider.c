@@ -37,6 +37,15 @@ int reply(int fd, __u32 status, const void *body, __u32 len)
 	return ioctl(fd, PVG_STREAM_REPLY, &req);
 }
 
+int reply_more(int fd, __u32 status, const void *body, __u32 len)
+{
+	struct pvg_stream_reply req = {
+		.status = status, .len = len, .body = (__u64)(unsigned long)body,
+	};
+
+	return ioctl(fd, PVG_STREAM_REPLY_MORE, &req);
+}
+
 struct pvg_stream_status status_of(int fd)
 {
 	struct pvg_stream_status st = { .state = ~0u };

@@ -46,6 +46,8 @@ extern struct shared *shared;
 int accept_into(int fd, struct pvg_control_accept *req, void *args, __u32 room,
 		__u32 flags);
 int reply(int fd, __u32 status, const void *body, __u32 len);
+/* The same, when something else is about to be sent. */
+int reply_more(int fd, __u32 status, const void *body, __u32 len);
 struct pvg_stream_status status_of(int fd);
 int bind_service(int fd, __u16 service, __u8 lowest, __u8 highest);
 bool share(void);

@@ -300,6 +300,44 @@ static void test_descriptor(void)
 	close(a);
 }
 
+/* A request, accepted. */
+static int accepted(int fd, struct call *call)
+{
+	struct pvg_control_accept req;
+	__u8 args[10];
+
+	return waits(fd, call) ? accept_into(fd, &req, args, sizeof(args), 0) : -1;
+}
+
+/* What goes out with something else goes out without it, too. */
+static void test_more(void)
+{
+	int a = open("/dev/pvg_control", O_RDWR | O_NONBLOCK), first, second;
+	struct call calls[2] = { { .version = 1 }, { .version = 1 } };
+
+	bind_service(a, SERVICE, 1, 1);
+	first = accepted(a, &calls[0]);
+	second = accepted(a, &calls[1]);
+	check(!reply_more(first, PVC_OK, "a", 1) && !reply(second, PVC_BUSY, "b", 1) &&
+	      peer_finish(&calls[0]) && peer_finish(&calls[1]) &&
+	      calls[0].status == PVC_OK && calls[1].status == PVC_BUSY,
+	      "an answer that another one follows arrives, and so does the other");
+	check(reply_more(first, PVC_OK, "", 0) && errno == EPIPE,
+	      "it was the only one of its request");
+	close(first);
+	close(second);
+	first = accepted(a, &calls[0]);
+	check(!reply_more(first, PVC_OK, "c", 1) && peer_finish(&calls[0]) &&
+	      calls[0].status == PVC_OK && *calls[0].body == 'c',
+	      "an answer that nothing follows arrives, too");
+	close(first);
+	first = accepted(a, &calls[0]);
+	check(!reply_more(first, PVC_OK, "d", 1) && !close(first) && peer_finish(&calls[0]) &&
+	      calls[0].status == PVC_OK && *calls[0].body == 'd',
+	      "and one whose stream is closed");
+	close(a);
+}
+
 static void test_requests(void)
 {
 	static __u8 args[PVG_STREAM_BODY_MAX];
@@ -665,6 +703,7 @@ int main(int argc, char **argv)
 	test_bind();
 	test_accept();
 	test_descriptor();
+	test_more();
 	test_no_room();
 	test_heir();
 	pid = daemon_starts();

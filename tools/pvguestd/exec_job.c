@@ -50,7 +50,7 @@ void job_answer(struct job *job, const pvo_exec_result *result)
 	pb_encode(&os, pvo_exec_result_fields, result);
 	/* Both in one go: the last of stderr, and the answer. */
 	if (err->fd >= 0)
-		stream_reply(err, PVC_OK, "", 0);
+		stream_reply_more(err, PVC_OK, "", 0);
 	if (!job->answered || is_request(job, out))
 		answer(job->req, PVC_OK, body, os.bytes_written);
 	if (!is_request(job, out) && out->fd >= 0)

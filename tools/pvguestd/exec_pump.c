@@ -267,8 +267,7 @@ static bool never_ran(struct job *job)
 	if (!job->exited || state == BOARD_EXECUTING)
 		return false;
 	if (err->fd >= 0)
-		stream_reply(err, PVC_OK, "", 0);
-	stream_close(err);
+		stream_reply_more(err, PVC_OK, "", 0);
 	board->text[sizeof(board->text) - 1] = '\0';
 	if (state == BOARD_FAILED && status != PVC_OK && status != PVC_LOST &&
 	    status < PVC_STATUS_NR)
@@ -277,6 +276,7 @@ static bool never_ran(struct job *job)
 		refuse(job->req, PVC_ABORTED,
 		       "exec: the process was ended by signal %u before it was the program",
 		       job->result.signal);
+	stream_close(err);
 	return true;
 }
 

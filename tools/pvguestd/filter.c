@@ -104,8 +104,8 @@ static const int execute[] = {
 
 /* The streams, and what is asked of any descriptor. */
 static const unsigned long ioctls[] = {
-	PVG_STREAM_REPLY, PVG_STREAM_RESET, PVG_STREAM_SHUTDOWN, PVG_STREAM_STATUS,
-	FIONREAD, FIONBIO,
+	PVG_STREAM_REPLY, PVG_STREAM_REPLY_MORE, PVG_STREAM_RESET, PVG_STREAM_SHUTDOWN,
+	PVG_STREAM_STATUS, FIONREAD, FIONBIO,
 };
 
 #define ADD(ctx, list)	add(ctx, list, sizeof(list) / sizeof(*(list)))

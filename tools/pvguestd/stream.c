@@ -32,7 +32,18 @@ static int send_answer(const struct stream *s, const struct port_answer *answer,
 	return errno == ECONNRESET ? -EPIPE : -errno;
 }
 
-int stream_reply(const struct stream *s, __u32 status, const void *body, __u32 len)
+/* By ioctl; a module of before @request was there answers at once. */
+static int reply_module(int fd, unsigned long request, const struct pvg_stream_reply *reply)
+{
+	int ret = ioctl(fd, request, reply);
+
+	if (ret < 0 && errno == ENOTTY)
+		ret = ioctl(fd, PVG_STREAM_REPLY, reply);
+	return ret < 0 ? -errno : 0;
+}
+
+static int reply(const struct stream *s, unsigned long request, __u32 status, const void *body,
+		 __u32 len)
 {
 	struct pvg_stream_reply reply = {
 		.status = status, .len = len, .body = (__u64)(unsigned long)body,
@@ -43,7 +54,17 @@ int stream_reply(const struct stream *s, __u32 status, const void *body, __u32 l
 		return -EINVAL;
 	if (s->answer >= 0)
 		return send_answer(s, &answer, body);
-	return ioctl(s->fd, PVG_STREAM_REPLY, &reply) < 0 ? -errno : 0;
+	return reply_module(s->fd, request, &reply);
+}
+
+int stream_reply(const struct stream *s, __u32 status, const void *body, __u32 len)
+{
+	return reply(s, PVG_STREAM_REPLY, status, body, len);
+}
+
+int stream_reply_more(const struct stream *s, __u32 status, const void *body, __u32 len)
+{
+	return reply(s, PVG_STREAM_REPLY_MORE, status, body, len);
 }
 
 int stream_reset(const struct stream *s, __u32 status)

@@ -135,6 +135,8 @@ struct stream {
 
 /* Answers with @status and at most PVG_STREAM_BODY_MAX bytes; 0 or -errno. */
 int stream_reply(const struct stream *s, __u32 status, const void *body, __u32 len);
+/* The same, by a process that answers another stream right then: both go in one piece. */
+int stream_reply_more(const struct stream *s, __u32 status, const void *body, __u32 len);
 /* Gives up; what was not sent is dropped. */
 int stream_reset(const struct stream *s, __u32 status);
 /* No more data from the guest. */

@@ -54,6 +54,22 @@ void pvg_channel_kick(void)
 		queue_work(ch->wq, &ch->work);
 }
 
+/**
+ * pvg_channel_kick_soon() - the same, but what follows at once goes with it
+ * @ms: what has changed waits so long at most
+ *
+ * That saves a doorbell. What was to be done by time is done as late at most.
+ *
+ * Context: any.
+ */
+void pvg_channel_kick_soon(unsigned int ms)
+{
+	struct pvg_channel *ch = &pvg_channel;
+
+	if (!READ_ONCE(ch->dying))
+		mod_delayed_work(ch->wq, &ch->tick, msecs_to_jiffies(ms));
+}
+
 static struct pvg_ctl_buf *take_free(struct pvg_channel *ch)
 {
 	struct pvg_ctl_buf *buf;
@@ -110,6 +126,20 @@ static void fill(struct pvg_channel *ch, struct pvg_ctl_buf *buf)
 }
 
 /*
+ * A free buffer, for frames. Where there is none those that the device is done with come
+ * back, and if there are none of these sent() wakes us: from now on the next one interrupts.
+ */
+static struct pvg_ctl_buf *get_free(struct pvg_channel *ch)
+{
+	struct pvg_ctl_buf *buf = take_free(ch);
+
+	if (buf)
+		return buf;
+	pvg_ctl_tx_idle(ch->port->out);
+	return take_free(ch);
+}
+
+/*
  * Bulk data that does not fill a buffer waits for more as long as the device has another
  * one, so that who writes a little at a time costs no doorbell each. Then sent() wakes us.
  */
@@ -125,6 +155,9 @@ static bool may_wait(struct pvg_channel *ch, const struct pvg_ctl_buf *buf)
 	wait = ch->nr_free < PVG_CHANNEL_BUFS - 1;
 	ch->blocked = wait;
 	spin_unlock_irqrestore(&ch->free_lock, flags);
+	/* The other one is to interrupt. */
+	if (wait)
+		pvg_ctl_tx_idle(ch->port->out);
 	return wait;
 }
 
@@ -133,11 +166,12 @@ static bool send_buf(struct pvg_channel *ch, struct pvg_ctl_buf *buf)
 {
 	buf->cq = ch->port->out;
 	buf->release = sent;
-	if (!pvg_ctl_tx_queue(buf, true))
+	/* The host may be waited for, its reading is not: there is another buffer. */
+	if (!pvg_ctl_tx_queue(buf, false))
 		return true;
 	/* What comes back from now on may make room; or has just done so. */
 	WRITE_ONCE(ch->blocked, true);
-	return !pvg_ctl_tx_queue(buf, true);
+	return !pvg_ctl_tx_queue(buf, false);
 }
 
 static void send_all(struct pvg_channel *ch)
@@ -145,7 +179,7 @@ static void send_all(struct pvg_channel *ch)
 	struct pvg_ctl_buf *buf;
 
 	while (ch->port) {
-		buf = ch->unsent ?: take_free(ch);
+		buf = ch->unsent ?: get_free(ch);
 		if (!buf)
 			return;
 		fill(ch, buf);

@@ -85,6 +85,7 @@ int pvg_channel_init(void);
 void pvg_channel_exit(void);
 u64 pvg_channel_now(void);
 void pvg_channel_kick(void);
+void pvg_channel_kick_soon(unsigned int ms);
 void pvg_channel_flush_locked(void);
 void pvg_channel_announce_locked(void);
 void pvg_channel_panic(const char *text);

@@ -554,8 +554,9 @@ static __poll_t stream_poll(struct file *file, poll_table *wait)
 	return READ_ONCE(st->events);
 }
 
-/* Takes @body over, also where it fails. */
-static int reply(struct pvg_stream *st, u32 status, struct pvg_chunk *body)
+/* Takes @body over, also where it fails. @more: something else of the caller's follows. */
+static int reply(struct pvg_stream *st, u32 status, struct pvg_chunk *body,
+		 bool more)
 {
 	int err = 0;
 
@@ -570,7 +571,9 @@ static int reply(struct pvg_stream *st, u32 status, struct pvg_chunk *body)
 		changed(st);
 	}
 	mutex_unlock(&pvg_channel.lock);
-	if (!err)
+	if (!err && more)
+		pvg_channel_kick_soon(PVG_STREAM_MORE_MS);
+	else if (!err)
 		pvg_channel_kick();
 	return err;
 }
@@ -580,7 +583,7 @@ static bool is_answer(u32 status)
 	return status < PVC_STATUS_NR && status != PVC_LOST;
 }
 
-static int ioctl_reply(struct pvg_stream *st, const void __user *arg)
+static int ioctl_reply(struct pvg_stream *st, const void __user *arg, bool more)
 {
 	struct pvg_stream_reply req;
 	struct pvg_chunk *body;
@@ -600,7 +603,7 @@ static int ioctl_reply(struct pvg_stream *st, const void __user *arg)
 		kfree(body);
 		return -EFAULT;
 	}
-	return reply(st, req.status, body);
+	return reply(st, req.status, body, more);
 }
 
 static int ioctl_reset(struct pvg_stream *st, const u32 __user *arg)
@@ -668,7 +671,9 @@ static long stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case PVG_STREAM_REPLY:
-		return ioctl_reply(st, ptr);
+		return ioctl_reply(st, ptr, false);
+	case PVG_STREAM_REPLY_MORE:
+		return ioctl_reply(st, ptr, true);
 	case PVG_STREAM_RESET:
 		return ioctl_reset(st, ptr);
 	case PVG_STREAM_SHUTDOWN:
@@ -695,27 +700,34 @@ static void consume_rest(struct pvg_stream *st)
  * @st: the stream
  * @status: enum pvc_status, for the host, unless it was answered: that still goes out
  *
- * Context: may sleep; &pvg_channel.lock held; pvg_channel_kick() is to follow.
+ * Context: may sleep; &pvg_channel.lock held. Return: whether there may be something to
+ * send: then pvg_channel_kick() is to follow.
  */
-void pvg_stream_drop(struct pvg_stream *st, u32 status)
+bool pvg_stream_drop(struct pvg_stream *st, u32 status)
 {
+	bool open = st->s;
+
 	lockdep_assert_held(&pvg_channel.lock);
 
 	st->held = false;
-	if (!st->s)
+	if (!open)
 		pvg_stream_try_free(st);
 	else if (!st->answered)
 		pvc_reset(core(), st->s, status);
 	else
 		consume_rest(st);
+	return open;
 }
 
 static int stream_release(struct inode *inode, struct file *file)
 {
+	bool open;
+
 	mutex_lock(&pvg_channel.lock);
-	pvg_stream_drop(file->private_data, PVC_ABORTED);
+	open = pvg_stream_drop(file->private_data, PVC_ABORTED);
 	mutex_unlock(&pvg_channel.lock);
-	pvg_channel_kick();
+	if (open)
+		pvg_channel_kick();
 	return 0;
 }
 

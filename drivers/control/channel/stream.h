@@ -107,7 +107,7 @@ struct pvg_stream *pvg_stream_alloc(struct pvg_listener *listener,
 				    struct pvc_stream *s, const void *args,
 				    u32 len);
 void pvg_stream_try_free(struct pvg_stream *st);
-void pvg_stream_drop(struct pvg_stream *st, u32 status);
+bool pvg_stream_drop(struct pvg_stream *st, u32 status);
 struct file *pvg_stream_file(struct pvg_stream *st, int flags);
 
 #endif /* _PVG_CONTROL_STREAM_H */

@@ -186,7 +186,7 @@ static_assert(sizeof(struct pvg_control_accept) == 104, "ABI");
  */
 
 /**
- * struct pvg_stream_reply - argument of PVG_STREAM_REPLY
+ * struct pvg_stream_reply - argument of PVG_STREAM_REPLY and PVG_STREAM_REPLY_MORE
  * @status: enum pvc_status, not PVC_LOST
  * @len: bytes of the body, 0 to PVG_STREAM_BODY_MAX
  * @body: its address
@@ -227,6 +227,9 @@ static_assert(sizeof(struct pvg_stream_status) == 16, "ABI");
 /*
  * REPLY: answers the request, which closes the stream once all data has been sent.
  *	EINVAL; EPIPE: it is closed, or was answered.
+ * REPLY_MORE: REPLY, by a process that is about to answer or write to another stream: both go
+ *	out together, with one doorbell, or the answer alone after PVG_STREAM_MORE_MS or when
+ *	the stream is closed. ENOTTY: an older kernel, which has REPLY alone.
  * RESET: gives it up: the argument is enum pvc_status, neither PVC_OK nor PVC_LOST. Data
  *	that was not sent is dropped. EINVAL, EPIPE.
  * SHUTDOWN: no more data from this side. EPIPE.
@@ -235,5 +238,8 @@ static_assert(sizeof(struct pvg_stream_status) == 16, "ABI");
 #define PVG_STREAM_RESET	_IOW(0xbe, 17, __u32)
 #define PVG_STREAM_SHUTDOWN	_IO(0xbe, 18)
 #define PVG_STREAM_STATUS	_IOR(0xbe, 19, struct pvg_stream_status)
+#define PVG_STREAM_REPLY_MORE	_IOW(0xbe, 20, struct pvg_stream_reply)
+
+#define PVG_STREAM_MORE_MS	10u
 
 #endif /* _UAPI_PVGUEST_CONTROL_DEV_H */
