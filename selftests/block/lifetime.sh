@@ -82,8 +82,9 @@ tap_check "pre_eol_info 4: the log says so" kmsg_has "pre_eol_info is 4, at most
 tap_check "typ_a 12: the log says so" kmsg_has "device_lifetime_est_typ_a is 12, at most 11" "$MARK"
 tap_check "reserved values: a pattern is written and read back" blk_rw "$DEV"
 MARK=$(kmsg_mark)
+# Without a process for each, so that they are made within one interval of the limit (5 s).
 for ((i = 0; i < 50; i++)); do
-	cat "$DIR/pre_eol_info" > /dev/null 2>&1
+	read -r _ < "$DIR/pre_eol_info" 2> /dev/null
 done
 tap_num "$(lines "pre_eol_info is 4") < 20" "50 reads of a reserved value: the lines are rate-limited"
 taken lifetime=1,12,5
