@@ -418,6 +418,39 @@ static void test_sizes(void **state)
 	assert_false(there("file"));
 }
 
+static unsigned int asked;
+
+static bool over(void *priv)
+{
+	asked++;
+	return priv;
+}
+
+/* A hole that nobody waits for any more: its hash is not made to the end. */
+static void test_hole_is_over(void **state)
+{
+	static const struct receiver_ops ops = { .failed = failed, .over = over };
+	struct receiver *r;
+	unsigned int gone;
+
+	(void)state;
+	for (gone = 0; gone < 2; gone++) {
+		asked = 0;
+		r = receiver_new(&ops, 0, base, gone ? &asked : NULL);
+		assert_non_null(r);
+		stream_len = 0;
+		begin(PVO_FILE_FILE, "file", 4);
+		rec.size = 1ull << 30;
+		put();
+		record_begin(&rec, PVO_FILE_HOLE);
+		rec.length = 1ull << 30;
+		put();
+		assert_int_equal(receiver_input(r, stream, stream_len), gone ? -ECANCELED : 0);
+		assert_int_equal(asked, gone ? 1 : (1u << 30) / DIGEST_ASKS);
+		receiver_free(r, false);
+	}
+}
+
 /* What a sender makes. */
 static int next(struct sender *s, struct source *source)
 {
@@ -507,6 +540,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_attributes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hole_is_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
 		cmocka_unit_test(test_text),
 	};

@@ -94,6 +94,14 @@ void files_refuse_new(struct request *req, int error, __u32 flags)
 	files_refuse(req, &trouble);
 }
 
+bool files_over(void *priv)
+{
+	const struct request *req = priv;
+	const struct stream stream = { .fd = req->stream, .answer = req->answer };
+
+	return stream_closed(&stream) != PVC_OK;
+}
+
 void files_answer(struct request *req, const pvo_file_summary *summary)
 {
 	__u8 body[pvo_file_summary_size];

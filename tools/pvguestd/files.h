@@ -107,6 +107,8 @@ void files_refuse(struct request *req, const struct trouble *trouble);
 /* There is no sender, receiver or digest with these flags, for the errno @error (positive). */
 void files_refuse_new(struct request *req, int error, __u32 flags);
 /* Answers PVC_OK with @summary. */
+/* Is the host gone? For &digest.over: @req is the struct request. */
+bool files_over(void *req);
 void files_answer(struct request *req, const pvo_file_summary *summary);
 
 /* sha256.c: opens what the kernel has, before the worker gives it up. */

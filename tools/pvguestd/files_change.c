@@ -181,8 +181,10 @@ static int rename_place(struct files *f, const struct place *from, const struct 
 				  "%s and %s are on different file systems", from->asked,
 				  to->asked) :
 		      trouble_errno(trouble, errno, errno == ENOENT ? from->asked : to->asked);
-	else
-		fsync(to_dir);
+	else if (fsync(to_dir) && !cannot_sync(errno))
+		err = trouble_set(trouble, PVC_FAILED,
+				  "%s has that name now, but it may not outlive a crash: %s", to->asked,
+				  strerror(errno));
 	close(from_dir);
 	close(to_dir);
 	return err;

@@ -84,7 +84,15 @@ static void put_done(struct receiver *r, const char *name)
 		files_flush(put->f);
 }
 
+static bool put_over(void *priv)
+{
+	const struct put *put = priv;
+
+	return files_over(put->f->req);
+}
+
 static const struct receiver_ops put_ops = {
+	.over = put_over,
 	.allow = put_allow,
 	.failed = put_failed,
 	.done = put_done,
@@ -384,7 +392,14 @@ static int get_next(struct sender *s, struct source *source)
 	return more;
 }
 
+static bool get_over(void *priv)
+{
+	(void)priv;
+	return files_over(get.f->req);
+}
+
 static const struct sender_ops get_ops = {
+	.over = get_over,
 	.next = get_next,
 	.allow = get_allow,
 };

@@ -354,6 +354,8 @@ void files_run_list(struct request *req)
 		files_refuse_new(req, -err, list.flags);
 		return;
 	}
+	listing.digest.over = files_over;
+	listing.digest.priv = req;
 	for (i = 0; i < list.path_count && !err; i++)
 		err = list.flags & PVO_FILE_GLOB ? list_pattern(&list.path[i]) :
 		      list_path(list.path[i].bytes, list.path[i].size);

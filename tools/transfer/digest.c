@@ -16,7 +16,7 @@ int digest_new(struct digest *d, bool sha256)
 {
 	int err;
 
-	d->sha256 = NULL;
+	memset(d, 0, sizeof(*d));
 	d->xxh3 = XXH3_createState();
 	if (!d->xxh3)
 		return -ENOMEM;
@@ -39,6 +39,12 @@ int digest_reset(struct digest *d)
 
 int digest_update(struct digest *d, const void *buf, size_t len)
 {
+	d->unasked += len;
+	if (d->unasked >= DIGEST_ASKS) {
+		d->unasked = 0;
+		if (d->over && d->over(d->priv))
+			return -ECANCELED;
+	}
 	if (XXH3_128bits_update(d->xxh3, buf, len) != XXH_OK)
 		return -EIO;
 	return d->sha256 ? sha256_update(d->sha256, buf, len) : 0;

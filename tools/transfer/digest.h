@@ -24,9 +24,20 @@ int sha256_update(struct sha256 *sha, const void *buf, size_t len);
 int sha256_final(struct sha256 *sha, __u8 hash[DIGEST_SHA256]);
 void sha256_free(struct sha256 *sha);
 
+/* A hole of terabytes takes hours: after so many bytes, &digest.over is asked. */
+#define DIGEST_ASKS	(64u << 20)
+
+/**
+ * struct digest - @over and @priv are the owner's to set, behind digest_new()
+ * @over: is the result of no use any more? Then updates fail with -ECANCELED. NULL: never
+ * @priv: its argument
+ */
 struct digest {
+	bool (*over)(void *priv);
+	void *priv;
 	void *xxh3;
 	struct sha256 *sha256;	/* NULL: not wanted */
+	size_t unasked;		/* bytes since @over was asked */
 };
 
 /* 0 or -errno */

@@ -130,3 +130,8 @@ int name_order(const char *a, const char *b)
 		return *a == '/' ? -1 : 1;
 	return (unsigned char)*a - (unsigned char)*b;
 }
+
+bool cannot_sync(int error)
+{
+	return error == EINVAL || error == EROFS || error == ENOSYS || error == EOPNOTSUPP;
+}

@@ -44,4 +44,7 @@ int open_parent(int dir, const char *name, const char **last);
  */
 int name_order(const char *a, const char *b);
 
+/* Does fsync() fail with @error where nothing has to be written to a disk? */
+bool cannot_sync(int error);
+
 #endif /* _TOOLS_TRANSFER_NAME_H */

@@ -32,6 +32,8 @@ struct receiver *receiver_new(const struct receiver_ops *ops, __u32 flags, int b
 		errno = -err;
 		return NULL;
 	}
+	r->digest.over = ops->over;
+	r->digest.priv = priv;
 	return r;
 }
 
@@ -474,9 +476,9 @@ int receiver_finish(struct receiver *r)
 		return err;
 	/* The names, too. A file system that cannot do it has no such promise to keep. */
 	if (r->summary.files + r->summary.directories + r->summary.removed <= 1) {
-		if (fsync(r->dir ? r->dir->fd : r->base) && errno == EIO)
+		if (fsync(r->dir ? r->dir->fd : r->base) && !cannot_sync(errno))
 			return trouble_errno(&r->trouble, errno, "the directory");
-	} else if (syncfs(r->base) && (errno == EIO || errno == ENOSPC || errno == EDQUOT)) {
+	} else if (syncfs(r->base) && !cannot_sync(errno)) {
 		return trouble_errno(&r->trouble, errno, "the file system");
 	}
 	return 0;

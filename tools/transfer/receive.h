@@ -23,6 +23,7 @@ struct receiver;
 
 /**
  * struct receiver_ops - what the owner of a receiver provides; each may be NULL
+ * @over: is the sender gone? See &digest.over; @priv is the receiver's
  * @allow: may @name, relative to the base, be created or replaced? PVC_OK or a status and a
  *	text. Without it: yes
  * @failed: one entry is not there, or not with all its attributes
@@ -30,6 +31,7 @@ struct receiver;
  * @received: @bytes of @name came, or it ended with 0; it has @size bytes
  */
 struct receiver_ops {
+	bool (*over)(void *priv);
 	void (*allow)(struct receiver *r, const char *name, struct trouble *trouble);
 	void (*failed)(struct receiver *r, const struct trouble *trouble);
 	void (*done)(struct receiver *r, const char *name);

@@ -111,6 +111,7 @@ int receive_file_begin(struct receiver *r, const pvo_file_record *rec)
 int receive_file_data(struct receiver *r, const void *buf, size_t len)
 {
 	const __u8 *s = buf;
+	int err;
 
 	if (len > r->limit - r->used) {
 		trouble_set(&r->trouble, PVC_DENIED,
@@ -118,8 +119,9 @@ int receive_file_data(struct receiver *r, const void *buf, size_t len)
 			    receive_what(r, r->name), (unsigned long long)r->limit);
 		return -EDQUOT;
 	}
-	if (digest_update(&r->digest, buf, len))
-		return trouble_errno(&r->trouble, EIO, "hash");
+	err = digest_update(&r->digest, buf, len);
+	if (err)
+		return trouble_errno(&r->trouble, -err, "hash");
 	r->summary.bytes += len;
 	r->used += len;
 	if (r->ops->received)
@@ -141,12 +143,15 @@ int receive_file_data(struct receiver *r, const void *buf, size_t len)
 
 int receive_file_hole(struct receiver *r, __u64 len)
 {
-	if (digest_zeros(&r->digest, len))
-		return trouble_errno(&r->trouble, EIO, "hash");
+	int err;
+
 	r->pos += len;
 	/* The size says how much is there, if this is gone on with. */
 	if (ftruncate(r->fd, r->pos))
 		return give_up(r, receive_failed(r, errno));
+	err = digest_zeros(&r->digest, len);
+	if (err)
+		return trouble_errno(&r->trouble, -err, "hash");
 	if (r->ops->received)
 		r->ops->received(r, r->name, len, r->size);
 	return 0;

@@ -151,7 +151,7 @@ static int sync_ready(struct receiver *r)
 		return 0;
 	for (i = 0; i < r->nr_ready; i++) {
 		if (!r->ready[i].directory && fsync(r->ready[i].fd) &&
-		    errno != EINVAL && errno != EROFS)
+		    !cannot_sync(errno))
 			return trouble_errno(&r->trouble, errno, r->ready[i].name);
 	}
 	return 0;
@@ -302,6 +302,7 @@ static int open_partial(struct receiver *r)
 static int hash_partial(struct receiver *r)
 {
 	ssize_t n;
+	int err;
 
 	r->partial_size = 0;
 	for (;;) {
@@ -310,9 +311,10 @@ static int hash_partial(struct receiver *r)
 			continue;
 		if (n <= 0)
 			return n ? -errno : 0;
-		if (digest_update(&r->digest, r->xattr_value, n))
-			return -EIO;
 		r->partial_size += n;
+		err = digest_update(&r->digest, r->xattr_value, n);
+		if (err)
+			return err;
 	}
 }
 

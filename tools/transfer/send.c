@@ -27,6 +27,8 @@ struct sender *sender_new(const struct sender_ops *ops, __u32 flags, void *priv)
 		errno = -err;
 		return NULL;
 	}
+	s->digest.over = ops->over;
+	s->digest.priv = priv;
 	return s;
 }
 

@@ -38,12 +38,14 @@ struct source {
 
 /**
  * struct sender_ops - what the owner of a sender provides
+ * @over: is the receiver gone? See &digest.over; @priv is the sender's. May be NULL
  * @next: the next source; 1, 0: there is no more, -EAGAIN: not yet, -errno: gives up
  * @allow: may this be read? @name is as @as in the source; PVC_OK or a status and a text.
  *	May be NULL
  * @sent: a file is complete, or @bytes of one were read. May be NULL
  */
 struct sender_ops {
+	bool (*over)(void *priv);
 	int (*next)(struct sender *s, struct source *source);
 	void (*allow)(struct sender *s, const char *name, struct trouble *trouble);
 	void (*sent)(struct sender *s, const char *name, __u64 bytes);

@@ -53,6 +53,7 @@ static ssize_t fail_file(struct sender *s, int error, __u8 *buf, size_t size)
 static int hash_prefix(struct sender *s, __u64 len, __u8 *buf, size_t size)
 {
 	__u64 pos = 0;
+	int err;
 
 	while (pos < len) {
 		size_t n = len - pos < size ? len - pos : size;
@@ -62,8 +63,9 @@ static int hash_prefix(struct sender *s, __u64 len, __u8 *buf, size_t size)
 			continue;
 		if (got <= 0)
 			return got ? -errno : -ENODATA;
-		if (digest_update(&s->digest, buf, got))
-			return -EIO;
+		err = digest_update(&s->digest, buf, got);
+		if (err)
+			return err;
 		pos += got;
 	}
 	return 0;
@@ -169,8 +171,10 @@ static ssize_t find_extent(struct sender *s)
 
 static ssize_t put_hole(struct sender *s, __u64 len, __u8 *buf, size_t size)
 {
-	if (digest_zeros(&s->digest, len))
-		return fail_file(s, EIO, buf, size);
+	int err = digest_zeros(&s->digest, len);
+
+	if (err)
+		return fail_file(s, -err, buf, size);
 	s->pos += len;
 	s->data_end = s->pos;
 	record_begin(&s->rec, PVO_FILE_HOLE);
@@ -182,6 +186,7 @@ static ssize_t put_data(struct sender *s, __u8 *buf, size_t size)
 {
 	size_t want = PVO_FILE_PIECE;
 	ssize_t got, head;
+	int err;
 
 	if (want > s->data_end - s->pos)
 		want = s->data_end - s->pos;
@@ -206,8 +211,9 @@ static ssize_t put_data(struct sender *s, __u8 *buf, size_t size)
 			    sender_what(s), (unsigned long long)s->limit);
 		return fail_file(s, 0, buf, size);
 	}
-	if (digest_update(&s->digest, buf + head, got))
-		return fail_file(s, EIO, buf, size);
+	err = digest_update(&s->digest, buf + head, got);
+	if (err)
+		return fail_file(s, -err, buf, size);
 	s->pos += got;
 	s->summary.bytes += got;
 	if (s->ops->sent)
