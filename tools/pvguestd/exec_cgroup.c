@@ -165,27 +165,37 @@ static void sweeper(int base, const char *name, int events, int begin)
 	_exit(0);
 }
 
-/* Two forks, so that the program does not find a child that it has not made. */
+/*
+ * Two forks, so that the program does not find a child that it has not made. The descriptor
+ * that lets it begin when it is closed, or -errno: no process would remove the cgroup.
+ */
 static int start_sweeper(int base, const char *name, int dir)
 {
 	int events = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	int begin[2];
+	int begin[2], status = 0, err;
 	pid_t pid;
 
-	if (events < 0 || pipe2(begin, O_CLOEXEC) < 0)
-		return -1;
+	if (events < 0)
+		return -errno;
+	if (pipe2(begin, O_CLOEXEC) < 0) {
+		err = -errno;
+		close(events);
+		return err;
+	}
 	pid = fork();
 	if (!pid) {
 		close(begin[1]);
-		if (!fork())
+		pid = fork();
+		if (!pid)
 			sweeper(base, name, events, begin[0]);
-		_exit(0);
+		_exit(pid < 0);
 	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
 	close(events);
 	close(begin[0]);
-	return begin[1];
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && !status)
+		return begin[1];
+	close(begin[1]);
+	return -EAGAIN;
 }
 
 static void set_limit(struct launch *launch, int dir, const char *file, const char *value)
@@ -218,32 +228,48 @@ static void set_all(struct launch *launch, const struct plan_head *head, int dir
 	}
 }
 
+/*
+ * Enters a new cgroup @name beneath @base, with the limits. The descriptor of its cgroup.kill, or
+ * -errno.
+ */
+static int enter_new(struct launch *launch, const struct plan_head *head, int base,
+		     const char *name)
+{
+	int dir, begin, fd, err;
+
+	if (mkdirat(base, name, 0755) < 0)
+		return -errno;
+	dir = openat(base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	begin = dir < 0 ? -errno : start_sweeper(base, name, dir);
+	if (begin < 0) {
+		unlinkat(base, name, AT_REMOVEDIR);
+		fd = begin;
+	} else {
+		set_all(launch, head, dir);
+		err = put(dir, "cgroup.procs", "0");
+		fd = err ? err : openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+		close(begin);
+	}
+	if (dir >= 0)
+		close(dir);
+	return fd;
+}
+
 int launch_cgroup(struct launch *launch, const struct plan_head *head)
 {
 	bool limits = head->memory_max || head->pids_max || head->cpu_milli;
-	int base = open_base(), dir = -1, begin = -1, fd = -1, err = 0;
+	int base = open_base(), fd = base;
 	char name[48];
 
 	snprintf(name, sizeof(name), "job-%d-%016llx", getpid(),
 		 (unsigned long long)launch->req->job);
-	if (base < 0 || mkdirat(base, name, 0755) < 0)
-		err = base < 0 ? base : -errno;
-	else
-		dir = openat(base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir >= 0) {
-		begin = start_sweeper(base, name, dir);
-		set_all(launch, head, dir);
-		err = put(dir, "cgroup.procs", "0");
-		fd = openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
-		close(dir);
-	}
-	if (begin >= 0)
-		close(begin);
-	if (base >= 0)
+	if (base >= 0) {
+		fd = enter_new(launch, head, base, name);
 		close(base);
-	if (err && limits)
+	}
+	if (fd < 0 && limits)
 		launch_fail(launch, PVC_FAILED,
 			    "exec: no cgroup for the job (%s): memory, pids and cpu cannot be limited",
-			    strerror(-err));
-	return err ? -1 : fd;
+			    strerror(-fd));
+	return fd < 0 ? -1 : fd;
 }
