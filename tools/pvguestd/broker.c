@@ -184,7 +184,7 @@ static void swap_ints(int *a, int *b)
 
 /* In the new process. */
 static void become_worker(const struct arrival *arrival, const struct pvo_header *header,
-			  const struct operation *operation, int control)
+			  const struct operation *operation, int control, pid_t parent)
 {
 	static struct request req;
 	int keep[3] = { arrival->stream, arrival->answer, control };
@@ -196,6 +196,7 @@ static void become_worker(const struct arrival *arrival, const struct pvo_header
 	sandbox_close(keep, 3);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	req.parent = parent;
 	req.stream = arrival->stream;
 	req.answer = arrival->answer;
 	req.broker = control;
@@ -216,8 +217,8 @@ static void become_worker(const struct arrival *arrival, const struct pvo_header
 static void start_worker(const struct arrival *arrival, const struct pvo_header *header,
 			 const struct operation *operation, const char *why, struct worker *w)
 {
+	pid_t pid = -1, parent = getpid();
 	int pair[2];
-	pid_t pid = -1;
 
 	memset(w, 0, sizeof(*w));
 	if (!keys_begin(arrival, &w->key)) {
@@ -229,7 +230,7 @@ static void start_worker(const struct arrival *arrival, const struct pvo_header 
 		/* Without the libraries' handlers: see exec_prepare(). */
 		pid = _Fork();
 		if (!pid)
-			become_worker(arrival, header, operation, pair[1]);
+			become_worker(arrival, header, operation, pair[1], parent);
 		close(pair[1]);
 		if (pid < 0)
 			close(pair[0]);

@@ -436,7 +436,7 @@ static int open_directory(const char *state_dir, uid_t uid, gid_t gid)
 	return fd;
 }
 
-void kv_serve(int listener, const char *state_dir)
+void kv_serve(int listener, const char *state_dir, pid_t parent)
 {
 	struct kv_ids ids = kv_ids();
 	unsigned int i;
@@ -452,7 +452,7 @@ void kv_serve(int listener, const char *state_dir)
 	/* One process at a time, if an old daemon's has not ended yet. */
 	else if (flock(dir, LOCK_EX))
 		log_line(LOG_WARNING, "kv: %s/kv: %s", state_dir, strerror(errno));
-	err = kv_confine(&ids);
+	err = kv_confine(&ids, parent);
 	if (!err && dir >= 0)
 		err = kv_load(&store, dir);
 	if (err)

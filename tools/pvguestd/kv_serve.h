@@ -20,12 +20,12 @@ struct kv_ids {
 };
 
 /* In the new process, as root; does not return. */
-void kv_serve(int listener, const char *state_dir) __attribute__((noreturn));
+void kv_serve(int listener, const char *state_dir, pid_t parent) __attribute__((noreturn));
 
 struct kv_ids kv_ids(void);
 /* The directory @fd and the files in it become this user's; 0 or -errno. */
 int kv_give(int fd, uid_t uid, gid_t gid);
 /* Gives up all rights, for good; 0 or -errno. */
-int kv_confine(const struct kv_ids *ids);
+int kv_confine(const struct kv_ids *ids, pid_t parent);
 
 #endif /* _PVGUESTD_KV_SERVE_H */

@@ -105,8 +105,10 @@ static int filter_calls(void)
 	return err;
 }
 
-int kv_confine(const struct kv_ids *ids)
+int kv_confine(const struct kv_ids *ids, pid_t parent)
 {
+	int err;
+
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (capng_apply(CAPNG_SELECT_BOUNDS))
 		return -EPERM;
@@ -116,9 +118,10 @@ int kv_confine(const struct kv_ids *ids)
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return -EPERM;
 	/* A change of the user forgets these. A daemon that is gone has no use for the process. */
-	if (prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL))
+	if (prctl(PR_SET_DUMPABLE, 0))
 		return -errno;
-	return filter_calls();
+	err = end_with(parent);
+	return err ? err : filter_calls();
 }
 
 int kv_listen(const char *run_dir)
@@ -147,7 +150,7 @@ int kv_listen(const char *run_dir)
 
 pid_t kv_start(int listener, const char *state_dir)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 	sigset_t none;
 	int err, fd;
 
@@ -155,7 +158,7 @@ pid_t kv_start(int listener, const char *state_dir)
 		sandbox_close(&listener, 1);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		kv_serve(listener, state_dir);
+		kv_serve(listener, state_dir, parent);
 	}
 	if (pid > 0)
 		return pid;

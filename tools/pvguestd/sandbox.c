@@ -107,6 +107,14 @@ static int set_limits(void)
 	return err;
 }
 
+int end_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	/* No signal comes for what was gone before. */
+	return getppid() == parent ? 0 : -ESRCH;
+}
+
 int sandbox_enter(const struct request *req)
 {
 	const struct operation *operation = req->operation;
@@ -124,8 +132,9 @@ int sandbox_enter(const struct request *req)
 	if (err)
 		return err;
 	/* Jobs end when they hear that the broker is gone. What has no privileges is left. */
-	if (!operation->job && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return -errno;
+	err = operation->job ? 0 : end_with(req->parent);
+	if (err)
+		return err;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	if (ruleset >= 0)

@@ -12,6 +12,11 @@
 
 /* Of a worker, by &operation.keep and &operation.caps; 0 or -errno. */
 int sandbox_enter(const struct request *req);
+/*
+ * Ends this process with the process that has made it, @parent, also where that is gone already;
+ * 0 or -errno. A change of the user forgets it.
+ */
+int end_with(pid_t parent);
 /* Of the process that speaks the protocol; see front.h. 0 or -errno. */
 int sandbox_front(void);
 /*

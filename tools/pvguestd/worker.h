@@ -24,6 +24,7 @@ struct operation;
 
 /**
  * struct request - one request of the host
+ * @parent: the broker
  * @stream: descriptor for read(), write() and poll(): the host's data and ours
  * @answer: -1, or in port mode the descriptor over which the answer goes; see stream.c
  * @broker: a SOCK_SEQPACKET to the broker: streams for this job come over it
@@ -48,6 +49,7 @@ struct operation;
  * @priv: what prepare() leaves for run()
  */
 struct request {
+	pid_t parent;
 	int stream;
 	int answer;
 	int broker;
@@ -148,6 +150,10 @@ void stream_close(struct stream *s);
  * PVC_OK: it is open.
  */
 __u32 stream_closed(const struct stream *s);
+/* O_NONBLOCK; 0 or -errno. */
+int set_nonblock(int fd);
+/* What it takes; how much, or -errno: -EAGAIN if O_NONBLOCK, -EPIPE: the host is gone. */
+ssize_t stream_write(const struct stream *s, const void *buf, size_t len);
 /* All of it, waiting as long as it takes; 0 or -errno (-EPIPE: the host is gone). */
 int stream_write_all(const struct stream *s, const void *buf, size_t len);
 /* @len bytes; -ENODATA: the host's data ended before; -errno as read(). */
