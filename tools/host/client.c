@@ -197,7 +197,7 @@ static void on_result(struct pvc *p, struct pvc_stream *s, __u32 flags, const vo
 
 /*
  * An answer waits until the verb has taken the data before it; a reset, or the end of the
- * session, does not.
+ * session, does not. One that is not PVC_OK has cut the data short: that is no end in order.
  */
 static void on_closed(struct pvc *p, struct pvc_stream *s, __u32 status)
 {
@@ -211,7 +211,7 @@ static void on_closed(struct pvc *p, struct pvc_stream *s, __u32 status)
 	ch->status = status;
 	ch->want_write = false;
 	if (ch->answered) {
-		ch->eof = true;
+		ch->eof = ch->eof || status == PVC_OK;
 		tell_eof(ch);
 	} else {
 		evbuffer_drain(ch->rx, evbuffer_get_length(ch->rx));

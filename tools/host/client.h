@@ -19,7 +19,7 @@ struct channel;
  * struct channel_ops - what happens to a stream; each may be NULL
  * @data: bytes came; returns how many were taken at once, the rest is given again after
  *	channel_resume(). NULL: all are dropped
- * @eof: the guest's data has ended
+ * @eof: the guest's data has ended in order: by itself, or with an answer that is PVC_OK
  * @writable: there is room again after channel_write() took less than it was given
  * @done: the last that is heard of it: the answer's status, flags and body, or PVC_LOST
  *	when the session ended. The channel is freed when this returns

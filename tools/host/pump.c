@@ -25,6 +25,7 @@ struct pump {
 	pump_done done;
 	void *priv;
 	bool started, in_ended, out_ended, has_data;
+	bool deaf;		/* @out, a socket, takes no more; @in may still have something */
 	bool over;		/* the channel was done before the pump was started: @status */
 	__u32 status;
 	size_t from, to;	/* in @buf: what the channel has not taken yet */
@@ -125,6 +126,16 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	channel_resume(p->ch);
 }
 
+/*
+ * Data for a program that takes no more. What it sent before it closed is still for the guest;
+ * when that is through, the connection is over.
+ */
+static void drop_data(struct pump *p)
+{
+	if (p->in_ended && p->from == p->to)
+		give_up(p, EPIPE);
+}
+
 static size_t on_data(struct channel *ch, const void *buf, size_t len)
 {
 	struct pump *p = channel_priv(ch);
@@ -134,6 +145,10 @@ static size_t on_data(struct channel *ch, const void *buf, size_t len)
 	if (!p->started)
 		return 0;
 	p->has_data = true;
+	if (p->deaf) {
+		drop_data(p);
+		return len;
+	}
 	while (done < len) {
 		n = write_some(p, (const __u8 *)buf + done, len - done);
 		if (n >= 0) {
@@ -141,6 +156,10 @@ static size_t on_data(struct channel *ch, const void *buf, size_t len)
 		} else if (errno == EAGAIN) {
 			event_add(p->writable, NULL);
 			break;
+		} else if (p->out_kind == SOCKET && (errno == EPIPE || errno == ECONNRESET)) {
+			p->deaf = true;
+			drop_data(p);
+			return len;
 		} else if (errno != EINTR) {
 			give_up(p, errno);
 			return len;

@@ -92,11 +92,6 @@ static __u32 exec_prepare(struct request *req)
 	return PVC_OK;
 }
 
-static void set_nonblock(int fd)
-{
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
-
 static int write_control(int fd, const void *buf, size_t len)
 {
 	const char *at = buf;

@@ -141,7 +141,7 @@ static void join_err(struct job *job, struct joined *j)
 	}
 	job->wait_err = false;
 	job->out[ERR].stream = j->stream;
-	fcntl(j->stream.fd, F_SETFL, fcntl(j->stream.fd, F_GETFL) | O_NONBLOCK);
+	set_nonblock(j->stream.fd);
 	j->stream.fd = -1;
 	j->stream.answer = -1;
 }
@@ -248,7 +248,7 @@ static void join_attach(struct job *job, struct joined *j)
 	if (msg.has_size)
 		set_size(job, &msg.size);
 	job->out[OUT].stream = j->stream;
-	fcntl(j->stream.fd, F_SETFL, fcntl(j->stream.fd, F_GETFL) | O_NONBLOCK);
+	set_nonblock(j->stream.fd);
 	j->stream.fd = -1;
 	j->stream.answer = -1;
 	job->wait_err = msg.separate && job->exec.msg.separate;

@@ -40,6 +40,9 @@ struct listener {
 	struct request *req;
 	int sock;
 	__u64 last_id;
+	/* An event that the host's stream has not taken yet: from @from to @to of @event. */
+	__u32 from, to;
+	pb_byte_t event[pvo_forward_event_size + 5];
 	struct connection all[CONNECTIONS_MAX];
 };
 
@@ -188,6 +191,8 @@ static void run_relay(struct request *req, struct relay *r, const char *target)
 	/* By these, from which the audit log has the status. */
 	if (state == RELAY_DONE)
 		answer(req, PVC_OK, "", 0);
+	else if (state == RELAY_CUT)
+		answer(req, PVC_ABORTED, "", 0);
 	else if (!r->error && stream_closed(&r->stream) == PVC_OK)
 		abandon(req, PVC_ABORTED);
 	relay_free(r);
@@ -216,14 +221,37 @@ static void connect_run(struct request *req)
 
 /* LISTEN */
 
+static struct stream stream_of(const struct listener *l)
+{
+	return (struct stream){ .fd = l->req->stream, .answer = l->req->answer };
+}
+
+/*
+ * Sends what the stream takes, and waits for nothing: connections that are under way do not
+ * depend on a host that reads events. false: it does not hear them any more.
+ */
+static bool send_event(struct listener *l)
+{
+	const struct stream stream = stream_of(l);
+	ssize_t n = 0;
+
+	if (l->from < l->to)
+		n = stream_write(&stream, l->event + l->from, l->to - l->from);
+	if (n > 0)
+		l->from += n;
+	return n >= 0 || n == -EAGAIN;
+}
+
+/* The event before has been sent; false: the host does not hear it. */
 static bool tell(struct listener *l, const pvo_forward_event *event)
 {
-	const struct stream stream = { .fd = l->req->stream, .answer = l->req->answer };
-	pb_byte_t buf[pvo_forward_event_size + 5];
-	pb_ostream_t out = pb_ostream_from_buffer(buf, sizeof(buf));
+	pb_ostream_t out = pb_ostream_from_buffer(l->event, sizeof(l->event));
 
-	return pb_encode_ex(&out, pvo_forward_event_fields, event, PB_ENCODE_DELIMITED) &&
-	       !stream_write_all(&stream, buf, out.bytes_written);
+	if (!pb_encode_ex(&out, pvo_forward_event_fields, event, PB_ENCODE_DELIMITED))
+		return false;
+	l->from = 0;
+	l->to = out.bytes_written;
+	return send_event(l);
 }
 
 static void name_peer(const union address *from, char *name, size_t size)
@@ -330,14 +358,14 @@ static bool join(struct listener *l)
 /* What to poll() for; returns how many, *@timeout: ms. */
 static nfds_t fill_polls(struct listener *l, struct pollfd *polls, int *timeout)
 {
-	bool room = find(l, 0);
+	bool told = l->from == l->to, room = find(l, 0);
 	__u64 now = now_ms(), next = ~0ull;
 	nfds_t n = 3;
 	int i;
 
-	polls[0] = (struct pollfd){ .fd = l->req->stream };
+	polls[0] = (struct pollfd){ .fd = l->req->stream, .events = told ? 0 : POLLOUT };
 	polls[1] = (struct pollfd){ .fd = l->req->broker, .events = POLLIN };
-	polls[2] = (struct pollfd){ .fd = room ? l->sock : -1, .events = POLLIN };
+	polls[2] = (struct pollfd){ .fd = room && told ? l->sock : -1, .events = POLLIN };
 	for (i = 0; i < CONNECTIONS_MAX; i++) {
 		struct connection *c = &l->all[i];
 
@@ -363,8 +391,9 @@ static void turn_connections(struct listener *l, const struct pollfd *polls)
 		if (c->relay) {
 			enum relay_state state = relay_turn(c->relay, polls);
 
-			if (state == RELAY_DONE)
-				stream_reply(&c->relay->stream, PVC_OK, "", 0);
+			if (state == RELAY_DONE || state == RELAY_CUT)
+				stream_reply(&c->relay->stream,
+					     state == RELAY_DONE ? PVC_OK : PVC_ABORTED, "", 0);
 			if (state >= RELAY_DONE)
 				end_connection(c);
 			polls += RELAY_POLLS;
@@ -376,7 +405,7 @@ static void turn_connections(struct listener *l, const struct pollfd *polls)
 
 static void serve(struct listener *l)
 {
-	const struct stream stream = { .fd = l->req->stream, .answer = l->req->answer };
+	const struct stream stream = stream_of(l);
 	struct pollfd polls[3 + CONNECTIONS_MAX * RELAY_POLLS];
 	int timeout;
 	nfds_t n;
@@ -389,6 +418,8 @@ static void serve(struct listener *l)
 			return;
 		}
 		if (polls[0].revents & (POLLHUP | POLLERR) && stream_closed(&stream) != PVC_OK)
+			return;
+		if (!send_event(l))
 			return;
 		turn_connections(l, polls + 3);
 		if (polls[1].revents && !join(l))
@@ -408,6 +439,7 @@ static void listen_run(struct request *req)
 	if (!decode_target(req, &record) || !is_allowed(req, record.target))
 		return;
 	l.req = req;
+	set_nonblock(req->stream);
 	l.sock = listen_socket(req, record.target, &event);
 	if (l.sock >= 0 && tell(&l, &event))
 		serve(&l);

@@ -21,6 +21,8 @@
  * @late_at: see @late
  * @host_eof: the host's data has ended, which the worker hears once @late is empty
  * @worker_eof: the worker's data has ended
+ * @answered: the worker's answer was taken
+ * @cut: and was none of PVC_OK
  * @len: of @body
  * @body: of the answer
  */
@@ -31,6 +33,7 @@ struct front_stream {
 	__u8 *late;
 	__u32 late_len, late_at;
 	bool host_eof, worker_eof;
+	bool answered, cut;
 	__u32 len;
 	__u8 body[PVG_STREAM_BODY_MAX];
 };

@@ -37,6 +37,28 @@ static __u32 unread(const struct front_stream *f)
 	return f->data < 0 || ioctl(f->data, FIONREAD, &n) < 0 ? 0 : n;
 }
 
+/*
+ * Has the worker given up? Its answer, which it gave before its data ended, may not have been
+ * taken yet; if there is none and the end of it has come, all processes are gone.
+ */
+static bool is_cut(const struct front_stream *f)
+{
+	struct port_answer answer;
+	ssize_t n;
+
+	if (f->answered)
+		return f->cut;
+	n = recv(f->answer, &answer, sizeof(answer), MSG_PEEK | MSG_DONTWAIT);
+	return !n || (n == sizeof(answer) && (answer.reset || answer.status != PVC_OK));
+}
+
+/* The worker's data has ended. It ended in order, unless the worker gave up. */
+static void end_data(struct front_stream *f)
+{
+	if (!is_cut(f))
+		pvc_finish(&front.pvc, f->s);
+}
+
 /* The worker has written, or its data has ended. */
 static void look_at_data(struct front_stream *f)
 {
@@ -44,7 +66,7 @@ static void look_at_data(struct front_stream *f)
 		pvc_ready(&front.pvc, f->s);
 	} else if (f->worker_eof) {
 		pvc_drained(&front.pvc, f->s);
-		pvc_finish(&front.pvc, f->s);
+		end_data(f);
 	}
 }
 
@@ -142,7 +164,7 @@ static __u32 fill_data(struct front_stream *f, void *buf, __u32 max)
 	if (!unread(f)) {
 		pvc_drained(&front.pvc, f->s);
 		if (f->worker_eof)
-			pvc_finish(&front.pvc, f->s);
+			end_data(f);
 	}
 	return n;
 }
@@ -206,6 +228,8 @@ static void take_answer(struct front_stream *f)
 	/* One answer is enough, and no one waits for what follows. */
 	epoll_ctl(front_epoll, EPOLL_CTL_DEL, f->answer, NULL);
 	f->len = n - sizeof(answer);
+	f->answered = true;
+	f->cut = answer.reset || answer.status != PVC_OK;
 	look_at_data(f);
 	if (answer.reset)
 		pvc_reset(&front.pvc, f->s, answer.status ? answer.status : PVC_FAILED);

@@ -3,7 +3,6 @@
  * See relay.h.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,13 +11,6 @@
 #include "relay.h"
 
 enum { P_STREAM, P_SOCK };
-
-static int set_nonblock(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
 
 struct relay *relay_new(const struct stream *stream, int sock, bool connecting)
 {
@@ -69,27 +61,28 @@ void relay_poll(const struct relay *r, struct pollfd *polls)
 		polls[P_SOCK].fd = -1;
 }
 
-/* false: it is broken. */
-static bool take(struct way *w, int fd)
+/* 0 or -errno. */
+static int take(struct way *w, int fd)
 {
 	ssize_t n;
 
 	if (!has_room(w))
-		return true;
+		return 0;
 	n = read(fd, w->buf + w->to, RELAY_ROOM - w->to);
 	if (n > 0)
 		w->to += n;
 	else if (!n)
 		w->ended = true;
-	return n >= 0 || errno == EAGAIN || errno == EINTR;
+	return n >= 0 || errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-static bool give(struct way *w, int fd)
+/* 0 or -errno. */
+static int give(struct way *w, int fd)
 {
 	ssize_t n;
 
 	if (is_empty(w))
-		return true;
+		return 0;
 	n = write(fd, w->buf + w->from, w->to - w->from);
 	if (n > 0)
 		w->from += n;
@@ -97,7 +90,32 @@ static bool give(struct way *w, int fd)
 		w->from = 0;
 		w->to = 0;
 	}
-	return n >= 0 || errno == EAGAIN || errno == EINTR;
+	return n >= 0 || errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+/* The target sends no more, whatever the reason; what it sent before is still passed on. */
+static void take_target(struct relay *r)
+{
+	if (take(&r->down, r->sock)) {
+		r->down.ended = true;
+		r->reset = true;
+	}
+}
+
+/* A target that takes no more may have answered: only what is for it is dropped. */
+static void give_target(struct relay *r)
+{
+	int err = give(&r->up, r->sock);
+
+	if (!err)
+		return;
+	r->up.from = 0;
+	r->up.to = 0;
+	r->up.ended = true;
+	r->up.passed = true;
+	/* EPIPE: it closed in order. */
+	if (err != -EPIPE)
+		r->reset = true;
 }
 
 /* The end of what came passes behind the last byte. */
@@ -127,7 +145,7 @@ static void finish_connect(struct relay *r, const struct pollfd *polls)
 enum relay_state relay_turn(struct relay *r, const struct pollfd *polls)
 {
 	const short hup = POLLHUP | POLLERR;
-	bool good = true;
+	bool broken = false;
 
 	if (polls[P_STREAM].revents & hup && stream_closed(&r->stream) != PVC_OK) {
 		r->state = RELAY_BROKEN;
@@ -138,13 +156,17 @@ enum relay_state relay_turn(struct relay *r, const struct pollfd *polls)
 	if (r->state != RELAY_OPEN)
 		return r->state;
 	if (polls[P_STREAM].revents & (POLLIN | hup))
-		good = take(&r->up, r->stream.fd);
+		broken = take(&r->up, r->stream.fd);
 	if (polls[P_SOCK].revents & (POLLIN | hup))
-		good &= take(&r->down, r->sock);
+		take_target(r);
 	/* Without waiting for another poll(): mostly there is room. */
-	good = good && give(&r->up, r->sock) && give(&r->down, r->stream.fd);
-	if (!good) {
+	give_target(r);
+	if (broken || give(&r->down, r->stream.fd)) {
 		r->state = RELAY_BROKEN;
+		return r->state;
+	}
+	if (r->reset && r->down.ended && is_empty(&r->down)) {
+		r->state = RELAY_CUT;
 		return r->state;
 	}
 	pass_ends(r);

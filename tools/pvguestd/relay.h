@@ -17,15 +17,17 @@
 struct way {
 	__u32 from, to;		/* in @buf; equal: none */
 	bool ended;		/* no more comes */
-	bool passed;		/* and the other end was told */
+	bool passed;		/* and the other end was told, or takes no more */
 	__u8 buf[RELAY_ROOM];
 };
 
 enum relay_state {
 	RELAY_CONNECTING,	/* the socket is not connected yet */
 	RELAY_OPEN,
-	RELAY_DONE,		/* everything has passed, in both directions: to be answered */
-	RELAY_BROKEN,		/* the host, or the other end of the socket, gave up */
+	/* To be answered, with PVC_OK: all has passed, or was for an end that takes no more. */
+	RELAY_DONE,
+	RELAY_CUT,		/* with PVC_ABORTED: the target reset the socket; what it sent has passed */
+	RELAY_BROKEN,		/* the host gave up, or its stream is broken */
 };
 
 struct relay {
@@ -33,6 +35,7 @@ struct relay {
 	int sock;
 	enum relay_state state;
 	int error;		/* errno of connect() when BROKEN while CONNECTING; 0: the host */
+	bool reset;		/* the target has reset the socket */
 	struct way up;		/* from the stream to the socket */
 	struct way down;
 };
@@ -44,7 +47,7 @@ struct relay {
 struct relay *relay_new(const struct stream *stream, int sock, bool connecting);
 /* What to poll() for; fills RELAY_POLLS of @polls. */
 void relay_poll(const struct relay *r, struct pollfd *polls);
-/* What poll() has said; the state afterwards. DONE and BROKEN are final. */
+/* What poll() has said; the state afterwards. DONE and what follows it are final. */
 enum relay_state relay_turn(struct relay *r, const struct pollfd *polls);
 /* Closes both. One that is BROKEN is reset at both ends, if it was connected. */
 void relay_free(struct relay *r);

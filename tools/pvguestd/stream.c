@@ -4,6 +4,7 @@
  * unix socket whose other end front.c has, and the answer goes over another.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -124,22 +125,40 @@ static int wait_for(int fd, short events)
 	return 0;
 }
 
+int set_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+ssize_t stream_write(const struct stream *s, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = s->answer >= 0 ? send(s->fd, buf, len, MSG_NOSIGNAL) : write(s->fd, buf, len);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	return n;
+}
+
 int stream_write_all(const struct stream *s, const void *buf, size_t len)
 {
 	const char *at = buf;
 	int err;
 
 	while (len) {
-		ssize_t n = s->answer >= 0 ? send(s->fd, at, len, MSG_NOSIGNAL) :
-			    write(s->fd, at, len);
+		ssize_t n = stream_write(s, at, len);
 
-		if (n < 0 && errno == EAGAIN) {
+		if (n == -EAGAIN) {
 			err = wait_for(s->fd, POLLOUT);
 			if (err)
 				return err;
-		} else if (n < 0 && errno != EINTR) {
-			return errno == ECONNRESET ? -EPIPE : -errno;
-		} else if (n > 0) {
+		} else if (n < 0) {
+			return n;
+		} else {
 			at += n;
 			len -= n;
 		}

@@ -15,5 +15,6 @@ int main(void)
 	failed += test_kv();
 	failed += test_exec();
 	failed += test_accounts();
+	failed += test_relay();
 	return failed != 0;
 }

@@ -14,5 +14,6 @@ int test_audit(void);
 int test_kv(void);
 int test_exec(void);
 int test_accounts(void);
+int test_relay(void);
 
 #endif /* _SELFTESTS_OPERATIONS_UNIT_H */
