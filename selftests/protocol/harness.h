@@ -97,6 +97,7 @@ void inject(struct pair *pair, struct side *to, struct raw raw);
 
 int run_frame_tests(void);
 int run_session_tests(void);
+int run_beat_tests(void);
 int run_stream_tests(void);
 int run_resync_tests(void);
 int run_lease_tests(void);

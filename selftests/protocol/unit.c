@@ -11,6 +11,7 @@ int main(void)
 
 	failed += run_frame_tests();
 	failed += run_session_tests();
+	failed += run_beat_tests();
 	failed += run_stream_tests();
 	failed += run_resync_tests();
 	failed += run_lease_tests();
