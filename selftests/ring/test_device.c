@@ -154,10 +154,12 @@ static int set_poll_queues(const char *value)
 /* One is left for interrupts; and beside one for each CPU, as many polled ones. */
 static void test_device_poll_queues(void **state)
 {
-	static const struct { u16 has; const char *asks; u32 all, polled; } cases[] = {
-		{ 1, "1", 1, 0 }, { 2, "1", 2, 1 }, { 2, "2", 2, 1 },
-		{ 3, "1", 3, 1 }, { 3, "2", 3, 2 }, { 3, "1024", 3, 2 },
-		{ 3, "0", 2, 0 },
+	static const struct { u16 has; const char *asks; u32 all, polled, lines; } cases[] = {
+		{ 1, "1", 1, 0, 1 }, { 2, "1", 2, 1, 0 }, { 2, "2", 2, 1, 1 },
+		{ 3, "1", 3, 1, 0 }, { 3, "2", 3, 2, 0 },
+		/* More than CPUs are not missed. */
+		{ 3, "1024", 3, 2, 0 }, { 2, "1024", 2, 1, 1 },
+		{ 3, "0", 2, 0, 0 },
 	};
 	struct pvg_blk *blk;
 	u32 said, i, j;
@@ -171,7 +173,10 @@ static void test_device_poll_queues(void **state)
 		start();
 		config.num_queues = cases[i].has;
 		assert_int_equal(set_poll_queues(cases[i].asks), 0);
+		said = model_said;
 		blk = probe();
+		/* And the one that names the disk. */
+		assert_int_equal(model_said, said + 1 + cases[i].lines);
 		assert_int_equal(blk->nr_queues, cases[i].all);
 		assert_int_equal(blk->nr_poll_queues, cases[i].polled);
 		for (j = 0; j < blk->nr_queues; j++) {
@@ -215,6 +220,8 @@ static void test_device_ring_size(void **state)
 	vqs[1].size = 18;
 	blk = probe();
 	assert_int_equal(blk->limits.max_segments, 16);
+	/* And in no more, so it has to begin with a page. */
+	assert_int_equal(blk->limits.dma_alignment, PAGE_SIZE - 1);
 	stop();
 }
 
@@ -361,7 +368,10 @@ static void test_device_name(void **state)
 	model_block.taken = 3;
 	probe();
 	assert_string_equal(model_block.disk.disk_name, "vdd");
+	/* It holds no number but its own. */
+	assert_int_equal(model_block.names, BIT_ULL(3));
 	stop();
+	assert_int_equal(model_block.names, 0);
 	model_block.taken = 26;
 	probe();
 	assert_string_equal(model_block.disk.disk_name, "vdaa");
@@ -454,6 +464,58 @@ static void test_device_needs_reset(void **state)
 	assert_int_equal(model_block.quiesced, 0);
 	assert_true(model_block.disk.dead);
 	assert_int_equal(model_said, said + 4);
+	stop();
+}
+
+/* The minute in which three resets are allowed begins with the first that did not help. */
+static void test_device_resets_are_counted_anew(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	needs_reset(blk);
+	goes_on(blk);
+	blk->resets = 0;
+	model_now += 59000 * MS;
+	needs_reset(blk);
+	needs_reset(blk);
+	model_now += 2000 * MS;
+	needs_reset(blk);
+	goes_on(blk);
+	needs_reset(blk);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	stop();
+}
+
+/* A device that asks for a reset while it is being removed is not brought back. */
+static void test_device_needs_reset_and_goes(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	blk->state = PVG_BLK_DEAD;
+	model_status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	run(&blk->fault_work);
+	assert_int_equal(blk->state, PVG_BLK_DEAD);
+	assert_true(model_block.disk.dead);
+	assert_int_equal(model_block.quiesced, 0);
+	stop();
+}
+
+/* A request took longer than io_timeout, and timeout_action is fail. */
+static void test_device_too_slow(void **state)
+{
+	struct pvg_blk *blk;
+
+	start();
+	blk = probe();
+	set_bit(PVG_BLK_WANT_FAIL, &blk->wants);
+	pvg_blk_fault_work(&blk->fault_work);
+	assert_int_equal(blk->state, PVG_BLK_FAILED);
+	assert_true(model_block.disk.dead);
+	assert_int_equal(blk->wants, 0);
 	stop();
 }
 
@@ -592,6 +654,9 @@ const struct CMUnitTest device_tests[] = {
 	cmocka_unit_test(test_device_major),
 	cmocka_unit_test(test_device_needs_reset),
 	cmocka_unit_test(test_device_needs_reset_again),
+	cmocka_unit_test(test_device_resets_are_counted_anew),
+	cmocka_unit_test(test_device_needs_reset_and_goes),
+	cmocka_unit_test(test_device_too_slow),
 	cmocka_unit_test(test_device_forgot),
 	cmocka_unit_test(test_device_gone),
 	cmocka_unit_test(test_device_does_not_come_back),

@@ -151,6 +151,7 @@ static void test_request_allocates(void **state)
 	for (i = 0; i < 3; i++)
 		assert_int_equal(served(REQ_OP_READ, 16, VIRTIO_BLK_S_OK), BLK_STS_OK);
 	assert_int_equal(model_block.allocated, 1);
+	assert_int_equal(a.req.room_size, PVG_BLK_ROOM_MIN);
 	for (i = 0; i < 3; i++)
 		assert_int_equal(served(REQ_OP_WRITE,
 					PVG_BLK_ROOM_MAX / sizeof(struct scatterlist),
