@@ -223,6 +223,13 @@ static void test_device_ring_size(void **state)
 	/* And in no more, so it has to begin with a page. */
 	assert_int_equal(blk->limits.dma_alignment, PAGE_SIZE - 1);
 	stop();
+	/* With one segment a block has to be in one page, wherever it begins in it. */
+	vdev.features |= BIT_ULL(VIRTIO_BLK_F_SEG_MAX);
+	config.seg_max = 1;
+	config.blk_size = 1024;
+	blk = probe();
+	assert_int_equal(blk->limits.dma_alignment, 1023);
+	stop();
 }
 
 static void test_device_broken(void **state)
