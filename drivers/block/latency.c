@@ -28,6 +28,7 @@ static unsigned int number_of(const struct request *rq)
 	case REQ_OP_READ:
 		return 0;
 	case REQ_OP_WRITE:
+	case REQ_OP_ZONE_APPEND:
 		return 1;
 	case REQ_OP_FLUSH:
 		return 2;

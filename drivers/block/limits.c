@@ -292,6 +292,9 @@ int pvg_blk_read_limits(struct pvg_blk *blk)
 	read_write_zeroes(blk);
 	read_discard(blk);
 	read_secure_erase(blk);
+	err = pvg_blk_read_zoned(blk);
+	if (err)
+		return err;
 	blk->limits.write_cache = pvg_blk_read_write_cache(vdev);
 	read_feature(vdev, VIRTIO_BLK_F_GEOMETRY, geometry.cylinders,
 		     &blk->cylinders);

@@ -152,6 +152,9 @@ static const struct block_device_operations pvg_blk_fops = {
 	.owner		= THIS_MODULE,
 	.getgeo		= pvg_blk_getgeo,
 	.free_disk	= pvg_blk_free_disk,
+#ifdef PVG_HAVE_ZONED
+	.report_zones	= pvg_blk_report_zones,
+#endif
 };
 
 static noinline int pvg_blk_alloc_disk(struct pvg_blk *blk)
@@ -261,6 +264,7 @@ static void config_work(struct work_struct *work)
 	dev_info(&blk->vdev->dev, "[%s] new size: %llu sectors\n",
 		 blk->disk->disk_name, sectors);
 	set_capacity_and_notify(blk->disk, sectors);
+	pvg_blk_revalidate(blk);
 }
 
 /* The virtio core calls this only between probe and remove. */
@@ -280,6 +284,7 @@ static int pvg_blk_probe(struct virtio_device *vdev)
 		pvg_blk_bring_up,
 		pvg_blk_alloc_tags,
 		pvg_blk_alloc_disk,
+		pvg_blk_revalidate,
 		pvg_blk_add_disk,
 	};
 	struct pvg_blk *blk;
@@ -327,7 +332,7 @@ static const unsigned int features[] = {
 	VIRTIO_BLK_F_RO, VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_FLUSH,
 	VIRTIO_BLK_F_TOPOLOGY, VIRTIO_BLK_F_CONFIG_WCE, VIRTIO_BLK_F_MQ,
 	VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_WRITE_ZEROES,
-	VIRTIO_BLK_F_SECURE_ERASE, VIRTIO_BLK_F_LIFETIME,
+	VIRTIO_BLK_F_SECURE_ERASE, VIRTIO_BLK_F_LIFETIME, VIRTIO_BLK_F_ZONED,
 };
 
 static struct virtio_driver pvg_blk_driver = {
@@ -336,6 +341,7 @@ static struct virtio_driver pvg_blk_driver = {
 	.id_table		= id_table,
 	.feature_table		= features,
 	.feature_table_size	= ARRAY_SIZE(features),
+	.validate		= pvg_blk_validate,
 	.probe			= pvg_blk_probe,
 	.remove			= pvg_blk_remove,
 	.config_changed		= pvg_blk_config_changed,

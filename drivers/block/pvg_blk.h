@@ -160,6 +160,7 @@ static_assert(sizeof(struct pvg_blk_lifetime) == 6);
 /**
  * struct pvg_blk_req - per-request data (virtio 1.2, section 5.2.6)
  * @hdr: read by the device
+ * @append_sector: of an append, written by the device, as what precedes @status
  * @status: written by the device; read once, by pvg_blk_used()
  * @urgent: somebody waits for this very request
  * @pooled: @table is not in @sg or @room, but of a pool
@@ -168,6 +169,7 @@ static_assert(sizeof(struct pvg_blk_lifetime) == 6);
  * @next: the next completed request of a drain
  * @range: of a discard, an erase or a write of zeroes that has one
  * @lifetime: written by the device
+ * @own_sector: of a request whose @own_type has one
  * @table: data, mapped for the virtqueue
  * @room: of @room_size bytes, kept by the tag; a longer @table, or several ranges
  * @room_size: power of two, or 0
@@ -175,6 +177,7 @@ static_assert(sizeof(struct pvg_blk_lifetime) == 6);
  */
 struct pvg_blk_req {
 	struct virtio_blk_outhdr hdr;
+	__virtio64 append_sector;
 	u8 status;
 	bool urgent;
 	bool pooled;
@@ -184,12 +187,17 @@ struct pvg_blk_req {
 	union {
 		struct virtio_blk_discard_write_zeroes range;
 		struct pvg_blk_lifetime lifetime;
+		u64 own_sector;
 	};
 	struct sg_table table;
 	void *room;
 	u32 room_size;
 	struct scatterlist sg[PVG_BLK_INLINE_SG];
 };
+
+/* The device writes both in one piece (virtio 1.3, struct virtio_blk_req_za). */
+static_assert(offsetof(struct pvg_blk_req, status) ==
+	      offsetofend(struct pvg_blk_req, append_sector));
 
 /* limits.c */
 int pvg_blk_read_limits(struct pvg_blk *blk);
@@ -212,6 +220,50 @@ extern const struct pvg_queue_ops pvg_blk_poll_queue_ops;
 void pvg_blk_reclaim(void *token);
 void pvg_blk_requeue(void *token);
 void pvg_blk_reap_work(struct work_struct *work);
+struct request *pvg_blk_alloc_request(struct pvg_blk *blk, u32 type);
+
+/* zoned.c */
+int pvg_blk_validate(struct virtio_device *vdev);
+#ifdef PVG_HAVE_ZONED
+int pvg_blk_read_zoned(struct pvg_blk *blk);
+int pvg_blk_revalidate(struct pvg_blk *blk);
+u32 pvg_blk_zone_header(struct request *rq, u64 *sector);
+blk_status_t pvg_blk_zone_result(struct pvg_blk *blk, struct request *rq,
+				 struct pvg_blk_req *req, u8 status);
+int pvg_blk_report_zones(struct gendisk *disk, sector_t sector,
+			 unsigned int nr_zones, PVG_REPORT_PARAMS);
+
+static inline bool pvg_blk_is_append(struct request *rq)
+{
+	return req_op(rq) == REQ_OP_ZONE_APPEND;
+}
+#else
+static inline int pvg_blk_read_zoned(struct pvg_blk *blk)
+{
+	return 0;
+}
+
+static inline int pvg_blk_revalidate(struct pvg_blk *blk)
+{
+	return 0;
+}
+
+static inline u32 pvg_blk_zone_header(struct request *rq, u64 *sector)
+{
+	return 0;
+}
+
+static inline blk_status_t pvg_blk_zone_result(struct pvg_blk *blk, struct request *rq,
+					       struct pvg_blk_req *req, u8 status)
+{
+	return BLK_STS_IOERR;
+}
+
+static inline bool pvg_blk_is_append(struct request *rq)
+{
+	return false;
+}
+#endif
 
 /* device.c */
 void pvg_blk_set_state(struct pvg_blk *blk, enum pvg_blk_state next);

@@ -4,6 +4,7 @@
  * sections 5.2.6 and 5.2.6.1).
  */
 #include <linux/blk-mq.h>
+#include <linux/delay.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -142,11 +143,15 @@ static blk_status_t setup_header(struct pvg_blk *blk, struct request *rq,
 		type = req->own_type;
 		if (type == VIRTIO_BLK_T_GET_LIFETIME)
 			setup_lifetime(rq, req);
+		if (type == VIRTIO_BLK_T_ZONE_REPORT)
+			sector = req->own_sector;
 		req->urgent = true;
 		break;
 	default:
-		WARN_ON_ONCE(1);
-		return BLK_STS_IOERR;
+		type = pvg_blk_zone_header(rq, &sector);
+		if (WARN_ON_ONCE(!type))
+			return BLK_STS_IOERR;
+		req->urgent = !pvg_blk_is_append(rq);
 	}
 
 	req->hdr.type = cpu_to_virtio32(blk->vdev, type);
@@ -235,7 +240,11 @@ static int add(struct pvg_blk_queue *bq, struct request *rq)
 		else
 			sgs[out + in++] = req->table.sgl;
 	}
-	sg_init_one(&status, &req->status, sizeof(req->status));
+	if (unlikely(pvg_blk_is_append(rq)))
+		sg_init_one(&status, &req->append_sector,
+			    sizeof(req->append_sector) + sizeof(req->status));
+	else
+		sg_init_one(&status, &req->status, sizeof(req->status));
 	sgs[out + in++] = &status;
 
 	return pvg_queue_add(&bq->pvg, sgs, out, in, req, req->urgent);
@@ -343,16 +352,16 @@ static void pvg_blk_queue_rqs(pvg_rq_list *list)
 		submit_batch(bq, &ready);
 }
 
-static blk_status_t result(u8 status)
+static blk_status_t result(struct pvg_blk *blk, struct pvg_blk_req *req)
 {
-	switch (status) {
-	case VIRTIO_BLK_S_OK:
+	struct request *rq = blk_mq_rq_from_pdu(req);
+	u8 status = READ_ONCE(req->status);
+
+	if (status == VIRTIO_BLK_S_OK && likely(!pvg_blk_is_append(rq)))
 		return BLK_STS_OK;
-	case VIRTIO_BLK_S_UNSUPP:
+	if (status == VIRTIO_BLK_S_UNSUPP)
 		return BLK_STS_NOTSUPP;
-	default:
-		return BLK_STS_IOERR;
-	}
+	return pvg_blk_zone_result(blk, rq, req, status);
 }
 
 static void pvg_blk_used(struct pvg_queue *q, void *token, u32 len,
@@ -361,7 +370,7 @@ static void pvg_blk_used(struct pvg_queue *q, void *token, u32 len,
 	struct pvg_blk_req *req = token;
 	struct pvg_blk_req *last = done->last;
 
-	req->result = result(READ_ONCE(req->status));
+	req->result = result(to_blk_queue(q)->blk, req);
 	if (req->urgent)
 		pvg_queue_urgent_done(q);
 
@@ -521,6 +530,38 @@ void pvg_blk_requeue(void *token)
 
 	unprepare(rq);
 	blk_mq_requeue_request(rq, false);
+}
+
+/**
+ * pvg_blk_alloc_request() - a request of the driver for itself, as soon as there is one
+ * @blk: the device
+ * @type: VIRTIO_BLK_T_ of it
+ *
+ * The queue of a disk that was given up may stay frozen until the disk goes, so nothing
+ * waits for that. Context: may sleep. Return: the request, or an error.
+ */
+struct request *pvg_blk_alloc_request(struct pvg_blk *blk, u32 type)
+{
+	enum pvg_blk_state state;
+	struct pvg_blk_req *req;
+	struct request *rq;
+
+	for (;;) {
+		rq = blk_mq_alloc_request(blk->disk->queue, REQ_OP_DRV_IN,
+					  BLK_MQ_REQ_NOWAIT);
+		if (!IS_ERR(rq)) {
+			req = blk_mq_rq_to_pdu(rq);
+			req->own_type = type;
+			return rq;
+		}
+		if (PTR_ERR(rq) != -EAGAIN)
+			return rq;
+		state = READ_ONCE(blk->state);
+		if (state != PVG_BLK_LIVE && state != PVG_BLK_STOPPED)
+			return ERR_PTR(-ENODEV);
+		if (msleep_interruptible(10))
+			return ERR_PTR(-EINTR);
+	}
 }
 
 static void act_on_timeout(struct pvg_blk *blk, struct request *rq)

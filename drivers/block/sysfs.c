@@ -4,7 +4,6 @@
  * timeout_action, and what the device says of its wear; latency is in latency.c.
  * Documentation/ABI.md describes them.
  */
-#include <linux/delay.h>
 #include <linux/sysfs.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -16,41 +15,13 @@ static struct pvg_blk *dev_to_blk(struct device *dev)
 	return dev_to_disk(dev)->private_data;
 }
 
-/*
- * A request, as soon as there is one. The queue of a disk that was given up may
- * stay frozen until the disk goes, so nothing waits for that.
- */
-static struct request *alloc_request(struct pvg_blk *blk, u32 type)
-{
-	enum pvg_blk_state state;
-	struct pvg_blk_req *req;
-	struct request *rq;
-
-	for (;;) {
-		rq = blk_mq_alloc_request(blk->disk->queue, REQ_OP_DRV_IN,
-					  BLK_MQ_REQ_NOWAIT);
-		if (!IS_ERR(rq)) {
-			req = blk_mq_rq_to_pdu(rq);
-			req->own_type = type;
-			return rq;
-		}
-		if (PTR_ERR(rq) != -EAGAIN)
-			return rq;
-		state = READ_ONCE(blk->state);
-		if (state != PVG_BLK_LIVE && state != PVG_BLK_STOPPED)
-			return ERR_PTR(-ENODEV);
-		if (msleep_interruptible(10))
-			return ERR_PTR(-EINTR);
-	}
-}
-
 /* Ask the device for its serial number (virtio 1.2, 5.2.6, GET_ID). */
 static int get_id(struct gendisk *disk, char *id)
 {
 	struct request *rq;
 	int err;
 
-	rq = alloc_request(disk->private_data, VIRTIO_BLK_T_GET_ID);
+	rq = pvg_blk_alloc_request(disk->private_data, VIRTIO_BLK_T_GET_ID);
 	if (IS_ERR(rq))
 		return PTR_ERR(rq);
 	err = pvg_blk_rq_map_kern(rq, id, VIRTIO_BLK_ID_BYTES, GFP_KERNEL);
@@ -166,7 +137,7 @@ static int get_lifetime(struct pvg_blk *blk, struct pvg_blk_lifetime *lifetime)
 	struct request *rq;
 	int err;
 
-	rq = alloc_request(blk, VIRTIO_BLK_T_GET_LIFETIME);
+	rq = pvg_blk_alloc_request(blk, VIRTIO_BLK_T_GET_LIFETIME);
 	if (IS_ERR(rq))
 		return PTR_ERR(rq);
 	req = blk_mq_rq_to_pdu(rq);

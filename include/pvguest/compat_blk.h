@@ -17,6 +17,12 @@
 #ifndef VIRTIO_BLK_F_LIFETIME
 #define VIRTIO_BLK_F_LIFETIME	15
 #endif
+#ifndef VIRTIO_BLK_F_ZONED
+#define VIRTIO_BLK_F_ZONED	17	/* uapi since 6.3 */
+#endif
+#ifndef VIRTIO_BLK_T_ZONE_REPORT
+#define VIRTIO_BLK_T_ZONE_REPORT	16
+#endif
 #ifndef VIRTIO_BLK_T_GET_LIFETIME
 #define VIRTIO_BLK_T_GET_LIFETIME	10
 #endif
@@ -40,6 +46,10 @@
  * @max_discard_segments: ranges per request
  * @max_secure_erase_sectors: 512-byte sectors of a request, 0 without SECURE_ERASE
  * @max_write_zeroes_sectors: 512-byte sectors, 0 without WRITE_ZEROES
+ * @zone_sectors: 512-byte sectors of each zone, a power of two; 0: it has no zones
+ * @max_open_zones: 0: no limit
+ * @max_active_zones: 0: no limit
+ * @max_append_sectors: 512-byte sectors, 0: the device does not append
  * @write_cache: writes need a flush to be stable
  */
 struct pvg_blk_limits {
@@ -56,10 +66,32 @@ struct pvg_blk_limits {
 	u32 max_discard_segments;
 	u32 max_secure_erase_sectors;
 	u32 max_write_zeroes_sectors;
+	u32 zone_sectors;
+	u32 max_open_zones;
+	u32 max_active_zones;
+	u32 max_append_sectors;
 	bool write_cache;
 };
 
 #ifdef PVG_HAVE_QUEUE_LIMITS_FEATURES
+
+static inline void pvg_blk_set_zones(struct queue_limits *lim,
+				     const struct pvg_blk_limits *l)
+{
+#ifdef PVG_HAVE_ZONED
+	if (!l->zone_sectors)
+		return;
+	lim->features |= BLK_FEAT_ZONED;
+	lim->chunk_sectors = l->zone_sectors;
+	lim->max_open_zones = l->max_open_zones;
+	lim->max_active_zones = l->max_active_zones;
+#ifdef PVG_HAVE_MAX_HW_ZONE_APPEND
+	lim->max_hw_zone_append_sectors = l->max_append_sectors;
+#else
+	lim->max_zone_append_sectors = l->max_append_sectors;
+#endif
+#endif
+}
 
 static inline struct gendisk *
 pvg_blk_mq_alloc_disk(struct blk_mq_tag_set *set,
@@ -83,6 +115,7 @@ pvg_blk_mq_alloc_disk(struct blk_mq_tag_set *set,
 		.max_write_zeroes_sectors = l->max_write_zeroes_sectors,
 	};
 
+	pvg_blk_set_zones(&lim, l);
 	return blk_mq_alloc_disk(set, &lim, queuedata);
 }
 
@@ -246,6 +279,15 @@ static inline struct request *pvg_rq_list_pop(pvg_rq_list *list)
 {
 	return rq_list_pop(list);
 }
+
+/* What the operation report_zones gets to report a zone with. */
+#ifdef PVG_HAVE_REPORT_ZONES_ARGS
+#define PVG_REPORT_PARAMS	struct blk_report_zones_args *args
+#define pvg_report_zone(disk, zone, i)	disk_report_zone(disk, zone, i, args)
+#else
+#define PVG_REPORT_PARAMS	report_zones_cb cb, void *data
+#define pvg_report_zone(disk, zone, i)	cb(zone, i, data)
+#endif
 
 #ifdef PVG_HAVE_GETGEO_DISK
 typedef struct gendisk pvg_getgeo_arg;

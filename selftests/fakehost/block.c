@@ -12,6 +12,7 @@
 #include "pvguest/compat_blk.h"
 
 #define DISK_SECTORS	32768u	/* 16 MiB */
+#define T_ZONE_APPEND	15	/* VIRTIO_BLK_T_, which older kernels lack */
 #define DISK_BYTES	(DISK_SECTORS << SECTOR_SHIFT)
 
 static ulong capacity = DISK_SECTORS;
@@ -77,6 +78,17 @@ static uint lifetime_bytes = sizeof(lifetime);
 module_param(lifetime_bytes, uint, 0444);
 MODULE_PARM_DESC(lifetime_bytes, "of these, how many bytes it answers");
 
+/* Of what the driver gives to be read, without the header. */
+static u32 bytes_out(const struct fh_chain *c)
+{
+	u32 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < c->out; i++)
+		sum += c->seg[i].len;
+	return sum - min_t(u32, sum, sizeof(struct virtio_blk_outhdr));
+}
+
 static u32 bytes_in(const struct fh_chain *c)
 {
 	unsigned int i;
@@ -118,6 +130,29 @@ static u8 serve_ranges(struct fh_dev *dev, const struct fh_chain *c, u8 fill,
 	return n ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
+/* Where the zones allow it; of an append, the answer is where it is. */
+static u8 serve_write(struct fh_dev *dev, const struct fh_chain *c, u64 sector, bool append)
+{
+	u64 at;
+	u8 status;
+
+	if (fh_is_zoned()) {
+		status = fh_zone_write(dev, &sector, bytes_out(c), append);
+		if (status)
+			return status;
+	}
+	at = sector << SECTOR_SHIFT;
+	if (at > DISK_BYTES)
+		return VIRTIO_BLK_S_IOERR;
+	fh_read(c, sizeof(struct virtio_blk_outhdr), dev->disk + at, DISK_BYTES - at);
+	if (append) {
+		__virtio64 answer = cpu_to_virtio64(&dev->vdev, fh_zone_answer(sector));
+
+		fh_write(c, 0, &answer, sizeof(answer));
+	}
+	return VIRTIO_BLK_S_OK;
+}
+
 static u8 serve(struct fh_dev *dev, const struct fh_chain *c, u32 room)
 {
 	struct virtio_blk_outhdr hdr;
@@ -133,10 +168,11 @@ static u8 serve(struct fh_dev *dev, const struct fh_chain *c, u32 room)
 		fh_write(c, 0, dev->disk + at, room);
 		return VIRTIO_BLK_S_OK;
 	case VIRTIO_BLK_T_OUT:
-		if (at > DISK_BYTES)
-			return VIRTIO_BLK_S_IOERR;
-		fh_read(c, sizeof(hdr), dev->disk + at, DISK_BYTES - at);
-		return VIRTIO_BLK_S_OK;
+		return serve_write(dev, c, at >> SECTOR_SHIFT, false);
+	case T_ZONE_APPEND:
+		if (!fh_is_zoned() || room != sizeof(u64))
+			return VIRTIO_BLK_S_UNSUPP;
+		return serve_write(dev, c, at >> SECTOR_SHIFT, true);
 	case VIRTIO_BLK_T_FLUSH:
 		return VIRTIO_BLK_S_OK;
 	case VIRTIO_BLK_T_GET_ID:
@@ -155,7 +191,8 @@ static u8 serve(struct fh_dev *dev, const struct fh_chain *c, u32 room)
 		return serve_ranges(dev, c, ERASED, max_secure_erase_sectors,
 				    max_secure_erase_seg);
 	default:
-		return VIRTIO_BLK_S_UNSUPP;
+		return fh_zone_serve(dev, c, virtio32_to_cpu(&dev->vdev, hdr.type),
+				     at >> SECTOR_SHIFT, room);
 	}
 }
 
@@ -220,6 +257,8 @@ static int init(struct fh_dev *dev)
 	dev->blk.max_secure_erase_sectors = (__force __virtio32)max_secure_erase_sectors;
 	dev->blk.max_secure_erase_seg = (__force __virtio32)max_secure_erase_seg;
 	dev->blk.secure_erase_sector_alignment = (__force __virtio32)secure_erase_sector_alignment;
+	if (fh_is_zoned())
+		fh_zoned_init(dev);
 	return 0;
 }
 
@@ -231,14 +270,16 @@ static u64 features(void)
 	       (max_discard_sectors ? BIT_ULL(VIRTIO_BLK_F_DISCARD) : 0) |
 	       (max_write_zeroes_sectors ? BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES) : 0) |
 	       (secure_erase ? BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE) : 0) |
+	       (fh_is_zoned() ? BIT_ULL(VIRTIO_BLK_F_ZONED) : 0) |
 	       (lifetime_values ? BIT_ULL(VIRTIO_BLK_F_LIFETIME) : 0);
 }
 
 const struct fh_kind fh_block = {
 	.id = VIRTIO_ID_BLOCK,
 	.nr_vqs = 1,
-	.config_len = sizeof(struct virtio_blk_config),
+	.config_len = 96,	/* with its zones */
 	.init = init,
 	.features = features,
 	.process = process,
+	.inject = fh_zone_inject,
 };

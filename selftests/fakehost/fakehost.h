@@ -25,6 +25,7 @@
 #define FH_RING		256
 #define FH_SEGS		64
 #define FH_FRAME_MAX	2048
+#define FH_ZONES	64u
 #define FH_HINT_IDS	16	/* that are remembered */
 
 /**
@@ -111,6 +112,26 @@ enum fh_fault {
 	FH_FAULTS,
 };
 
+/* As reports have them. */
+enum fh_zone_state {
+	FH_NOT_WP,
+	FH_EMPTY,
+	FH_IOPEN,
+	FH_EOPEN,
+	FH_CLOSED,
+	FH_FULL = 14,
+};
+
+/**
+ * struct fh_zone - a zone of a block device
+ * @state: see enum fh_zone_state
+ * @wp: sectors that were written
+ */
+struct fh_zone {
+	enum fh_zone_state state;
+	u32 wp;
+};
+
 struct fh_dev;
 
 /**
@@ -144,6 +165,9 @@ struct fh_kind {
  * @disk: of a block device, what it holds; of a balloon, which pages it has
  * @held: how many these are
  * @ranges: of discards, erases and writes of zeroes, how many a disk has done; @lock
+ * @zones: of a disk that has any; @lock
+ * @appends: how many it has done; @lock
+ * @appended_at: where the last one is that was injected
  * @hint_ids: of a balloon, the first @hint_count that it was given; @lock
  * @hint_hold: it looks at no hint; @lock
  * @look_ms: for how long it locks a page that enters the balloon next; 0: none
@@ -168,10 +192,14 @@ struct fh_dev {
 		struct virtio_blk_config blk;
 		struct virtio_balloon_config balloon;
 		struct virtio_console_config console;
+		u8 raw[96];
 	};
 	void *disk;
 	u64 held;
 	u64 ranges;
+	struct fh_zone zones[FH_ZONES];
+	u64 appends;
+	u64 appended_at;
 	u32 hint_ids[FH_HINT_IDS];
 	unsigned int hint_count;
 	bool hint_hold;
@@ -246,5 +274,14 @@ u32 fh_datagram(const struct virtio_net_config *config, void *frame);
 #define FH_SEGMENT	100	/* bytes in each */
 u32 fh_segments(const struct virtio_net_config *config, void *frame,
 		unsigned int n, bool stale);
+
+/* zoned.c */
+bool fh_is_zoned(void);
+u64 fh_zone_answer(u64 sector);
+int fh_zone_inject(struct fh_dev *dev, const char *line);
+void fh_zoned_init(struct fh_dev *dev);
+u8 fh_zone_write(struct fh_dev *dev, u64 *sector, u32 bytes, bool append);
+u8 fh_zone_serve(struct fh_dev *dev, const struct fh_chain *c, u32 type, u64 sector,
+		 u32 room);
 
 #endif /* _PVG_FAKEHOST_H */

@@ -334,6 +334,8 @@ static int state_show(struct seq_file *m, void *unused)
 	seq_printf(m, "commands_ok: %llu\n", dev->commands_ok);
 	seq_printf(m, "held: %llu\n", dev->held);
 	seq_printf(m, "ranges: %llu\n", dev->ranges);
+	seq_printf(m, "appends: %llu\n", dev->appends);
+	seq_printf(m, "appended_at: %llu\n", dev->appended_at);
 	if (dev->kind == &fh_balloon)
 		show_balloon(m, dev);
 	seq_printf(m, "bad: %s %u\n", bad_names[dev->bad], dev->bad_count);

@@ -25,6 +25,7 @@ enum {
 	REQ_OP_DISCARD,
 	REQ_OP_SECURE_ERASE,
 	REQ_OP_WRITE_ZEROES,
+	REQ_OP_ZONE_APPEND,
 	REQ_OP_DRV_IN,
 	REQ_OP_UNKNOWN,
 };
@@ -84,6 +85,7 @@ struct virtio_driver {
 	const struct virtio_device_id *id_table;
 	const unsigned int *feature_table;
 	unsigned int feature_table_size;
+	int (*validate)(struct virtio_device *vdev);
 	int (*probe)(struct virtio_device *vdev);
 	void (*remove)(struct virtio_device *vdev);
 	void (*config_changed)(struct virtio_device *vdev);
@@ -253,6 +255,11 @@ extern const struct kernel_param_ops *model_poll_queues;
 #define string_get_size(size, ...)	((void)(size))
 #define virtio_device_ready(vdev)					\
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER_OK)
+#define offsetofend(type, member)					\
+	(offsetof(type, member) + sizeof(((type *)0)->member))
+#define virtio_cread8(vdev, at)	(((u8 *)(vdev)->space)[at])
+#define __virtio_clear_bit(vdev, bit)	((vdev)->features &= ~BIT_ULL(bit))
+#define dev_err_ratelimited(...)	((void)model_says(__VA_ARGS__))
 #define virtio_cwrite8(vdev, at, value)					\
 	(((u8 *)(vdev)->space)[at] = (value))
 #define PVG_HAVE_VIRTIO_RESET_HOOKS
