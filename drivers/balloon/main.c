@@ -530,6 +530,7 @@ static void init(struct pvg_balloon *b, struct virtio_device *vdev)
 						   VIRTIO_BALLOON_F_DEFLATE_ON_OOM),
 			       pvg_balloon_migrate);
 	pvg_balloon_init_reqs(b);
+	pvg_balloon_init_reporting(b);
 }
 
 static void announce(struct pvg_balloon *b)

@@ -50,6 +50,8 @@ struct dentry;
 
 /* A request the device holds for longer means that it has stopped working. */
 #define PVG_DEVICE_DEADLINE	(10 * HZ)
+/* From when something becomes free until the kernel reports it. */
+#define PVG_REPORT_DELAY_MS	2000u
 /* How long one page migration may wait for the device. */
 #define PVG_MIGRATE_DEADLINE	HZ
 
@@ -227,8 +229,8 @@ struct pvg_balloon {
 	bool ring_registered;
 	bool have_vqs;
 	bool oom_registered;
-	bool reporting_registered;
 	bool sysfs_added;
+	bool reports;		/* free pages, to this device */
 
 	enum pvg_balloon_state state;	/* under @state_lock */
 	struct mutex state_lock;	/* of bring-up and stop */
@@ -283,7 +285,12 @@ struct pvg_balloon {
 
 	struct mutex migrate_lock;	/* of @migrate_out and @migrate_in */
 	struct notifier_block oom_nb;
+
+	/* report.c */
 	struct page_reporting_dev_info reporting;
+	struct delayed_work report_work;
+	unsigned int report_delay_ms;	/* READ_ONCE */
+	bool reporting_registered;	/* report_work's, and of who has ended it */
 
 	/* stats.c */
 	struct work_struct stats_work;
@@ -312,6 +319,7 @@ enum {
 	PVG_RETELL,		/* the device was reset: tell it everything */
 	PVG_STUCK,		/* a request is overdue */
 	PVG_HINT_CHANGED,	/* read free_page_hint_cmd_id again */
+	PVG_REPORT_NOW,		/* what is free, without the usual delay */
 };
 
 /*
@@ -422,7 +430,9 @@ int pvg_balloon_migrate(struct balloon_dev_info *info, struct page *newpage,
 			struct page *page, enum migrate_mode mode);
 
 /* report.c */
+void pvg_balloon_init_reporting(struct pvg_balloon *b);
 int pvg_balloon_register_reporting(struct pvg_balloon *b);
+void pvg_balloon_report_soon(struct pvg_balloon *b);
 void pvg_balloon_unregister_reporting(struct pvg_balloon *b);
 
 /* hint.c */

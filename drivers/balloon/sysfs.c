@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/bus/virtio/devices/<virtioN>/balloon/{target,actual,floor,ranges,rate}
+ * /sys/bus/virtio/devices/<virtioN>/balloon/{target,actual,floor,ranges,rate,
+ * report,report_delay}
  * Documentation/ABI.md describes them.
  */
 #include <linux/device.h>
@@ -10,6 +11,9 @@
 #include <linux/virtio.h>
 
 #include "pvg_balloon.h"
+
+#define REPORT_DELAY_MIN_MS	100u
+#define REPORT_DELAY_MAX_MS	3600000u
 
 static struct pvg_balloon *to_balloon(struct device *dev)
 {
@@ -90,12 +94,63 @@ static ssize_t rate_show(struct device *dev, struct device_attribute *attr,
 
 static DEVICE_ATTR_RO(rate);
 
+static ssize_t report_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	struct pvg_balloon *b = to_balloon(dev);
+	unsigned int value;
+
+	if (!b->reports)
+		return -EOPNOTSUPP;
+	if (kstrtouint(buf, 0, &value) || value != 1) {
+		dev_warn_ratelimited(dev, "balloon: report takes 1 only\n");
+		return -EINVAL;
+	}
+	set_bit(PVG_REPORT_NOW, &b->flags);
+	pvg_balloon_report_soon(b);
+	return count;
+}
+
+static DEVICE_ATTR_WO(report);
+
+static ssize_t report_delay_show(struct device *dev,
+				 struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(to_balloon(dev)->report_delay_ms));
+}
+
+static ssize_t report_delay_store(struct device *dev,
+				  struct device_attribute *attr,
+				  const char *buf, size_t count)
+{
+	struct pvg_balloon *b = to_balloon(dev);
+	unsigned int ms;
+
+	if (!b->reports)
+		return -EOPNOTSUPP;
+	if (kstrtouint(buf, 0, &ms) || ms < REPORT_DELAY_MIN_MS ||
+	    ms > REPORT_DELAY_MAX_MS) {
+		dev_warn_ratelimited(dev,
+				     "balloon: report_delay is not a number of milliseconds from %u to %u\n",
+				     REPORT_DELAY_MIN_MS, REPORT_DELAY_MAX_MS);
+		return -EINVAL;
+	}
+	WRITE_ONCE(b->report_delay_ms, ms);
+	pvg_balloon_report_soon(b);
+	return count;
+}
+
+static DEVICE_ATTR_RW(report_delay);
+
 static struct attribute *balloon_attrs[] = {
 	&dev_attr_target.attr,
 	&dev_attr_actual.attr,
 	&dev_attr_floor.attr,
 	&dev_attr_ranges.attr,
 	&dev_attr_rate.attr,
+	&dev_attr_report.attr,
+	&dev_attr_report_delay.attr,
 	NULL,
 };
 

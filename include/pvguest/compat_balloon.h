@@ -290,14 +290,14 @@ static inline void pvg_shrinker_unregister(struct pvg_shrinker *s)
 	s->real = NULL;
 }
 
-/* The order of the kernel's choice, and as many ranges as the kernel allows. */
+/* An order of 0 is the kernel's choice; as many ranges as the kernel allows. */
 static inline void
-pvg_page_reporting_init(struct page_reporting_dev_info *info)
+pvg_page_reporting_init(struct page_reporting_dev_info *info, unsigned int order)
 {
+	info->order = order;
 #ifdef PAGE_REPORTING_ORDER_UNSPECIFIED
-	info->order = PAGE_REPORTING_ORDER_UNSPECIFIED;
-#else
-	info->order = 0;
+	if (!order)
+		info->order = PAGE_REPORTING_ORDER_UNSPECIFIED;
 #endif
 #ifdef PVG_HAVE_PAGE_REPORTING_CAPACITY
 	info->capacity = PAGE_REPORTING_CAPACITY;
