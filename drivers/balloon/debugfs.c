@@ -96,6 +96,7 @@ static void show_counts(struct seq_file *m, struct pvg_balloon *b)
 	seq_printf(m, "config_writes: %llu\n", c.config_writes);
 	seq_printf(m, "backoffs: %llu\n", c.backoffs);
 	seq_printf(m, "splits: %llu\n", c.splits);
+	seq_printf(m, "pressed: %llu\n", c.pressed);
 	seq_printf(m, "oom_calls: %llu\n", c.oom_calls);
 	seq_printf(m, "oom_pages: %llu\n", c.oom_pages);
 	seq_printf(m, "migrated: %llu\n", c.migrated);

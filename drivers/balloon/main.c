@@ -56,6 +56,7 @@ static noinline int pvg_balloon_check_device(struct pvg_balloon *b)
 		       !(virtio_has_feature(vdev, VIRTIO_BALLOON_F_PAGE_POISON) &&
 			 poison_val());
 	b->floor = pvg_balloon_default_floor();
+	b->restore_limit = PVG_RESTORE_LIMIT;
 	return 0;
 }
 

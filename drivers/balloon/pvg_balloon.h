@@ -184,7 +184,7 @@ struct pvg_balloon_req {
  * struct pvg_balloon_counts - free-running
  *
  * Those with one writer are written by it as it likes: @config_writes,
- * @backoffs, @splits and @stats by the work in question, @hinted under
+ * @backoffs, @splits, @pressed and @stats by the work in question, @hinted under
  * &pvg_balloon.hint_lock, @recoveries by recover_work. All others: under
  * &pvg_balloon.lock.
  */
@@ -196,6 +196,7 @@ struct pvg_balloon_counts {
 	u64 config_writes;		/* of actual */
 	u64 backoffs;
 	u64 splits;			/* ranges */
+	u64 pressed;			/* looks that found the guest short */
 	u64 oom_calls, oom_pages;
 	u64 migrated, migrate_failed;
 	u64 reported;			/* free pages told by the kernel */
@@ -259,6 +260,7 @@ struct pvg_balloon {
 	struct pvg_balloon_pages pages;	/* single pages; the kernel's lock */
 	wait_queue_head_t waiters;	/* for a request */
 	unsigned long floor;		/* pages left available; READ_ONCE */
+	unsigned int restore_limit;	/* pages per second; READ_ONCE */
 	unsigned long target;		/* written by the worker; READ_ONCE */
 	unsigned long flags;		/* PVG_TARGET_CHANGED and so on; atomic */
 
@@ -271,6 +273,9 @@ struct pvg_balloon {
 	unsigned int skip_ranges;	/* rounds of reclaim without trying */
 	unsigned int backoff_ms;	/* 0: not backing off */
 	unsigned long backoff_until;	/* jiffies */
+	unsigned long pressure_looked;	/* jiffies */
+	unsigned long restored;		/* pages, by then */
+	bool pressed;			/* what came of it */
 	bool written_once;
 	unsigned long written;		/* actual, as the host has it */
 	u64 written_ns;
@@ -340,6 +345,11 @@ long pvg_balloon_kernel_headroom(struct pvg_balloon *b);
 unsigned long pvg_balloon_spare(struct pvg_balloon *b, enum pvg_zone_kind kind);
 bool pvg_balloon_spare_movable(int nid);
 bool pvg_balloon_is_fragmented(struct pvg_balloon *b);
+
+/* pressure.c */
+#define PVG_RESTORE_LIMIT	64u	/* pages per second */
+
+bool pvg_balloon_is_pressed(struct pvg_balloon *b);
 
 /* store.c: pages */
 /**

@@ -23,7 +23,9 @@
 #define STEP_PAGES	PVG_RANGE_MAX_PAGES
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	10000
-#define RECLAIM_PAUSE_MS	4	/* between steps that reclaim */
+#define RECLAIM_PAUSE_MS	4	/* between steps that reclaim, at least; */
+#define RECLAIM_PAUSE_SHARE	9	/* times as long as the step, */
+#define RECLAIM_PAUSE_MAX_MS	100	/* at most */
 #define ISOLATED_PAUSE_MS	10	/* pages are being migrated */
 #define WATCH_MS	2000	/* while the device has requests */
 #define WRITE_NS	(20 * NSEC_PER_MSEC)
@@ -283,6 +285,22 @@ static enum step pause_growing(struct pvg_balloon *b)
 	return STEP_LATER;
 }
 
+/*
+ * The pause is a share of the time, at most about a tenth: while the worker reclaims the
+ * guest's tasks wait for the CPU, or for the locks of reclaim.
+ */
+static unsigned long reclaim(struct pvg_balloon *b, unsigned long want,
+			     unsigned int *ms)
+{
+	u64 ns = ktime_get_ns();
+	unsigned long got = pvg_alloc_reclaim(b, want);
+
+	ns = ktime_get_ns() - ns;
+	*ms = clamp_t(u64, div_u64(ns * RECLAIM_PAUSE_SHARE, NSEC_PER_MSEC),
+		      RECLAIM_PAUSE_MS, RECLAIM_PAUSE_MAX_MS);
+	return got;
+}
+
 /* One range, or a few pages; or what is in the way of that. */
 static enum step grow(struct pvg_balloon *b, unsigned long want,
 		      unsigned int *ms)
@@ -298,10 +316,8 @@ static enum step grow(struct pvg_balloon *b, unsigned long want,
 	want = room_for(b, want);
 	if (want)
 		got = pvg_alloc_free(b, want);
-	if (!got && want) {
-		got = pvg_alloc_reclaim(b, want);
-		*ms = RECLAIM_PAUSE_MS;
-	}
+	if (!got && want && !pvg_balloon_is_pressed(b))
+		got = reclaim(b, want, ms);
 	if (!got && test_bit(PVG_TARGET_CHANGED, &b->flags))
 		return STEP_AGAIN;
 	if (!got) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/bus/virtio/devices/<virtioN>/balloon/{target,actual,floor,ranges,rate,
- * report,report_delay}
+ * /sys/bus/virtio/devices/<virtioN>/balloon/{target,actual,floor,restore_limit,
+ * ranges,rate,report,report_delay}
  * Documentation/ABI.md describes them.
  */
 #include <linux/device.h>
@@ -69,6 +69,34 @@ static ssize_t floor_store(struct device *dev, struct device_attribute *attr,
 }
 
 static DEVICE_ATTR_RW(floor);
+
+static ssize_t restore_limit_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(to_balloon(dev)->restore_limit));
+}
+
+static ssize_t restore_limit_store(struct device *dev,
+				   struct device_attribute *attr,
+				   const char *buf, size_t count)
+{
+	struct pvg_balloon *b = to_balloon(dev);
+	unsigned int limit;
+
+	if (kstrtouint(buf, 0, &limit)) {
+		dev_warn_ratelimited(dev,
+				     "balloon: restore_limit is not a number of pages from 0 to %u\n",
+				     UINT_MAX);
+		return -EINVAL;
+	}
+	WRITE_ONCE(b->restore_limit, limit);
+	set_bit(PVG_TARGET_CHANGED, &b->flags);
+	pvg_balloon_kick(b);
+	return count;
+}
+
+static DEVICE_ATTR_RW(restore_limit);
 
 static ssize_t ranges_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
@@ -147,6 +175,7 @@ static struct attribute *balloon_attrs[] = {
 	&dev_attr_target.attr,
 	&dev_attr_actual.attr,
 	&dev_attr_floor.attr,
+	&dev_attr_restore_limit.attr,
 	&dev_attr_ranges.attr,
 	&dev_attr_rate.attr,
 	&dev_attr_report.attr,
