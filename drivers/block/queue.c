@@ -250,11 +250,16 @@ static int add(struct pvg_blk_queue *bq, struct request *rq)
 	return pvg_queue_add(&bq->pvg, sgs, out, in, req, req->urgent);
 }
 
+/*
+ * Not DEV_RESOURCE where the ring is full: the last completion may restart the queue before
+ * the block layer has the request in its list, and one that is ended in a batch does not run
+ * the queue again. RESOURCE has the block layer look again after 3 ms, unless the queue is
+ * stopped by then.
+ */
 static blk_status_t add_error(int err)
 {
 	switch (err) {
 	case -ENOSPC:
-		return BLK_STS_DEV_RESOURCE;
 	case -ENOMEM:
 		return BLK_STS_RESOURCE;
 	default:

@@ -210,7 +210,7 @@ static void test_request_full(void **state)
 	start();
 	vq.each = MODEL_RING;
 	assert_int_equal(queue(&a.rq, REQ_OP_READ, 1), BLK_STS_OK);
-	assert_int_equal(queue(&b.rq, REQ_OP_READ, 1), BLK_STS_DEV_RESOURCE);
+	assert_int_equal(queue(&b.rq, REQ_OP_READ, 1), BLK_STS_RESOURCE);
 	assert_int_equal(bq.pvg.inflight, 1);
 	assert_int_equal(model_block.stopped, 1);
 	assert_int_equal(model_block.restarted, 0);
