@@ -261,10 +261,16 @@ static void config_work(struct work_struct *work)
 	sectors = pvg_blk_read_capacity(blk);
 	if (sectors == get_capacity(blk->disk))
 		return;
+	/* The block layer would have to forget its zones while I/O runs. */
+	if (blk->limits.zone_sectors) {
+		dev_warn(&blk->vdev->dev,
+			 "[%s] zoned: a new size of %llu sectors counts when the driver is bound again\n",
+			 blk->disk->disk_name, sectors);
+		return;
+	}
 	dev_info(&blk->vdev->dev, "[%s] new size: %llu sectors\n",
 		 blk->disk->disk_name, sectors);
 	set_capacity_and_notify(blk->disk, sectors);
-	pvg_blk_revalidate(blk);
 }
 
 /* The virtio core calls this only between probe and remove. */

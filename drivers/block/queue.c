@@ -526,13 +526,20 @@ void pvg_blk_reclaim(void *token)
  * pvg_blk_requeue() - take back a request the device held when it was reset
  * @token: the struct pvg_blk_req
  *
- * It goes to the device again once blk_mq_kick_requeue_list() was called. Context:
+ * It goes to the device again once blk_mq_kick_requeue_list() was called. A write to a zone
+ * does not, since the device may have done it: a second one would fail, or append twice.
+ * The writer has the error and looks at the write pointer. Context:
  * the queue is quiesced and no timeout is being handled.
  */
 void pvg_blk_requeue(void *token)
 {
 	struct request *rq = blk_mq_rq_from_pdu(token);
+	struct pvg_blk_queue *bq = rq->mq_hctx->driver_data;
 
+	if (bq->blk->limits.zone_sectors && op_is_write(req_op(rq))) {
+		pvg_blk_reclaim(token);
+		return;
+	}
 	unprepare(rq);
 	blk_mq_requeue_request(rq, false);
 }

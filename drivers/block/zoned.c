@@ -20,6 +20,7 @@
 #define AT_ZONED	72
 #define AT(field)	(AT_ZONED + offsetof(struct pvg_blk_zoned, field))
 #define Z_HM		1
+#define ZONES_MAX	(1u << 24)
 
 /**
  * struct pvg_blk_zoned - zones in the configuration (virtio 1.3, 5.2.4)
@@ -150,16 +151,25 @@ int pvg_blk_read_zoned(struct pvg_blk *blk)
 
 /**
  * pvg_blk_revalidate() - have the block layer look at the zones
- * @blk: the device, whose disk has its capacity; nothing happens without zones
+ * @blk: the device, whose disk has its capacity and was not added; nothing happens
+ *	without zones
  *
  * Context: may sleep. Return: 0 or a negative errno, after a line.
  */
 int pvg_blk_revalidate(struct pvg_blk *blk)
 {
+	u64 zones;
 	int err;
 
 	if (!blk->limits.zone_sectors)
 		return 0;
+	/* The block layer counts them in 32 bits, and has memory for each. */
+	zones = DIV_ROUND_UP_ULL(get_capacity(blk->disk), blk->limits.zone_sectors);
+	if (zones > ZONES_MAX) {
+		dev_err(&blk->vdev->dev, "the disk has %llu zones of %u sectors, at most %u are allowed\n",
+			zones, blk->limits.zone_sectors, ZONES_MAX);
+		return -EINVAL;
+	}
 	err = blk_revalidate_disk_zones(blk->disk);
 	if (err)
 		dev_err(&blk->vdev->dev, "the zones that the device reports cannot be used: %pe\n",

@@ -148,6 +148,11 @@ fails_with "Value too large for defined data type" "a fifth active zone is EOVER
 tap_check "blkzone reset of all zones" blkzone reset "$DEV"
 tap_is "$(for n in 1 2 3 4 5 6 7; do zone $n zcond; done | xargs)" "1 1 1 1 1 1 1" "all sequential zones are empty"
 
+is_ready()
+{
+	[ "$(fake_state status)" = 0xf ]
+}
+
 # ---- many requests, and a reset -------------------------------------------------
 
 tap_check "fio writes zones in parallel and verifies them" fio --name=z --filename="$DEV" --direct=1 \
@@ -155,8 +160,12 @@ tap_check "fio writes zones in parallel and verifies them" fio --name=z --filena
 	--number_ios=500 --max_open_zones=3 --verify=crc32c --do_verify=1 --randseed="$SEED" --output=/dev/null
 blkzone reset "$DEV"
 write 1 0 4
+MARK=$(kmsg_mark)
 echo 1 > "$FAKE/needs_reset"
-tap_check "after a reset of the device zones are written where they were" wait_for 20 write 1 4
+# What the device holds during the reset is EIO, so the write comes after it.
+tap_check "the device is reset" wait_for 20 kmsg_has "resetting it" "$MARK"
+tap_check "the device is ready again" wait_for 20 is_ready
+tap_check "after a reset of the device zones are written where they were" write 1 4
 tap_is "$(zone 1 wptr)" 0x000028 "after a reset of the device the write pointer is where it was"
 
 # ---- appends ----------------------------------------------------------------------
@@ -195,6 +204,7 @@ refused "write_granularity is 6144, allowed are powers of two" write_granularity
 refused "write_granularity is 512, allowed are powers of two from a block of 4096 bytes" blk_size=4096 write_granularity=512
 refused "write_granularity is 1048576, allowed are powers of two" write_granularity=1048576
 refused "max_append_sectors is 7, at least a write of 4096 bytes is needed" max_append_sectors=7
+refused "zones of 8 sectors, at most 16777216 are allowed" zone_sectors=8 capacity=134217729
 refused "the zones that the device reports cannot be used" zone_lies=1
 taken max_append_sectors=0
 tap_check "without appends a disk is written" write 1 0

@@ -334,6 +334,7 @@ extern const struct kernel_param_ops *model_poll_queues;
 #define bvec_virt(v)	((v)->bv_page)
 #define req_op(rq)	((rq)->op)
 #define req_get_ioprio(rq)	0
+#define op_is_write(op)	((op) != REQ_OP_READ && (op) != REQ_OP_FLUSH && (op) != REQ_OP_DRV_IN)
 #define rq_data_dir(rq)	((rq)->op == REQ_OP_READ ? READ : WRITE)
 #define blk_rq_nr_phys_segments(rq)	((rq)->segments)
 #define blk_rq_nr_discard_segments(rq)	((rq)->ranges ?: 1)

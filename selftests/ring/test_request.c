@@ -242,6 +242,28 @@ static void test_request_unknown(void **state)
 	stop();
 }
 
+/* A reset takes requests back: what may not be done twice is not sent again. */
+static void test_request_taken_back(void **state)
+{
+	static const struct { unsigned int op; u32 zone_sectors; bool again; } cases[] = {
+		{ REQ_OP_READ, 0, true }, { REQ_OP_WRITE, 0, true },
+		{ REQ_OP_READ, 8, true }, { REQ_OP_FLUSH, 8, true },
+		{ REQ_OP_WRITE, 8, false }, { REQ_OP_ZONE_APPEND, 8, false },
+	};
+	unsigned int i;
+
+	start();
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		a.rq = (struct request) { .op = cases[i].op, .mq_hctx = &hctx };
+		a.req.result = BLK_STS_OK;
+		blk.limits.zone_sectors = cases[i].zone_sectors;
+		pvg_blk_requeue(&a.req);
+		assert_int_equal(a.rq.requeued, cases[i].again);
+		assert_int_equal(a.req.result, cases[i].again ? BLK_STS_OK : BLK_STS_IOERR);
+	}
+	stop();
+}
+
 /* A request that takes long: what is there is taken, else it is as it was set. */
 static void test_request_timeout(void **state)
 {
@@ -355,6 +377,7 @@ static void test_request_latency_none(void **state)
 }
 
 const struct CMUnitTest request_tests[] = {
+	cmocka_unit_test(test_request_taken_back),
 	cmocka_unit_test(test_request_timeout),
 	cmocka_unit_test(test_request_status),
 	cmocka_unit_test(test_request_allocates),
