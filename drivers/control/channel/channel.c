@@ -58,7 +58,7 @@ void pvg_channel_kick(void)
  * pvg_channel_kick_soon() - the same, but what follows at once goes with it
  * @ms: what has changed waits so long at most
  *
- * That saves a doorbell. What was to be done by time is done as late at most.
+ * That saves a doorbell.
  *
  * Context: any.
  */
@@ -66,7 +66,12 @@ void pvg_channel_kick_soon(unsigned int ms)
 {
 	struct pvg_channel *ch = &pvg_channel;
 
-	if (!READ_ONCE(ch->dying))
+	unsigned long at = jiffies + msecs_to_jiffies(ms);
+
+	if (READ_ONCE(ch->dying))
+		return;
+	/* Never later than what waits for it already. */
+	if (!delayed_work_pending(&ch->tick) || time_before(at, ch->tick.timer.expires))
 		mod_delayed_work(ch->wq, &ch->tick, msecs_to_jiffies(ms));
 }
 
