@@ -12,6 +12,7 @@
 #include "pump.h"
 
 #define ROOM	65536u
+#define LINGER_S	10	/* for what a program that has closed sent before */
 #define PIECE	4096u	/* what a pipe or terminal takes without waiting when poll() says so */
 
 enum kind { SOCKET, FILE_LIKE, OTHER };
@@ -21,7 +22,7 @@ struct pump {
 	struct channel *ch;
 	int in, out;
 	enum kind in_kind, out_kind;
-	struct event *readable, *writable;
+	struct event *readable, *writable, *linger;
 	pump_done done;
 	void *priv;
 	bool started, in_ended, out_ended, has_data;
@@ -80,6 +81,25 @@ static void give_up(struct pump *p, int error)
 	pump_free(p);
 }
 
+/*
+ * A program that takes no more may have sent something before it closed, which is still for
+ * the guest. What comes from the guest is dropped meanwhile, and after a time all of it ends.
+ */
+static void linger(struct pump *p)
+{
+	const struct timeval most = { .tv_sec = LINGER_S };
+
+	if (p->deaf && p->in_ended)
+		event_add(p->linger, &most);
+}
+
+static void on_linger(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	give_up(arg, EPIPE);
+}
+
 /* Until the channel takes no more, or there is no more. */
 static void fill(struct pump *p)
 {
@@ -106,6 +126,7 @@ static void fill(struct pump *p)
 			continue;
 		p->in_ended = true;
 		channel_eof(p->ch);
+		linger(p);
 		return;
 	}
 }
@@ -126,15 +147,6 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	channel_resume(p->ch);
 }
 
-/*
- * Data for a program that takes no more. What it sent before it closed is still for the guest;
- * when that is through, the connection is over.
- */
-static void drop_data(struct pump *p)
-{
-	if (p->in_ended && p->from == p->to)
-		give_up(p, EPIPE);
-}
 
 static size_t on_data(struct channel *ch, const void *buf, size_t len)
 {
@@ -145,10 +157,8 @@ static size_t on_data(struct channel *ch, const void *buf, size_t len)
 	if (!p->started)
 		return 0;
 	p->has_data = true;
-	if (p->deaf) {
-		drop_data(p);
+	if (p->deaf)
 		return len;
-	}
 	while (done < len) {
 		n = write_some(p, (const __u8 *)buf + done, len - done);
 		if (n >= 0) {
@@ -158,7 +168,7 @@ static size_t on_data(struct channel *ch, const void *buf, size_t len)
 			break;
 		} else if (p->out_kind == SOCKET && (errno == EPIPE || errno == ECONNRESET)) {
 			p->deaf = true;
-			drop_data(p);
+			linger(p);
 			return len;
 		} else if (errno != EINTR) {
 			give_up(p, errno);
@@ -229,7 +239,8 @@ struct pump *pump_new(struct client *c, int in, int out, pump_done done, void *p
 	p->priv = priv;
 	p->readable = event_new(client_base(c), in, EV_READ, on_readable, p);
 	p->writable = event_new(client_base(c), out, EV_WRITE, on_writable, p);
-	if (p->readable && p->writable)
+	p->linger = evtimer_new(client_base(c), on_linger, p);
+	if (p->readable && p->writable && p->linger)
 		return p;
 	pump_free(p);
 	return NULL;
@@ -277,6 +288,8 @@ void pump_free(struct pump *p)
 		event_free(p->readable);
 	if (p->writable)
 		event_free(p->writable);
+	if (p->linger)
+		event_free(p->linger);
 	free(p);
 }
 

@@ -192,7 +192,9 @@ static int start_sweeper(int base, const char *name, int dir)
 	}
 	close(events);
 	close(begin[0]);
-	if (pid > 0 && waitpid(pid, &status, 0) == pid && !status)
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid > 0 && !status)
 		return begin[1];
 	close(begin[1]);
 	return -EAGAIN;

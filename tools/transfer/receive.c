@@ -474,11 +474,14 @@ int receiver_finish(struct receiver *r)
 	err = receive_commit(r);
 	if (err)
 		return err;
-	/* The names, too. A file system that cannot do it has no such promise to keep. */
+	/*
+	 * The names, too. A file system that cannot do it has no such promise to keep; nor can a
+	 * user who may write to a directory and not read it (O_PATH: EBADF).
+	 */
 	if (r->summary.files + r->summary.directories + r->summary.removed <= 1) {
-		if (fsync(r->dir ? r->dir->fd : r->base) && !cannot_sync(errno))
+		if (fsync(r->dir ? r->dir->fd : r->base) && !cannot_sync(errno) && errno != EBADF)
 			return trouble_errno(&r->trouble, errno, "the directory");
-	} else if (syncfs(r->base) && !cannot_sync(errno)) {
+	} else if (syncfs(r->base) && !cannot_sync(errno) && errno != EBADF) {
 		return trouble_errno(&r->trouble, errno, "the file system");
 	}
 	return 0;
