@@ -60,6 +60,7 @@ struct fh_chain {
 struct fh_vq {
 	struct virtqueue *vq;
 	u16 seen;
+	bool lied;		/* buffers are the driver's again that it was not done with */
 	spinlock_t lock;	/* of what follows */
 	u16 used;
 	u16 signalled;

@@ -95,6 +95,8 @@ void fh_push_spoiled(struct fh_dev *dev, struct fh_vq *q, u16 id, u32 len)
 		fh_push(q, id, len);
 	fh_push(q, id, len);
 	if (fh_take_bad(dev, FH_BAD_INDEX)) {
+		/* The driver takes what is older for answers, and frees what we would read. */
+		q->lied = true;
 		q->used += FH_RING + 100;
 		fh_push(q, id, len);
 	}

@@ -28,7 +28,7 @@ bool fh_pop(struct fh_vq *q, struct fh_chain *c)
 	struct vring_desc *desc;
 	u16 i;
 
-	if (virtio16_to_cpu(vdev, READ_ONCE(vr->avail->idx)) == q->seen)
+	if (q->lied || virtio16_to_cpu(vdev, READ_ONCE(vr->avail->idx)) == q->seen)
 		return false;
 	/* Pairs with the driver's barrier before it moves the index. */
 	virt_rmb();
@@ -243,6 +243,7 @@ void fh_vq_start(struct fh_vq *q, struct virtqueue *vq)
 	spin_lock_irq(&q->lock);
 	q->vq = vq;
 	q->seen = 0;
+	q->lied = false;
 	q->used = 0;
 	q->signalled = 0;
 	q->waiting = 0;

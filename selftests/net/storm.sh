@@ -319,7 +319,14 @@ done
 
 : > "$TMP/ops"
 end=$((SECONDS + STORM_SECONDS))
-while [ $SECONDS -lt $end ] && [ -z "$HUNG$SILENT" ]; do
+# On a machine that does other work, until a transfer is complete, or ten times as long.
+goes_on()
+{
+	[ $SECONDS -lt $end ] ||
+		{ [ ! -s "$TMP/transfers" ] && [ $SECONDS -lt $((end + 9 * STORM_SECONDS)) ]; }
+}
+
+while goes_on && [ -z "$HUNG$SILENT" ]; do
 	operate
 	[ $((OPS % CALM)) -ne 0 ] || calm
 done
