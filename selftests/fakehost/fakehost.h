@@ -231,6 +231,7 @@ struct fh_dev {
 /* ring.c */
 bool fh_pop(struct fh_vq *q, struct fh_chain *c);
 void fh_push(struct fh_vq *q, u16 id, u32 len);
+void fh_push_times(struct fh_vq *q, u16 id, u32 len, u16 times);
 void fh_signal(struct fh_vq *q);
 bool fh_enable_kicks(struct fh_vq *q);
 u32 fh_read(const struct fh_chain *c, u32 offset, void *to, u32 len);

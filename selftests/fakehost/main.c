@@ -91,9 +91,11 @@ void fh_push_spoiled(struct fh_dev *dev, struct fh_vq *q, u16 id, u32 len)
 		len = 0;
 	if (fh_take_bad(dev, FH_BAD_ID))
 		id = U16_MAX;
-	if (fh_take_bad(dev, FH_BAD_TWICE))
-		fh_push(q, id, len);
-	fh_push(q, id, len);
+	/*
+	 * Both at once: between them the driver could use the descriptor for another request,
+	 * take the second answer for that one's, and free what we are about to read.
+	 */
+	fh_push_times(q, id, len, fh_take_bad(dev, FH_BAD_TWICE) ? 2 : 1);
 	if (fh_take_bad(dev, FH_BAD_INDEX)) {
 		/* The driver takes what is older for answers, and frees what we would read. */
 		q->lied = true;

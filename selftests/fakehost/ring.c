@@ -139,36 +139,46 @@ static void interrupt(struct fh_vq *q)
 }
 
 /**
- * fh_push() - give a buffer back
+ * fh_push_times() - give a buffer back, so often
  * @q: the virtqueue
  * @id: its first descriptor
  * @len: bytes written to it
+ * @times: 1, or more to break the rules; the driver sees all of them together
  *
  * The driver is told as it asked for: at once, or by NOTF_COAL.
  */
-void fh_push(struct fh_vq *q, u16 id, u32 len)
+void fh_push_times(struct fh_vq *q, u16 id, u32 len, u16 times)
 {
 	const struct vring *vr = vring_of(q);
 	struct virtio_device *vdev = q->vq->vdev;
 	struct vring_used_elem *elem;
 	bool now = false;
+	u16 i;
 
 	spin_lock_irq(&q->lock);
-	elem = &vr->used->ring[q->used % vr->num];
-	elem->id = cpu_to_virtio32(vdev, id);
-	elem->len = cpu_to_virtio32(vdev, len);
-	/* The entry before the index. */
+	for (i = 0; i < times; i++) {
+		elem = &vr->used->ring[q->used++ % vr->num];
+		elem->id = cpu_to_virtio32(vdev, id);
+		elem->len = cpu_to_virtio32(vdev, len);
+	}
+	/* The entries before the index. */
 	virt_wmb();
-	WRITE_ONCE(vr->used->idx, cpu_to_virtio16(vdev, ++q->used));
-	q->waiting++;
+	WRITE_ONCE(vr->used->idx, cpu_to_virtio16(vdev, q->used));
+	q->waiting += times;
 	if (!q->max_packets || !q->max_usecs || q->waiting >= q->max_packets)
 		now = conditions_met(q);
-	else if (q->waiting == 1)
+	else if (q->waiting == times)
 		hrtimer_start(&q->timer, ns_to_ktime(q->max_usecs * 1000ull),
 			      HRTIMER_MODE_REL);
 	spin_unlock_irq(&q->lock);
 	if (now)
 		interrupt(q);
+}
+
+/* Once, as it should be. */
+void fh_push(struct fh_vq *q, u16 id, u32 len)
+{
+	fh_push_times(q, id, len, 1);
 }
 
 /* Tell the driver now, whatever it asked for. */
