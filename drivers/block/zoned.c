@@ -20,7 +20,7 @@
 #define AT_ZONED	72
 #define AT(field)	(AT_ZONED + offsetof(struct pvg_blk_zoned, field))
 #define Z_HM		1
-#define ZONES_MAX	(1u << 24)
+#define ZONES_MAX	16777216u
 
 /**
  * struct pvg_blk_zoned - zones in the configuration (virtio 1.3, 5.2.4)
@@ -286,6 +286,8 @@ static int parse(struct pvg_blk *blk, u64 start,
 	u64 z_start = virtio64_to_cpu(blk->vdev, from->z_start);
 	int type = type_of(from->z_type), cond = condition_of(from->z_state);
 	u64 left = get_capacity(blk->disk) - start;
+	bool conventional = type == BLK_ZONE_TYPE_CONVENTIONAL;
+	bool has_wp = cond != BLK_ZONE_COND_NOT_WP;
 
 	*zone = (struct blk_zone) {
 		.start = start,
@@ -297,7 +299,7 @@ static int parse(struct pvg_blk *blk, u64 start,
 	};
 	if (z_start != start || type < 0 || cond < 0 || !zone->capacity ||
 	    zone->capacity > zone->len ||
-	    (type == BLK_ZONE_TYPE_CONVENTIONAL) != (cond == BLK_ZONE_COND_NOT_WP)) {
+	    conventional == has_wp) {
 		dev_err_ratelimited(&blk->vdev->dev,
 				    "zone at sector %llu: the device reports start %llu, capacity %llu, type %u, state %u\n",
 				    start, z_start, (u64)zone->capacity, from->z_type,

@@ -245,10 +245,16 @@ static void test_request_unknown(void **state)
 /* A reset takes requests back: what may not be done twice is not sent again. */
 static void test_request_taken_back(void **state)
 {
-	static const struct { unsigned int op; u32 zone_sectors; bool again; } cases[] = {
-		{ REQ_OP_READ, 0, true }, { REQ_OP_WRITE, 0, true },
-		{ REQ_OP_READ, 8, true }, { REQ_OP_FLUSH, 8, true },
-		{ REQ_OP_WRITE, 8, false }, { REQ_OP_ZONE_APPEND, 8, false },
+	static const struct {
+		unsigned int op;
+		u32 zone_sectors;
+		bool again;
+		blk_status_t result;
+	} cases[] = {
+		{ REQ_OP_READ, 0, true, BLK_STS_OK }, { REQ_OP_WRITE, 0, true, BLK_STS_OK },
+		{ REQ_OP_READ, 8, true, BLK_STS_OK }, { REQ_OP_FLUSH, 8, true, BLK_STS_OK },
+		{ REQ_OP_WRITE, 8, false, BLK_STS_IOERR },
+		{ REQ_OP_ZONE_APPEND, 8, false, BLK_STS_IOERR },
 	};
 	unsigned int i;
 
@@ -259,7 +265,7 @@ static void test_request_taken_back(void **state)
 		blk.limits.zone_sectors = cases[i].zone_sectors;
 		pvg_blk_requeue(&a.req);
 		assert_int_equal(a.rq.requeued, cases[i].again);
-		assert_int_equal(a.req.result, cases[i].again ? BLK_STS_OK : BLK_STS_IOERR);
+		assert_int_equal(a.req.result, cases[i].result);
 	}
 	stop();
 }

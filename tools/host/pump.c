@@ -147,7 +147,6 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	channel_resume(p->ch);
 }
 
-
 static size_t on_data(struct channel *ch, const void *buf, size_t len)
 {
 	struct pump *p = channel_priv(ch);

@@ -183,7 +183,7 @@ static int rename_place(struct files *f, const struct place *from, const struct 
 		      trouble_errno(trouble, errno, errno == ENOENT ? from->asked : to->asked);
 	else if (fsync(to_dir) && !cannot_sync(errno))
 		err = trouble_set(trouble, PVC_FAILED,
-				  "%s has that name now, but it may not outlive a crash: %s", to->asked,
+				  "%s has that name, which a crash may undo: %s", to->asked,
 				  strerror(errno));
 	close(from_dir);
 	close(to_dir);

@@ -26,7 +26,8 @@ enum relay_state {
 	RELAY_OPEN,
 	/* To be answered, with PVC_OK: all has passed, or was for an end that takes no more. */
 	RELAY_DONE,
-	RELAY_CUT,		/* with PVC_ABORTED: the target reset the socket; what it sent has passed */
+	/* With PVC_ABORTED: the target reset the socket, and what it sent before has passed. */
+	RELAY_CUT,
 	RELAY_BROKEN,		/* the host gave up, or its stream is broken */
 };
 

@@ -152,16 +152,14 @@ int stream_write_all(const struct stream *s, const void *buf, size_t len)
 	while (len) {
 		ssize_t n = stream_write(s, at, len);
 
-		if (n == -EAGAIN) {
-			err = wait_for(s->fd, POLLOUT);
-			if (err)
-				return err;
-		} else if (n < 0) {
-			return n;
-		} else {
+		if (n >= 0) {
 			at += n;
 			len -= n;
+			continue;
 		}
+		err = n == -EAGAIN ? wait_for(s->fd, POLLOUT) : n;
+		if (err)
+			return err;
 	}
 	return 0;
 }

@@ -133,5 +133,5 @@ int name_order(const char *a, const char *b)
 
 bool cannot_sync(int error)
 {
-	return error == EINVAL || error == EROFS || error == ENOSYS || error == EOPNOTSUPP;
+	return error == EINVAL || error == EROFS || error == EOPNOTSUPP;
 }
