@@ -93,7 +93,7 @@ struct pvg_blk {
 	unsigned int nr_queues;
 	unsigned int nr_poll_queues;		/* of these, the last ones */
 	unsigned int ring_size;			/* descriptors per queue */
-	/* Written by whoever takes requests back, on its CPU. */
+	/* Written by the task or interrupt that takes requests back, on its CPU. */
 	struct pvg_blk_latency __percpu *latency;
 
 	/* What exists already, in the order of creation; for tear-down. */

@@ -90,7 +90,7 @@ export N
 # ---- each operation has its row -------------------------------------------------
 
 taken secure_erase=1 max_discard_sectors=65536 max_write_zeroes_sectors=65536
-tap_is "$(stat -c %a "$FILE")" 444 "the file can be read by all, and written by nobody"
+tap_is "$(stat -c %a "$FILE")" 444 "all users can read the file, and none can write to it"
 tap_is "$(awk '{ print NF }' "$FILE" | sort -u)" 28 "each line has a name and 27 buckets"
 tap_is "$(sed -n '1s/^below_us: 1 2 4 .* 16777216 33554432 inf$/ok/p' "$FILE")" ok \
 	"the first line has the powers of two as bounds"

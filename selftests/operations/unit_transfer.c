@@ -426,7 +426,7 @@ static bool over(void *priv)
 	return priv;
 }
 
-/* A hole that nobody waits for any more: its hash is not made to the end. */
+/* A hole of a sender that is gone: its hash is not made to the end. */
 static void test_hole_is_over(void **state)
 {
 	static const struct receiver_ops ops = { .failed = failed, .over = over };

@@ -38,6 +38,16 @@ static void test_silence(void **state)
 	pair_free(pair);
 }
 
+/* A session with a host that promises to say something each 500 ms. */
+static void promise_up(struct pair *pair)
+{
+	pvc_start(&pair->guest.pvc, pair->now);
+	pair->host.pvc.cfg.quiet_ms = 500;
+	pair->connected = true;
+	pvc_start(&pair->host.pvc, pair->now);
+	pair_settle(pair);
+}
+
 /* A host that promised the same, and is stopped. */
 static void test_host_silence(void **state)
 {
@@ -45,11 +55,7 @@ static void test_host_silence(void **state)
 	__u32 token;
 
 	(void)state;
-	pvc_start(&pair->guest.pvc, pair->now);
-	pair->host.pvc.cfg.quiet_ms = 500;
-	pair->connected = true;
-	pvc_start(&pair->host.pvc, pair->now);
-	pair_settle(pair);
+	promise_up(pair);
 	/* What keeps the promise does not take a token away. */
 	for (token = 1; token < 50; token++) {
 		pvc_ping(&pair->host.pvc, token);
@@ -74,11 +80,7 @@ static void test_host_begins(void **state)
 	__u64 sent;
 
 	(void)state;
-	pvc_start(&pair->guest.pvc, pair->now);
-	pair->host.pvc.cfg.quiet_ms = 500;
-	pair->connected = true;
-	pvc_start(&pair->host.pvc, pair->now);
-	pair_settle(pair);
+	promise_up(pair);
 	assert_int_equal(pair->host.pvc.state, PVC_UP);
 	sent = pair->host.pvc.stats.tx_frames;
 	pair_wait(pair, 400);

@@ -199,7 +199,7 @@ static void exec_run(struct request *req)
 
 	job.req = req;
 	job.started = exec_now_us();
-	job.out[OUT].stream = (struct stream){ .fd = req->stream, .answer = req->answer };
+	job.out[OUT].stream = stream_of(req);
 	set_nonblock(req->stream);
 	if (begin(&job, req->priv))
 		job_pump(&job);

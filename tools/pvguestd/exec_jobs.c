@@ -26,7 +26,7 @@ static void fill(pvo_exec_job *job, const struct job_info *info)
 
 void jobs_run(struct request *req)
 {
-	struct stream s = { .fd = req->stream, .answer = req->answer };
+	struct stream s = stream_of(req);
 	pb_byte_t buf[pvo_exec_job_size + 5];
 	struct job_info info;
 	unsigned int i;

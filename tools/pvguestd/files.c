@@ -97,7 +97,7 @@ void files_refuse_new(struct request *req, int error, __u32 flags)
 bool files_over(void *priv)
 {
 	const struct request *req = priv;
-	const struct stream stream = { .fd = req->stream, .answer = req->answer };
+	const struct stream stream = stream_of(req);
 
 	return stream_closed(&stream) != PVC_OK;
 }

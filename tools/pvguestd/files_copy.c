@@ -17,11 +17,6 @@
 #define GET_FLAGS (PVO_FILE_RECURSIVE | PVO_FILE_PRESERVE | PVO_FILE_SHA256 | PVO_FILE_GLOB | \
 		   PVO_FILE_CONTENTS | PVO_FILE_LISTED)
 
-static struct stream stream_of(const struct request *req)
-{
-	return (struct stream){ .fd = req->stream, .answer = req->answer };
-}
-
 /* What comes next; 0: the host's data has ended, -errno */
 static ssize_t read_some(struct request *req, void *buf, size_t size)
 {

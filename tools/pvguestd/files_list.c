@@ -21,7 +21,7 @@ static size_t out_len;
 
 int files_flush(struct files *f)
 {
-	struct stream s = { .fd = f->req->stream, .answer = f->req->answer };
+	struct stream s = stream_of(f->req);
 	int err = stream_write_all(&s, out, out_len);
 
 	out_len = 0;

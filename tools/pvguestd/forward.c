@@ -200,7 +200,7 @@ static void run_relay(struct request *req, struct relay *r, const char *target)
 
 static void connect_run(struct request *req)
 {
-	const struct stream stream = { .fd = req->stream, .answer = req->answer };
+	const struct stream stream = stream_of(req);
 	pvo_forward_target record = pvo_forward_target_init_zero;
 	struct relay *r;
 	bool connecting;
@@ -221,18 +221,13 @@ static void connect_run(struct request *req)
 
 /* LISTEN */
 
-static struct stream stream_of(const struct listener *l)
-{
-	return (struct stream){ .fd = l->req->stream, .answer = l->req->answer };
-}
-
 /*
  * Sends what the stream takes, and waits for nothing: connections that are under way do not
  * depend on a host that reads events. false: it does not hear them any more.
  */
 static bool send_event(struct listener *l)
 {
-	const struct stream stream = stream_of(l);
+	const struct stream stream = stream_of(l->req);
 	ssize_t n = 0;
 
 	if (l->from < l->to)
@@ -405,7 +400,7 @@ static void turn_connections(struct listener *l, const struct pollfd *polls)
 
 static void serve(struct listener *l)
 {
-	const struct stream stream = stream_of(l);
+	const struct stream stream = stream_of(l->req);
 	struct pollfd polls[3 + CONNECTIONS_MAX * RELAY_POLLS];
 	int timeout;
 	nfds_t n;

@@ -37,6 +37,11 @@ static __u32 unread(const struct front_stream *f)
 	return f->data < 0 || ioctl(f->data, FIONREAD, &n) < 0 ? 0 : n;
 }
 
+static bool gives_up(const struct port_answer *answer)
+{
+	return answer->reset || answer->status != PVC_OK;
+}
+
 /*
  * Has the worker given up? Its answer, which it gave before its data ended, may not have been
  * taken yet; if there is none and the end of it has come, all processes are gone.
@@ -49,7 +54,7 @@ static bool is_cut(const struct front_stream *f)
 	if (f->answered)
 		return f->cut;
 	n = recv(f->answer, &answer, sizeof(answer), MSG_PEEK | MSG_DONTWAIT);
-	return !n || (n == sizeof(answer) && (answer.reset || answer.status != PVC_OK));
+	return !n || (n == sizeof(answer) && gives_up(&answer));
 }
 
 /* The worker's data has ended. It ended in order, unless the worker gave up. */
@@ -229,7 +234,7 @@ static void take_answer(struct front_stream *f)
 	epoll_ctl(front_epoll, EPOLL_CTL_DEL, f->answer, NULL);
 	f->len = n - sizeof(answer);
 	f->answered = true;
-	f->cut = answer.reset || answer.status != PVC_OK;
+	f->cut = gives_up(&answer);
 	look_at_data(f);
 	if (answer.reset)
 		pvc_reset(&front.pvc, f->s, answer.status ? answer.status : PVC_FAILED);

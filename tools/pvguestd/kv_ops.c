@@ -98,7 +98,7 @@ static void answer_record(struct request *req, pvo_kv_record *record)
 /* GET, SET and DELETE. */
 static void run_key(struct request *req)
 {
-	struct stream s = { .fd = req->stream, .answer = req->answer };
+	struct stream s = stream_of(req);
 	struct kv_value value = { .data = bytes, .room = sizeof(bytes) };
 	const char *verb = req->operation->verb, *bad;
 	pvo_kv_request request;
@@ -123,7 +123,7 @@ static void run_key(struct request *req)
 /* As data of the stream: its length, and then the record. 0 or -errno. */
 static int pass_on(struct request *req, pvo_kv_record *record, struct kv_value *value)
 {
-	struct stream s = { .fd = req->stream, .answer = req->answer };
+	struct stream s = stream_of(req);
 	static uint8_t buf[KV_RECORD_MAX];
 	pb_ostream_t out = pb_ostream_from_buffer(buf, sizeof(buf));
 

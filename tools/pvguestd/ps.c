@@ -218,7 +218,7 @@ void ps_run(struct request *req)
 
 	if (!decode(req, pvo_ps_request_fields, &msg, pvo_ps_request_user_tag))
 		return;
-	batch.stream = (struct stream){ .fd = req->stream, .answer = req->answer };
+	batch.stream = stream_of(req);
 	proc = opendir("/proc");
 	if (!proc) {
 		refuse_errno(req, errno, "/proc");

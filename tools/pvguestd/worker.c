@@ -26,11 +26,6 @@
 #define RECORD_S	30u	/* for all of the record to come */
 #endif
 
-static struct stream stream_of(const struct request *req)
-{
-	return (struct stream){ .fd = req->stream, .answer = req->answer };
-}
-
 /*
  * Of the answer; the exit status of the worker, for the audit log. One that ends without an
  * answer has heard that the host wants none.

@@ -135,6 +135,12 @@ struct stream {
 	int answer;
 };
 
+/* That of the request itself. */
+static inline struct stream stream_of(const struct request *req)
+{
+	return (struct stream){ .fd = req->stream, .answer = req->answer };
+}
+
 /* Answers with @status and at most PVG_STREAM_BODY_MAX bytes; 0 or -errno. */
 int stream_reply(const struct stream *s, __u32 status, const void *body, __u32 len);
 /* The same, by a process that answers another stream right then: both go in one piece. */
